@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make                     build/sysboxup
+# make check-unit          the unit tests          make SANITIZE=address,undefined   sanitizer build
+# make lint                what CONTRIBUTING.md lists    make bench   ratios of one run
+# make install DESTDIR= PREFIX=/usr   V=1 shows the commands
+
+VERSION   := 0.1.0
+BUILD     ?= build
+PREFIX    ?= /usr
+BINDIR    ?= $(PREFIX)/bin
+MANDIR    ?= $(PREFIX)/share/man
+COMPDIR   ?= $(PREFIX)/share/bash-completion/completions
+UNITDIR   ?= /usr/lib/systemd/system
+PKGCONFIG ?= pkg-config
+CC        ?= gcc
+
+LIBS      := libcurl libarchive libcjson gpgme libcrypto
+ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+LIB_CFLAGS := $(shell $(PKGCONFIG) --cflags $(LIBS))
+LIB_LDLIBS := $(shell $(PKGCONFIG) --libs $(LIBS))
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
+	-Wwrite-strings -Wswitch-enum -Wundef -Wno-unused-parameter
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE
+OPT    := -O2 -g
+ifneq ($(SANITIZE),)
+BUILD  := build/sanitize
+OPT    := -O1 -g -fno-omit-frame-pointer
+SAN    := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+else
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+endif
+ifneq ($(COVERAGE),)
+BUILD  := build/coverage
+OPT    := -O0 -g
+SAN    := --coverage
+endif
+ifneq ($(DEVELOPER),)
+WARN   += -Werror
+endif
+
+CPPFLAGS_ALL := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DSYSBOXUP_VERSION='"$(VERSION)"' \
+	-Iinstaller -I$(BUILD)/gen $(LIB_CFLAGS) $(CPPFLAGS)
+CFLAGS_ALL   := -std=gnu17 $(OPT) $(WARN) $(HARDEN) $(SAN) $(CFLAGS)
+LDFLAGS_ALL  := -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
+
+SRCS  := $(sort $(wildcard installer/*.c installer/*/*.c installer/*/*/*.c))
+OBJS  := $(SRCS:%.c=$(BUILD)/%.o)
+CORE  := $(filter-out $(BUILD)/installer/main.o,$(OBJS)) $(BUILD)/gen/embedded.o
+UNITS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+DATA  := $(sort $(wildcard distros/*.json templates/*))
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+all: $(BUILD)/sysboxup
+
+$(BUILD)/sysboxup: $(BUILD)/installer/main.o $(CORE)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LDLIBS) $(LDLIBS)
+
+$(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# distros/ and templates/ are data, compiled in: one table of name, bytes and length.
+$(BUILD)/gen/embedded.c: $(DATA) scripts/embed Makefile
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)./scripts/embed $(DATA) > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/gen/embedded.o: $(BUILD)/gen/embedded.c
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+
+$(BUILD)/unit/%: tests/unit/%.c tests/unit/test.h $(CORE)
+	$(call say,UNIT,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -Itests/unit $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(CORE) $(LIB_LDLIBS) $(LDLIBS)
+
+units: $(UNITS)
+
+check-unit: units
+	$(Q)for t in $(UNITS); do echo "# $$t"; $$t || exit 1; done
+
+lint:
+	$(Q)./scripts/lint
+
+bench: $(BUILD)/sysboxup
+	$(Q)./tests/bench/run
+
+clean:
+	rm -rf build
+
+.PHONY: all units check-unit lint bench install clean
+.DELETE_ON_ERROR:
+.SECONDARY: $(OBJS)
+-include $(OBJS:.o=.d)

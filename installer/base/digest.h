@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SHA-256, the only digest we write. libcrypto is included in digest.c only. */
+#ifndef BASE_DIGEST_H
+#define BASE_DIGEST_H
+
+#include "base/mem.h"
+
+#include <stdbool.h>
+
+#define DIGEST_HEX 64
+
+struct digest;		/* a running hash */
+
+struct digest *digest_new(void);
+void digest_add(struct digest *d, const void *data, size_t len);
+/* Lower-case hex into hex[65]; d is freed. */
+void digest_end(struct digest *d, char hex[DIGEST_HEX + 1]);
+void digest_freep(struct digest **d);		/* give up a hash that was not ended */
+void digest_hex(const void *data, size_t len, char hex[DIGEST_HEX + 1]);
+bool digest_valid(const char *hex);		/* 64 lower-case hex digits */
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * JSON values (a thin face on cJSON, which is included nowhere else) and a strict reader.
+ *
+ * json_parse accepts exactly RFC 8259 text: no duplicate keys in one object, no comments
+ * unless JSON_COMMENTS (// and block), no trailing comma, no trailing data, nesting at most
+ * 128, valid UTF-8, no lone surrogates; an error names line and column (both from 1, columns in bytes).
+ * cJSON alone accepts more than that, so our own scanner (base/jsonscan.h) goes first.
+ *
+ * Ownership: json_obj, json_parse etc. return a tree to be freed with json_free; json_set_*
+ * and json_add* take ownership of a value passed to them; getters return borrowed pointers.
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+struct json;
+
+enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+
+enum json_flags {
+	JSON_STRICT = 0,
+	JSON_COMMENTS = 1,	/* allow comments, as the profile does */
+};
+
+void json_free(struct json *j);
+void json_freep(struct json **j);
+
+/* text need not be NUL-terminated. what names the text in errors ("'/etc/docker/daemon.json'"). */
+int json_parse(const char *text, size_t len, int flags, const char *what, struct json **ret, struct err *err);
+
+struct json *json_obj(void);
+struct json *json_arr(void);
+struct json *json_str(const char *s);		/* NULL gives null */
+struct json *json_num(double n);
+struct json *json_bool(bool b);
+struct json *json_null(void);
+struct json *json_dup(const struct json *j);
+
+void json_set(struct json *obj, const char *key, struct json *value);	/* replaces; keeps place if present */
+void json_set_str(struct json *obj, const char *key, const char *s);
+void json_set_i64(struct json *obj, const char *key, int64_t n);	/* |n| <= 2^53, else it is stored as a string */
+void json_set_bool(struct json *obj, const char *key, bool b);
+void json_del(struct json *obj, const char *key);
+void json_add(struct json *arr, struct json *value);
+void json_add_str(struct json *arr, const char *s);
+
+enum json_type json_type(const struct json *j);
+const char *json_type_name(enum json_type t);				/* "a string" */
+const struct json *json_get(const struct json *obj, const char *key);	/* NULL if absent or obj is NULL or no object */
+struct json *json_get_mut(struct json *obj, const char *key);
+const char *json_get_str(const struct json *obj, const char *key);	/* NULL if absent or no string */
+int64_t json_get_i64(const struct json *obj, const char *key, int64_t def);
+bool json_get_bool(const struct json *obj, const char *key, bool def);
+const char *json_string(const struct json *j);				/* NULL if no string */
+double json_number(const struct json *j);
+bool json_true(const struct json *j);
+size_t json_len(const struct json *j);					/* array or object */
+const char *json_key(const struct json *member);			/* key of a member */
+const struct json *json_first(const struct json *j);			/* array or object */
+const struct json *json_next(const struct json *member);
+#define json_each(it, j) (const struct json *it = json_first(j); it; it = json_next(it))	/* for json_each(m, obj) */
+
+bool json_equal(const struct json *a, const struct json *b);		/* object order does not matter, NULL equals NULL */
+void json_print(const struct json *j, struct buf *ret);			/* compact, one line */
+void json_print_pretty(const struct json *j, struct buf *ret);		/* 2 spaces, final newline */
+
+/* RFC 7396: the result of applying patch to target (target NULL or no object = {}). New tree. */
+struct json *json_merge(const struct json *target, const struct json *patch);
+
+#endif
