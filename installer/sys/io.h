@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The seam: every system call that changes something goes through one of these, and nothing
+ * outside sys/ makes such a call. They behave like the call they are named after (-1 and errno), except
+ * that EINTR is retried and a short write is continued. A build with -DSYSBOXUP_FAULTS counts them and
+ * can die before or after the n-th, fail it, or tear it (sys/fault.h); the release build has none of that.
+ */
+#ifndef SYS_IO_H
+#define SYS_IO_H
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <time.h>
+
+int io_openat(int dirfd, const char *name, int flags, mode_t mode);	/* O_CLOEXEC added; for O_CREAT, O_TRUNC, writing */
+int io_write_all(int fd, const void *data, size_t len);			/* 0 or -1; all or an error */
+int io_pwrite_all(int fd, const void *data, size_t len, off_t at);
+int io_ftruncate(int fd, off_t len);
+int io_fallocate(int fd, off_t len);
+int io_fsync(int fd);
+int io_syncfs(int fd);
+int io_close(int fd);							/* checked close; EINTR counts as closed */
+int io_renameat2(int dirfd, const char *from, int todirfd, const char *to, unsigned int flags);
+int io_linkat(int dirfd, const char *from, int todirfd, const char *to);
+int io_unlinkat(int dirfd, const char *name, int flags);
+int io_mkdirat(int dirfd, const char *name, mode_t mode);
+int io_symlinkat(const char *target, int dirfd, const char *name);
+int io_fchmod(int fd, mode_t mode);
+int io_fchown(int fd, uid_t uid, gid_t gid);
+int io_fchownat(int dirfd, const char *name, uid_t uid, gid_t gid);	/* AT_SYMLINK_NOFOLLOW: for links */
+int io_fsetxattr(int fd, const char *name, const void *value, size_t len);
+int io_fremovexattr(int fd, const char *name);
+int io_utimensat(int dirfd, const char *name, const struct timespec ts[2]);	/* AT_SYMLINK_NOFOLLOW */
+int io_futimens(int fd, const struct timespec ts[2]);
+
+/* int fd CLEANUP(closep) = -1; */
+void closep(int *fd);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A command in private PID, mount and network namespaces that hold no Docker, no systemd and no D-Bus: where dpkg runs
+ * (DESIGN.md section 7; every line tried: facts/dpkg-tried.md 2.2). Its init is ours, dies with us and takes the rest along;
+ * its pid and start time are handed to on_started before the command begins, so that `recover` can wait for it.
+ *
+ * Covered: /etc/docker by a scratch directory with a daemon.json that leaves scripts nothing to do; /run/systemd by one that looks
+ * booted and is dead (system/ exists and is empty, journal/ is the real one); tmpfs over /run/dbus, /run/containerd, /tmp and
+ * the data-root; /dev/null over /run/initctl and each socket given; update-initramfs switched off; a /proc of its own;
+ * PIDs that begin near pid_max, so that stale PID files and shadow's locks are seen to be stale outside.
+ * A mount that fails stops it before the command runs.
+ */
+#ifndef SYS_SHIELD_H
+#define SYS_SHIELD_H
+
+#include "sys/proc.h"
+#include "sys/root.h"
+
+struct shield {
+	const struct root *root;	/* "/" or an image: then the command is chrooted into it */
+	const char *scratch;		/* an empty 0700 directory of ours, outside path ("/var/lib/sysboxup/run/shield"); filled here */
+	const char *data_root;		/* Docker's, or NULL */
+	const char *const *sockets;	/* unix sockets to hide, NULL-terminated, or NULL */
+	void (*on_started)(void *user, pid_t init, uint64_t starttime);
+	void *user;
+};
+
+/* p->argv runs inside, with SYSTEMD_OFFLINE=1 DEBIAN_FRONTEND=noninteractive DEBIAN_PRIORITY=critical DPKG_FRONTEND_LOCKED=true. As proc_run. */
+int shield_run(const struct shield *s, const struct proc *p, int *ret_status, struct err *err);
+
+#endif
