@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is wanted: one JSON file (comments allowed), every key optional, unknown keys an error that names the
+ * nearest known one. A section that is left out is not our concern. sysboxup.json(5) is the user's view.
+ */
+#ifndef PROFILE_PROFILE_H
+#define PROFILE_PROFILE_H
+
+#include "base/json.h"
+#include "sys/root.h"
+
+#define PROFILE_MAX (1024 * 1024)	/* bytes; a larger file is an error */
+
+enum sysbox_method { METHOD_AUTO, METHOD_DEB, METHOD_FILES };
+
+struct profile {
+	struct {
+		bool present;
+		char *version;			/* "latest", "absent" or a version ("0.7.0") */
+		enum sysbox_method method;
+		bool default_runtime;
+	} sysbox;
+	struct {
+		bool present;
+		struct json *settings;		/* merge patch for daemon.json, or NULL */
+		bool allow_restart;
+	} docker;
+	struct {
+		bool present;
+		char *url;			/* of catalog.json; signature at url + ".sig" */
+		char *keyring;
+		struct strv fingerprints;	/* primary fingerprints, 40 hex digits, upper case */
+		char *proxy, *ca_file;
+		struct strv plain_mirrors;	/* "http://10.0.0.5/": prefixes for which plain http is allowed */
+	} catalog;
+	struct {
+		uint64_t keep, max_size;	/* transactions, bytes */
+	} history;
+	char *source;				/* path, or "embedded default" */
+	char digest[65];			/* of the bytes read */
+	struct buf text;			/* the bytes read */
+};
+
+/* path NULL: /etc/sysboxup/profile.json, else the embedded default. Errors are ERR_USAGE and name file, line and key. */
+int profile_load(struct profile *ret, const struct root *root, const char *path, struct err *err);
+int profile_parse(struct profile *ret, const char *text, size_t len, const char *source, struct err *err);
+void profile_release(struct profile *p);
+
+#endif
