@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Throw-away Debian hosts with systemd and a real Docker, for tests. Source this file; needs root and the
+# packages of `scripts/deps guest`. NAME is yours to choose ([a-z0-9-], unique among what runs at a time).
+#
+#   guest_boot NAME [SUITE]        a fresh host (bookworm or trixie, default: this machine's suite), returns
+#                                  when its boot has finished, so Docker answers. About 1.3 s.
+#   guest_run NAME CMD...          run CMD in it as root, clean environment, stdin and exit status pass through
+#   guest_put NAME FILE DEST       copy a file into it (mode kept), directories on the way are made
+#   guest_get NAME PATH            its content on stdout
+#   guest_wait NAME CMD...         until CMD succeeds in the guest; fails after GUEST_DEADLINE (30) seconds
+#   guest_kill NAME                kill -9 of the whole host at once; the disk stays as it is
+#   guest_reboot NAME              boot again on the same disk (if it still runs: after an orderly poweroff)
+#   guest_look NAME CMD...         while it does not run: CMD on this machine, in the guest's root directory
+#   guest_exec_root NAME CMD...    no systemd: CMD alone in a container of the same root (fresh unless NAME has
+#                                  been used before and not destroyed), foreground, for a dockerd started by hand
+#   guest_alive NAME               does it run?
+#   guest_pid NAME                 PID of its init as this machine sees it
+#   guest_dir NAME                 its directory here: disk.img, log (console)
+#   guest_destroy NAME             nothing is left: processes, mounts, loop device, cgroups, files
+#   guest_sweep                    destroy the guests whose test run has ended without doing so
+#
+# What the guest is: see rootfs. The root is an ext4 image of 4 GiB on a loop device, private to the guest's
+# mount namespace. It has a network of its own without a way out: uplink0 (192.0.2.2/24) with a default route
+# that leads nowhere. `apt-get install jq fuse3 rsync lsb-release iptables man-db ufw` works (/srv/pool).
+# `docker import /root/bb.tar bb:1` makes an image to run. Its sysctls that Sysbox raises are private files
+# bound over /proc/sys, reset at each boot; whoever mounts a fresh /proc in it sees this machine's own, which
+# are recorded at the first boot and put back when the last guest is destroyed.
+#
+# A bats file boots in setup_file or setup, and destroys in teardown_file or teardown.
+
+GUEST_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+GUEST_RUN=${SYSBOXUP_GUEST_RUN:-$(cd "$GUEST_HERE/../.." && pwd)/build/guest/run}
+GUEST_DEADLINE=${GUEST_DEADLINE:-30}
+GUEST_SYSCTLS="fs/inotify/max_queued_events fs/inotify/max_user_instances fs/inotify/max_user_watches
+	kernel/keys/maxkeys kernel/keys/maxbytes kernel/pid_max"
+
+guest_dir() {
+	echo "$GUEST_RUN/$1"
+}
+
+# Run with the lock that orders the making and removing of guests.
+guest__locked() {
+	mkdir -p "$GUEST_RUN"
+	(
+		flock 8
+		"$@"
+	) 8>"$GUEST_RUN/.lock"
+}
+
+guest__keep_sysctls() {
+	local key
+	[ -e "$GUEST_RUN/.sysctls" ] && return
+	for key in $GUEST_SYSCTLS; do echo "$key $(cat "/proc/sys/$key")"; done >"$GUEST_RUN/.sysctls"
+}
+
+guest__restore_sysctls() {
+	local key value
+	rmdir "$GUEST_RUN"/* 2>/dev/null
+	if compgen -G "$GUEST_RUN/*" >/dev/null || [ ! -e "$GUEST_RUN/.sysctls" ]; then
+		return 0
+	fi
+	while read -r key value; do
+		[ "$(cat "/proc/sys/$key")" = "$value" ] || echo "$value" >"/proc/sys/$key"
+	done <"$GUEST_RUN/.sysctls"
+	rm -f "$GUEST_RUN/.sysctls"
+}
+
+# The disk of a fresh guest. The owner is who is asked by guest_sweep whether the test run still lives.
+guest__disk() {
+	local name=$1 suite=${2:-} dir image
+	dir=$(guest_dir "$name")
+	# shellcheck disable=SC2086 # no suite: no argument
+	image=$("$GUEST_HERE/rootfs" $suite) || return
+	guest__locked guest__keep_sysctls
+	mkdir -p "$dir/root" || return
+	echo "${BATS_ROOT_PID:-$$}" >"$dir/owner"
+	cp --sparse=always --reflink=auto "$image" "$dir/disk.img"
+}
+
+# PID of nspawn, if it is still ours (a PID may have been given to somebody else).
+guest__nspawn() {
+	local pid
+	pid=$(cat "$(guest_dir "$1")/pid" 2>/dev/null) || return 1
+	tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "$(guest_dir "$1")" && echo "$pid"
+}
+
+guest_alive() {
+	guest__nspawn "$1" >/dev/null
+}
+
+guest_pid() {
+	local pid child
+	pid=$(guest__nspawn "$1") || return 1
+	for child in $(pgrep -P "$pid"); do
+		[ "$(readlink "/proc/$child/ns/pid")" != "$(readlink /proc/self/ns/pid)" ] && echo "$child" && return
+	done
+	return 1
+}
+
+# systemd listens for systemctl. Not before: what runs until then is nspawn's own, and unfinished.
+guest__listens() {
+	local pid
+	pid=$(guest_pid "$1") && [ -S "/proc/$pid/root/run/systemd/private" ]
+}
+
+# guest__until SECONDS CMD...: poll a condition of this machine.
+guest__until() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@" 2>/dev/null; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.02
+	done
+}
+
+guest__gone() {
+	! guest_alive "$1"
+}
+
+guest__start() {
+	local name=$1 dir
+	dir=$(guest_dir "$name")
+	rm -f "$dir/pid"
+	setsid "$GUEST_HERE/boot" "$dir" "$name" </dev/null >"$dir/log" 2>&1 3>&- 4>&- 8>&- &
+	disown $!
+	# systemctl says "starting" until the queue of the boot is empty.
+	if ! guest__until 10 guest__listens "$name" || ! guest_run "$name" timeout "$GUEST_DEADLINE" sh -c '
+		until s=$(systemctl is-system-running 2>/dev/null); [ "$s" = running ] || [ "$s" = degraded ]; do
+			sleep 0.02
+		done'; then
+		echo "guest '$name' did not boot:" >&2
+		tail -n 20 "$dir/log" >&2
+		return 1
+	fi
+}
+
+guest_boot() {
+	guest_destroy "$1" && guest__disk "$@" && guest__start "$1"
+}
+
+guest_run() {
+	local pid
+	pid=$(guest_pid "$1") || { echo "guest '$1' does not run" >&2; return 125; }
+	shift
+	nsenter -t "$pid" -m -u -i -n -p -C -r -w -- /usr/bin/env -i HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
+		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+}
+
+guest_put() {
+	guest_run "$1" sh -c 'mkdir -p "$(dirname "$1")" && cat >"$1" && chmod "$2" "$1"' sh \
+		"$3" "$(stat -c %a "$2")" <"$2"
+}
+
+guest_get() {
+	guest_run "$1" cat "$2"
+}
+
+guest_wait() {
+	local name=$1
+	shift
+	if ! guest__until "$GUEST_DEADLINE" guest_run "$name" "$@" >/dev/null; then
+		echo "guest '$name': not within ${GUEST_DEADLINE} s: $*" >&2
+		return 1
+	fi
+}
+
+guest__drop_groups() {
+	local group
+	[ -e "$(guest_dir "$1")/cgroups" ] || return 0
+	while read -r group; do
+		[ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} + 2>/dev/null
+	done <"$(guest_dir "$1")/cgroups"
+}
+
+guest__groups_gone() {
+	local group
+	guest__drop_groups "$1"
+	while read -r group; do
+		[ ! -d "$group" ] || return 1
+	done <"$(guest_dir "$1")/cgroups"
+}
+
+guest_kill() {
+	local name=$1 pid nspawn
+	if nspawn=$(guest__nspawn "$name"); then
+		pid=$(guest_pid "$name") && kill -KILL "$pid"
+		# Without an init, or when that did not end it: nspawn's own end is the guest's.
+		guest__until 10 guest__gone "$name" || { kill -KILL "$nspawn"; guest__until 5 guest__gone "$name"; }
+	fi
+	guest__settled "$name"
+}
+
+# What ended is gone when its groups are empty and its loop device is free.
+guest__settled() {
+	[ ! -e "$(guest_dir "$1")/cgroups" ] || guest__until 10 guest__groups_gone "$1"
+	guest__until 10 guest__loop_free "$1"
+}
+
+guest__loop_free() {
+	[ -z "$(losetup -n -O NAME -j "$(guest_dir "$1")/disk.img")" ]
+}
+
+guest_reboot() {
+	local name=$1
+	if guest_alive "$name"; then
+		guest_run "$name" systemctl poweroff >/dev/null 2>&1
+		guest__until "$GUEST_DEADLINE" guest__gone "$name" || return 1
+	fi
+	guest__settled "$name" && guest__start "$name"
+}
+
+guest_look() {
+	local dir
+	dir=$(guest_dir "$1")
+	shift
+	unshare -m --propagation slave bash -c 'mount -o loop "$1/disk.img" "$1/root" && cd "$1/root" && shift && "$@"' \
+		look "$dir" "$@"
+}
+
+guest_exec_root() {
+	local name=$1 dir rc=0
+	dir=$(guest_dir "$name")
+	shift
+	[ -e "$dir/disk.img" ] || guest__disk "$name" || return
+	"$GUEST_HERE/boot" "$dir" "$name" /usr/bin/env -i HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
+		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@" || rc=$?
+	guest__settled "$name"
+	return $rc
+}
+
+guest_destroy() {
+	local name=$1 dir
+	dir=$(guest_dir "$name")
+	[ -d "$dir" ] || return 0
+	guest_kill "$name"
+	rm -rf "$dir"
+	guest__locked guest__restore_sysctls
+}
+
+guest_sweep() {
+	local dir
+	for dir in "$GUEST_RUN"/*/; do
+		[ -e "$dir/owner" ] || continue
+		kill -0 "$(cat "$dir/owner")" 2>/dev/null || guest_destroy "$(basename "$dir")"
+	done
+}
