@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profile/locate.h"
+
+#include <string.h>
+
+static const char *skip_comment(const char *p, const char *end)
+{
+	const char *close = p[1] == '/' ? "\n" : "*/";
+	const char *at = memmem(p + 2, (size_t)(end - p) - 2, close, strlen(close));
+
+	return at ? at + strlen(close) : end;
+}
+
+static const char *skip_space(const char *p, const char *end)
+{
+	while (p < end) {
+		if (end - p > 1 && *p == '/' && (p[1] == '/' || p[1] == '*'))
+			p = skip_comment(p, end);
+		else if (strchr(" \t\r\n,:", *p) && *p)
+			p++;
+		else
+			break;
+	}
+	return p;
+}
+
+static const char *skip_string(const char *p, const char *end)
+{
+	for (p++; p < end && *p != '"'; p++)
+		if (*p == '\\' && end - p > 1)
+			p++;
+	return p < end ? p + 1 : end;
+}
+
+static const char *skip_scalar(const char *p, const char *end)
+{
+	if (*p == '"')
+		return skip_string(p, end);
+	while (p < end && !memchr(" \t\r\n,:[]{}/\"", *p, 12))
+		p++;
+	return p;
+}
+
+static const char *skip_value(const char *p, const char *end)
+{
+	size_t depth = 0;
+
+	for (p = skip_space(p, end); p < end; p = skip_space(p, end)) {
+		if (*p == '{' || *p == '[')
+			depth++, p++;
+		else if (*p == '}' || *p == ']')
+			depth -= depth > 0, p++;
+		else
+			p = skip_scalar(p, end);
+		if (!depth)
+			break;
+	}
+	return p;
+}
+
+/* The string that is key in the object at p, or NULL. */
+static const char *find_key(const char *p, const char *end, const char *key)
+{
+	size_t n = strlen(key);
+
+	p = skip_space(p, end);
+	if (p == end || *p != '{')
+		return NULL;
+	for (p = skip_space(p + 1, end); p < end && *p == '"'; p = skip_space(p, end)) {
+		const char *after = skip_string(p, end);
+
+		if ((size_t)(after - p) == n + 2 && !memcmp(p + 1, key, n))
+			return p;
+		p = skip_value(after, end);
+	}
+	return NULL;
+}
+
+static unsigned int line_at(const char *text, const char *p)
+{
+	unsigned int line = 1;
+
+	for (; text < p; text++)
+		line += *text == '\n';
+	return line;
+}
+
+unsigned int locate_line(const char *text, size_t len, const char *section, const char *key)
+{
+	const char *const path[] = { section, key };
+	const char *end = text + len, *at = text, *value = text;
+
+	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
+		value += 3;
+	for (size_t i = 0; i < 2; i++) {
+		if (!path[i])
+			continue;
+		const char *found = find_key(value, end, path[i]);
+
+		if (!found)
+			break;
+		at = found;
+		value = skip_string(found, end);
+	}
+	return line_at(text, at);
+}

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profile/profile.h"
+
+#include "base/digest.h"
+#include "base/embedded.h"
+#include "profile/locate.h"
+#include "sys/fs.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+#define PROFILE_PATH "/etc/sysboxup/profile.json"
+#define KEEP_MAX 10000
+#define MAX_SIZE_MIN (1024 * 1024)
+
+struct reader {
+	struct profile *p;
+	const char *text;
+	size_t len;
+	struct err *err;
+};
+
+struct field {
+	const char *section;		/* NULL: a key at the top */
+	const char *key;		/* NULL: the section itself */
+	enum json_type type;
+	int (*set)(struct reader *r, const struct field *f, const struct json *value);
+	size_t offset;			/* in struct profile */
+};
+
+static void *slot(struct reader *r, const struct field *f)
+{
+	return (char *)r->p + f->offset;
+}
+
+static const char *dotted(const char *section, const char *key, char *buf, size_t size)
+{
+	char s[128], k[128];
+
+	err_quote(s, sizeof(s), section ? section : "");
+	err_quote(k, sizeof(k), key ? key : "");
+	snprintf(buf, size, "%s%s%s", s, section && key ? "." : "", k);
+	return buf;
+}
+
+/* "FILE, line N: 'sysbox.method' WORDS" */
+static int complain(struct reader *r, const char *section, const char *key, const char *fmt, ...) PRINTF(4, 5);
+
+static int complain(struct reader *r, const char *section, const char *key, const char *fmt, ...)
+{
+	char path[264], words[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	return err_set(r->err, ERR_USAGE, "'%s', line %u: '%s' %s", r->p->source,
+		       locate_line(r->text, r->len, section, key), dotted(section, key, path, sizeof(path)), words);
+}
+
+static int bad(struct reader *r, const struct field *f, const char *must, const char *got)
+{
+	char shown[128];
+
+	err_quote(shown, sizeof(shown), got);
+	return complain(r, f->section, f->key, "%s, not \"%s\"", must, shown);
+}
+
+static int set_present(struct reader *r, const struct field *f, const struct json *value)
+{
+	*(bool *)slot(r, f) = true;
+	return 0;
+}
+
+static int set_bool(struct reader *r, const struct field *f, const struct json *value)
+{
+	*(bool *)slot(r, f) = json_true(value);
+	return 0;
+}
+
+static int set_unsupported(struct reader *r, const struct field *f, const struct json *value)
+{
+	return complain(r, f->section, f->key, "is not supported by this version of sysboxup");
+}
+
+static int set_format(struct reader *r, const struct field *f, const struct json *value)
+{
+	if (json_number(value) != 1)
+		return complain(r, f->section, f->key, "must be 1, not %.17g", json_number(value));
+	return 0;
+}
+
+static bool version_valid(const char *s)
+{
+	if (!isdigit((unsigned char)*s))
+		return false;
+	return strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+~-") == strlen(s) &&
+	       strlen(s) < 64;
+}
+
+static int set_version(struct reader *r, const struct field *f, const struct json *value)
+{
+	const char *s = json_string(value);
+
+	if (!str_eq(s, "latest") && !str_eq(s, "absent") && !version_valid(s))
+		return bad(r, f, "must be \"latest\", \"absent\" or a version such as \"0.7.0\"", s);
+	str_replace(slot(r, f), s);
+	return 0;
+}
+
+static int set_method(struct reader *r, const struct field *f, const struct json *value)
+{
+	static const char *const names[] = {
+		[METHOD_AUTO] = "auto", [METHOD_DEB] = "deb", [METHOD_FILES] = "files",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (str_eq(json_string(value), names[i])) {
+			*(enum sysbox_method *)slot(r, f) = (enum sysbox_method)i;
+			return 0;
+		}
+	}
+	return bad(r, f, "must be \"auto\", \"deb\" or \"files\"", json_string(value));
+}
+
+static int set_install(struct reader *r, const struct field *f, const struct json *value)
+{
+	if (str_eq(json_string(value), "no"))
+		return 0;
+	if (str_eq(json_string(value), "distribution"))
+		return complain(r, f->section, f->key, "\"distribution\" is not supported by this version of sysboxup");
+	return bad(r, f, "must be \"no\" or \"distribution\"", json_string(value));
+}
+
+static int set_object(struct reader *r, const struct field *f, const struct json *value)
+{
+	*(struct json **)slot(r, f) = json_dup(value);
+	return 0;
+}
+
+static int set_prefixed(struct reader *r, const struct field *f, const struct json *value,
+			const char *const *prefixes, const char *must)
+{
+	const char *s = json_string(value);
+
+	for (; *prefixes; prefixes++) {
+		if (str_starts(s, *prefixes) && s[strlen(*prefixes)] && strlen(s) < 4096 &&
+		    !strpbrk(s, " \t\r\n")) {
+			str_replace(slot(r, f), s);
+			return 0;
+		}
+	}
+	return bad(r, f, must, s);
+}
+
+static int set_url(struct reader *r, const struct field *f, const struct json *value)
+{
+	static const char *const prefixes[] = { "https://", "file:///", "http://", NULL };
+
+	return set_prefixed(r, f, value, prefixes, "must be an https:// or file:// address");
+}
+
+static int set_proxy(struct reader *r, const struct field *f, const struct json *value)
+{
+	static const char *const prefixes[] = { "http://", "https://", "socks5://", "socks5h://", NULL };
+
+	return set_prefixed(r, f, value, prefixes, "must be an http://, https://, socks5:// or socks5h:// address");
+}
+
+static int set_path(struct reader *r, const struct field *f, const struct json *value)
+{
+	static const char *const prefixes[] = { "/", NULL };
+
+	return set_prefixed(r, f, value, prefixes, "must be an absolute path");
+}
+
+/* Spaces and lower case are how people copy fingerprints; 40 digits of upper-case hex are what is kept. */
+static bool normalise_fingerprint(const char *s, struct strv *to)
+{
+	char out[41];
+	size_t n = 0;
+
+	for (; *s; s++) {
+		if (*s == ' ')
+			continue;
+		if (!isxdigit((unsigned char)*s) || n == 40)
+			return false;
+		out[n++] = (char)toupper((unsigned char)*s);
+	}
+	out[n] = '\0';
+	if (n == 40)
+		strv_add(to, out);
+	return n == 40;
+}
+
+/* The slash after the host is what keeps "http://10.0.0.5" from allowing "http://10.0.0.5.example.org". */
+static bool add_mirror(const char *s, struct strv *to)
+{
+	if (!str_starts(s, "http://") || s[7] == '/' || !str_ends(s, "/") || strpbrk(s, "@ \t\r\n"))
+		return false;
+	strv_add(to, s);
+	return true;
+}
+
+static int set_strings(struct reader *r, const struct field *f, const struct json *value,
+		       bool (*add)(const char *, struct strv *), const char *must)
+{
+	for json_each(it, value) {
+		if (!json_string(it))
+			return complain(r, f->section, f->key, "must hold strings only, not %s",
+					json_type_name(json_type(it)));
+		if (!add(json_string(it), slot(r, f)))
+			return bad(r, f, must, json_string(it));
+	}
+	return 0;
+}
+
+static int set_fingerprints(struct reader *r, const struct field *f, const struct json *value)
+{
+	return set_strings(r, f, value, normalise_fingerprint, "must hold fingerprints of 40 hex digits");
+}
+
+static int set_mirrors(struct reader *r, const struct field *f, const struct json *value)
+{
+	return set_strings(r, f, value, add_mirror, "must hold prefixes such as \"http://10.0.0.5/\"");
+}
+
+static int set_keep(struct reader *r, const struct field *f, const struct json *value)
+{
+	double n = json_number(value);
+
+	if (!(n >= 1 && n <= KEEP_MAX) || n != (double)(uint64_t)n)
+		return complain(r, f->section, f->key, "must be a whole number from 1 to %d, not %.17g", KEEP_MAX, n);
+	*(uint64_t *)slot(r, f) = (uint64_t)n;
+	return 0;
+}
+
+static int set_max_size(struct reader *r, const struct field *f, const struct json *value)
+{
+	uint64_t n;
+
+	if (str_to_size(json_string(value), &n) < 0 || n < MAX_SIZE_MIN)
+		return bad(r, f, "must be a size of at least 1M, such as \"1G\"", json_string(value));
+	*(uint64_t *)slot(r, f) = n;
+	return 0;
+}
+
+#define AT(member) offsetof(struct profile, member)
+
+/* Order matters: a section's own line comes before those of its keys. */
+static const struct field fields[] = {
+	{ NULL, "version", JSON_NUMBER, set_format, 0 },
+	{ "sysbox", NULL, JSON_OBJECT, set_present, AT(sysbox.present) },
+	{ "sysbox", "version", JSON_STRING, set_version, AT(sysbox.version) },
+	{ "sysbox", "method", JSON_STRING, set_method, AT(sysbox.method) },
+	{ "sysbox", "default_runtime", JSON_BOOL, set_bool, AT(sysbox.default_runtime) },
+	{ "docker", NULL, JSON_OBJECT, set_present, AT(docker.present) },
+	{ "docker", "install", JSON_STRING, set_install, 0 },
+	{ "docker", "settings", JSON_OBJECT, set_object, AT(docker.settings) },
+	{ "docker", "allow_restart", JSON_BOOL, set_bool, AT(docker.allow_restart) },
+	{ "api", NULL, JSON_OBJECT, set_unsupported, 0 },
+	{ "clients", NULL, JSON_ARRAY, set_unsupported, 0 },
+	{ "firewall", NULL, JSON_OBJECT, set_unsupported, 0 },
+	{ "catalog", NULL, JSON_OBJECT, set_present, AT(catalog.present) },
+	{ "catalog", "url", JSON_STRING, set_url, AT(catalog.url) },
+	{ "catalog", "keyring", JSON_STRING, set_path, AT(catalog.keyring) },
+	{ "catalog", "fingerprints", JSON_ARRAY, set_fingerprints, AT(catalog.fingerprints) },
+	{ "catalog", "proxy", JSON_STRING, set_proxy, AT(catalog.proxy) },
+	{ "catalog", "ca_file", JSON_STRING, set_path, AT(catalog.ca_file) },
+	{ "catalog", "plain_mirrors", JSON_ARRAY, set_mirrors, AT(catalog.plain_mirrors) },
+	{ "history", NULL, JSON_OBJECT, NULL, 0 },
+	{ "history", "keep", JSON_NUMBER, set_keep, AT(history.keep) },
+	{ "history", "max_size", JSON_STRING, set_max_size, AT(history.max_size) },
+};
+
+/* The name under which f is found in the object of section (NULL: the top), or NULL if it is not in there. */
+static const char *name_in(const struct field *f, const char *section)
+{
+	if (section)
+		return f->key && str_eq(f->section, section) ? f->key : NULL;
+	return f->key ? (f->section ? NULL : f->key) : f->section;
+}
+
+static const struct field *field_find(const char *section, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (str_eq(name_in(&fields[i], section), name))
+			return &fields[i];
+	return NULL;
+}
+
+/* A known key of another place, for somebody who forgot the section. */
+static const struct field *field_elsewhere(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (fields[i].section && str_eq(fields[i].key, name))
+			return &fields[i];
+	return NULL;
+}
+
+static int unknown_key(struct reader *r, const char *section, const char *name)
+{
+	const char *known[ARRAY_SIZE(fields) + 1] = { NULL };
+	const struct field *elsewhere;
+	char path[264];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (name_in(&fields[i], section))
+			known[n++] = name_in(&fields[i], section);
+	const char *near = str_nearest(name, known);
+
+	if (near)
+		dotted(section, near, path, sizeof(path));
+	else if ((elsewhere = field_elsewhere(name)))
+		dotted(elsewhere->section, elsewhere->key, path, sizeof(path));
+	else
+		return complain(r, section, name, "is not a known key");
+	return complain(r, section, name, "is not a known key; did you mean '%s'?", path);
+}
+
+static int read_object(struct reader *r, const char *section, const struct json *obj);
+
+static int read_member(struct reader *r, const char *section, const struct json *value)
+{
+	const char *name = json_key(value);
+	const struct field *f = field_find(section, name);
+
+	if (!f)
+		return unknown_key(r, section, name);
+	if (json_type(value) != f->type)
+		return complain(r, f->section, f->key, "must be %s, not %s", json_type_name(f->type),
+				json_type_name(json_type(value)));
+	if (f->set && f->set(r, f, value) < 0)
+		return -1;
+	return f->key ? 0 : read_object(r, name, value);
+}
+
+static int read_object(struct reader *r, const char *section, const struct json *obj)
+{
+	for json_each(it, obj)
+		if (read_member(r, section, it) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_catalog(struct reader *r)
+{
+	const struct profile *p = r->p;
+
+	if (!p->catalog.url)
+		return 0;
+	if (!p->catalog.keyring || !p->catalog.fingerprints.n)
+		return complain(r, "catalog", "url", "needs 'catalog.%s' too: without it nothing can be verified",
+				p->catalog.keyring ? "fingerprints" : "keyring");
+	if (!str_starts(p->catalog.url, "http://"))
+		return 0;
+	for (size_t i = 0; i < p->catalog.plain_mirrors.n; i++)
+		if (str_starts(p->catalog.url, p->catalog.plain_mirrors.v[i]))
+			return 0;
+	return complain(r, "catalog", "url", "is plain http and not below one of 'catalog.plain_mirrors'");
+}
+
+static void set_defaults(struct profile *p)
+{
+	p->sysbox.version = xstrdup("latest");
+	p->history.keep = 50;
+	p->history.max_size = 1024ULL * 1024 * 1024;
+}
+
+static int read_tree(struct reader *r, const struct json *tree)
+{
+	if (json_type(tree) != JSON_OBJECT)
+		return err_set(r->err, ERR_USAGE, "'%s' must be an object, not %s", r->p->source,
+			       json_type_name(json_type(tree)));
+	if (read_object(r, NULL, tree) < 0)
+		return -1;
+	return check_catalog(r);
+}
+
+int profile_parse(struct profile *ret, const char *text, size_t len, const char *source, struct err *err)
+{
+	struct profile p CLEANUP(profile_release) = { .text = BUF_INIT };
+	struct reader r = { &p, text, len, err };
+	struct json *tree CLEANUP(json_freep) = NULL;
+	char *what CLEANUP(freep) = xasprintf("'%s'", source);
+
+	if (len > PROFILE_MAX)
+		return err_set(err, ERR_USAGE, "%s is larger than 1 MiB", what);
+	if (json_parse(text, len, JSON_COMMENTS, what, &tree, err) < 0)
+		return err_raise(err, ERR_USAGE);
+	set_defaults(&p);
+	p.source = xstrdup(source);
+	if (read_tree(&r, tree) < 0)
+		return -1;
+	buf_add(&p.text, text, len);
+	digest_hex(text, len, p.digest);
+	*ret = p;
+	p = (struct profile){ .text = BUF_INIT };
+	return 0;
+}
+
+static int load_default(struct profile *ret, struct err *err)
+{
+	const struct embedded *e = embedded_find("templates/profile.json");
+
+	if (!e)
+		return err_set(err, ERR_FAILED, "this program was built without its default profile");
+	return profile_parse(ret, e->data, e->len, "embedded default", err);
+}
+
+int profile_load(struct profile *ret, const struct root *root, const char *path, struct err *err)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	int rc;
+
+	if (path)
+		rc = fs_read_at(AT_FDCWD, path, PROFILE_MAX, &text, err);
+	else
+		rc = root_read_optional(root, PROFILE_PATH, PROFILE_MAX, &text, err);
+	if (rc < 0)
+		return err_raise(err, ERR_USAGE);
+	if (rc > 0 && path)
+		return err_set(err, ERR_USAGE, "there is no profile '%s'", path);
+	if (rc > 0)
+		return load_default(ret, err);
+	return profile_parse(ret, text.data, text.len, path ? path : PROFILE_PATH, err);
+}
+
+void profile_release(struct profile *p)
+{
+	free(p->sysbox.version);
+	json_free(p->docker.settings);
+	free(p->catalog.url);
+	free(p->catalog.keyring);
+	strv_release(&p->catalog.fingerprints);
+	free(p->catalog.proxy);
+	free(p->catalog.ca_file);
+	strv_release(&p->catalog.plain_mirrors);
+	free(p->source);
+	buf_release(&p->text);
+	*p = (struct profile){ .text = BUF_INIT };
+}
