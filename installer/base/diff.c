@@ -88,7 +88,7 @@ static bool row_fill(const struct middle *w, int **rows, int d)
 		while (x < w->n && x - k < w->m && x - k >= 0 && same(w, x, x - k))
 			x++;
 		row[k] = x;
-		if (x >= w->n && x - k >= w->m)
+		if (k == w->n - w->m && x >= w->n)
 			return true;
 	}
 	return false;
@@ -160,7 +160,8 @@ static void add_line(struct buf *out, char sign, const struct line *l)
 		if (n && (c == '\t' || utf8_printable(c)))
 			buf_add(out, s, n);
 		else
-			buf_addf(out, "\\x%02x", (unsigned char)*s), n = 1;
+			buf_addf(out, "\\x%02x", (unsigned char)*s);
+		n = n ? n : 1;
 		s += n;
 		left -= n;
 	}

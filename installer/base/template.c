@@ -47,7 +47,7 @@ static int render(const char *name, const char *text, size_t len, const struct t
 	int line = 1;
 
 	while (s < end) {
-		const char *value;
+		const char *value = NULL;
 
 		if (*s != '@') {
 			line += *s == '\n';

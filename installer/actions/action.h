@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An action is one reversible primitive. Its contract with the engine:
+ *
+ *	prepare		nothing visible on the host. Fills in the before-image, keeps the content of it in the journal, gets
+ *			everything that commit needs (download, render), and proves that undo will be possible.
+ *	encode		the whole action with before- and after-image as JSON; goes into the PREPARED record.
+ *	decode		the opposite, in a later process. After it undo, finish, verify and describe work.
+ *	commit		the visible change; ideally one rename. Called once, after its INTENT is durable.
+ *	undo		from record and disk alone; idempotent; also when commit never ran, or died in the middle.
+ *			Leaves a stranger's later edit alone and returns an error that names it.
+ *	finish		after the terminal record: what undo would have needed on the host is removed. Idempotent. May be NULL.
+ *	verify		after all commits: is it really so? May be NULL.
+ *	invert		later: an action that takes committed ones back: `oldest` has the before-image to return to,
+ *			`newest` the after-image that is expected now (the same record when only one transaction is
+ *			concerned). NULL in *ret: nothing to take back.
+ *	describe	one REPORT_CHANGE line, and the diff. Works before prepare (plan) too.
+ *
+ * `key` names the target ("file:/etc/docker/daemon.json"); a key occurs once per plan. `rank` is the place in the order of
+ * commits (enum action_rank); undo and rollback go the other way round.
+ */
+#ifndef ACTIONS_ACTION_H
+#define ACTIONS_ACTION_H
+
+#include "base/report.h"
+#include "host/host.h"
+#include "journal/txnlog.h"
+#include "profile/profile.h"
+#include "sys/node.h"
+
+/* Order of commits. Within a rank, the order of the plan. */
+enum action_rank {
+	RANK_FETCH = 10,	/* download and unpack: nothing on the host */
+	RANK_ACCOUNT = 20,
+	RANK_SYSCTL = 30,
+	RANK_RELOAD_UNDO = 38,	/* daemon-reload when undone */
+	RANK_FILES = 40,	/* directories, files, links, packages */
+	RANK_RELOAD = 42,	/* daemon-reload when committed */
+	RANK_UNITS = 50,
+	RANK_APPARMOR = 55,
+	RANK_DOCKER = 60,	/* daemon.json and what the daemon makes of it */
+	RANK_LATE = 70,
+};
+
+struct action_ctx {
+	const struct host *host;
+	const struct root *root;
+	const struct profile *profile;	/* NULL in recovery */
+	struct state *state;
+	struct txnlog *log;
+	unsigned int index;		/* of this action in its plan: before/INDEX */
+	const char *tag;		/* "000012.3": part of deterministic temporary names */
+	const char *package_file;	/* --package FILE, or NULL */
+	bool allow_restart;
+	bool force;			/* rollback --force: a stranger's version is kept beside, and we go on */
+	bool recovering;		/* undo in a later process, or at boot */
+	struct report *rep;
+};
+
+struct action;
+
+struct record {			/* an action read back from a committed transaction */
+	const struct action *action;
+	unsigned int txn;
+	unsigned int index;		/* its before content: txnlog_before_open(state, txn, index) */
+};
+
+struct action_ops {
+	const char *kind;		/* the name in the journal: never changes */
+	int (*prepare)(struct action *a, struct action_ctx *ctx, struct err *err);
+	int (*commit)(struct action *a, struct action_ctx *ctx, struct err *err);
+	int (*undo)(struct action *a, struct action_ctx *ctx, struct err *err);
+	int (*finish)(struct action *a, struct action_ctx *ctx, struct err *err);
+	int (*verify)(struct action *a, struct action_ctx *ctx, struct err *err);
+	int (*invert)(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err);
+	int (*encode)(const struct action *a, struct json *ret);
+	int (*decode)(struct action *a, const struct json *j, struct err *err);
+	void (*describe)(const struct action *a, const struct action_ctx *ctx, struct report *r);
+	/* What the index remembers of this target after a commit ({"state": "absent"} or NULL: nothing is ours any more). May be NULL. */
+	struct json *(*index)(const struct action *a);
+	/* Is it still as `entry` (made by index) says? STATE_OK, STATE_BAD (drift, said in found). May be NULL. */
+	enum report_state (*drift)(const struct json *entry, const char *key, const struct action_ctx *ctx, struct buf *found);
+	void (*release)(struct action *a);	/* frees data; the engine frees the rest */
+};
+
+struct action {
+	const struct action_ops *ops;
+	char *key;
+	char *step;			/* who asked for it */
+	int rank;
+	void *data;			/* of this kind; never NULL after *_new or decode */
+	struct json *origin;		/* free form, kept in the index: {"package": "sysbox-ce", "version": ..., "sha256": ...}; or NULL */
+};
+
+struct action *action_new(const struct action_ops *ops, const char *key, const char *step, int rank, void *data);
+void action_free(struct action *a);
+void action_freep(struct action **a);
+
+/* { "kind", "key", "step", "rank", "origin", "data": encode } and back (through the registry). */
+struct json *action_encode(const struct action *a);
+int action_decode(const struct json *j, struct action **ret, struct err *err);
+
+/* actions/registry.c: the kinds that exist, ends with NULL. */
+extern const struct action_ops *const action_kinds[];
+const struct action_ops *action_kind(const char *name);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Constructors of the primitives. Strings and buffers are copied. Each returns a new action; it belongs to the plan it is added to. */
+#ifndef ACTIONS_KINDS_H
+#define ACTIONS_KINDS_H
+
+#include "actions/action.h"
+#include "base/digest.h"
+
+/* A file with this content. An existing file keeps owner, mode and xattrs unless mode_forced. key "file:PATH". */
+struct action *action_file(const char *step, const char *path, mode_t mode, const void *data, size_t len);
+/* The same, content out of the package unpacked by action_unpack: member path, digest once known (NULL before the fetch). */
+struct action *action_file_member(const char *step, const char *path, mode_t mode, const char *member);
+struct action *action_remove(const char *step, const char *path);	/* file or link goes */
+struct action *action_link(const char *step, const char *path, const char *target);	/* symlink */
+struct action *action_dir(const char *step, const char *path, mode_t mode);	/* made if absent; undo removes it if empty and ours */
+
+/* Fetches, verifies and unpacks a package into stage/; nothing on the host. key "unpack:NAME". */
+struct action *action_unpack(const char *step, const char *name, const char *version, const char *arch);
+
+/* System account with its group, no home, shell /bin/false, and one range of 65536 subordinate ids, the same in both files. key "account:NAME". */
+struct action *action_account(const char *step, const char *name);
+/* Live value raised to at least min; never lowered. key "sysctl:NAME". */
+struct action *action_sysctl(const char *step, const char *name, uint64_t min);
+/* systemctl daemon-reload, on commit or on undo (the pair brackets the unit files). */
+enum reload_when { RELOAD_ON_UNDO, RELOAD_ON_COMMIT };
+struct action *action_daemon_reload(const char *step, enum reload_when when);
+/* These units enabled and active, in this order. key "units:FIRST". */
+struct action *action_units(const char *step, const char *const *units);
+/* apparmor_parser -r PROFILE after the files changed, live state bound to the boot id. key "apparmor:PROFILE". */
+struct action *action_apparmor(const char *step, const char *profile_path);
+
+/* Packages through the host's package manager: see actions/packages.h (key "packages"). */
+
+/* daemon.json: this merge patch, and the daemon made to take it up and prove it. key "docker-config:PATH". */
+struct action *action_docker_config(const char *step, const char *path, const struct json *patch, const struct strv *planned_paths);
+
+#endif

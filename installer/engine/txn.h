@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Carrying out a plan. The promises are listed on top of txn.c.
+ */
+#ifndef ENGINE_TXN_H
+#define ENGINE_TXN_H
+
+#include "engine/plan.h"
+
+struct txn_request {
+	struct plan *plan;
+	struct json *begin;		/* who, command, arguments, profile digest, version, class ("apply", "rollback", "background") */
+	struct action_ctx ctx;		/* host, root, profile, state (locked), rep, switches; the engine fills in the rest */
+	int (*prove)(void *user, struct report *rep, struct err *err);	/* after all commits: the steps' verify; or NULL */
+	void *user;
+};
+
+/*
+ * 0: committed; *ret_id is its number. Negative: err says why, and the host is as before (ERR_FAILED, ERR_REFUSED) or, with
+ * ERR_UNDO, what is left. The state must be locked and nothing unfinished.
+ */
+int txn_run(struct txn_request *rq, unsigned int *ret_id, struct err *err);
+
+/* ERR_INTERRUPTED if the newest transaction is unfinished (or ERR_UNDO if it is FAILED); 0 otherwise. */
+int txn_check_unfinished(const struct state *s, struct err *err);
+/* Undo what a crash left, or only clean up after a terminal record. *ret_done: something was undone. Idempotent. */
+int txn_recover(const struct action_ctx *ctx, bool *ret_done, struct err *err);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One transaction's directory, txn/NNNNNN/:
+ *
+ *	0000, 0001 ...		records in order (journal/record.h)
+ *	spare-NNNN		the next records' files, with their blocks: written, fsynced, renamed, directory fsynced, so
+ *				that no later record of this transaction needs space. Their presence behind a terminal
+ *				record means that cleaning up is not finished.
+ *	before/N		content of the before-image of action N
+ *	stage/			what commit puts in place; gone after cleaning
+ *
+ * The journal knows nothing of actions: bodies are JSON.
+ */
+#ifndef JOURNAL_TXNLOG_H
+#define JOURNAL_TXNLOG_H
+
+#include "journal/record.h"
+#include "journal/state.h"
+
+struct txnlog {
+	struct state *state;		/* borrowed */
+	unsigned int id;
+	int fd;				/* the directory */
+	unsigned int next;		/* number of the next record */
+	unsigned int spares;		/* left */
+};
+
+#define TXNLOG_INIT { NULL, 0, -1, 0, 0 }
+
+enum txn_state {
+	TXN_NONE,		/* directory without a whole PREPARED: nothing visible happened */
+	TXN_PREPARED,		/* PREPARED, no terminal record: recover undoes it */
+	TXN_COMMITTED,
+	TXN_ROLLED_BACK,
+	TXN_FAILED,		/* FAILED is the newest record: recover tries again */
+};
+
+struct txn_summary {		/* read from the records */
+	unsigned int id;
+	enum txn_state state;
+	bool clean;		/* no spares left */
+	int last_intent;	/* -1: none */
+	struct json *begin;	/* bodies, or NULL */
+	struct json *prepared;
+	struct json *terminal;	/* of COMMITTED, ROLLED_BACK or FAILED */
+};
+
+int txnlog_list(const struct state *s, unsigned int **ret_ids, size_t *ret_n, struct err *err);	/* ascending; caller frees */
+int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, struct err *err);	/* newest id + 1 */
+int txnlog_open(struct txnlog *ret, struct state *s, unsigned int id, struct err *err);
+void txnlog_release(struct txnlog *t);
+
+/* Spares for n further records of at most 4 KiB each. Called before PREPARED. */
+int txnlog_spare(struct txnlog *t, unsigned int n, struct err *err);
+/* Durable when it returns 0. Uses a spare if there is one and it fits; PREPARED always takes a file of its own size. */
+int txnlog_append(struct txnlog *t, enum record_type type, const struct json *body, struct err *err);
+int txnlog_read(const struct state *s, unsigned int id, struct txn_summary *ret, struct err *err);
+void txn_summary_release(struct txn_summary *t);
+/* Removes stage/ and the spares, spares last. Idempotent. */
+int txnlog_clean(struct txnlog *t, struct err *err);
+/* For a transaction in TXN_NONE: the directory goes. */
+int txnlog_discard(struct state *s, unsigned int id, struct err *err);
+
+/* Content of the before-image of action n: kept from an open file (digest computed), durable with txnlog_sync_before. */
+int txnlog_before_put(struct txnlog *t, unsigned int n, int from_fd, char hex[65], struct err *err);
+int txnlog_before_open(const struct state *s, unsigned int id, unsigned int n, int *ret_fd, struct err *err);
+/* stage/, made on first use; descriptor to be closed by the caller. */
+int txnlog_stage(struct txnlog *t, int *ret_fd, struct err *err);
+int txnlog_sync(struct txnlog *t, struct err *err);		/* before/, stage/ and the directory itself */
+
+#endif
