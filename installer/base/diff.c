@@ -156,12 +156,13 @@ static void add_line(struct buf *out, char sign, const struct line *l)
 	while (left) {
 		uint32_t c;
 		size_t n = utf8_decode(s, left, &c);
+		bool plain = n && (c == '\t' || utf8_printable(c));
 
-		if (n && (c == '\t' || utf8_printable(c)))
+		if (plain)
 			buf_add(out, s, n);
 		else
 			buf_addf(out, "\\x%02x", (unsigned char)*s);
-		n = n ? n : 1;
+		n = plain ? n : 1;
 		s += n;
 		left -= n;
 	}
