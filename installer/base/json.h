@@ -5,7 +5,11 @@
  * json_parse accepts exactly RFC 8259 text: no duplicate keys in one object, no comments
  * unless JSON_COMMENTS (// and block), no trailing comma, no trailing data, nesting at most
  * 128, valid UTF-8, no lone surrogates; an error names line and column (both from 1, columns in bytes).
- * cJSON alone accepts more than that, so our own scanner (base/jsonscan.h) goes first.
+ * cJSON alone accepts more than that, so our own scanner (base/jsonscan.h, which lists the few
+ * refusals of its own) goes first. Texts that come from outside may start with a byte order mark.
+ *
+ * Numbers that were read keep their spelling: json_dup, json_merge and json_print carry
+ * 9007199254740993 and 1e400 over unharmed, and json_equal compares by text what a double cannot hold.
  *
  * Ownership: json_obj, json_parse etc. return a tree to be freed with json_free; json_set_*
  * and json_add* take ownership of a value passed to them; getters return borrowed pointers.
@@ -24,6 +28,7 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 enum json_flags {
 	JSON_STRICT = 0,
 	JSON_COMMENTS = 1,	/* allow comments, as the profile does */
+	JSON_BLANK = 2,		/* a text of nothing but white space is {} (daemon.json: dockerd takes it so) */
 };
 
 void json_free(struct json *j);
@@ -67,6 +72,17 @@ const struct json *json_next(const struct json *member);
 bool json_equal(const struct json *a, const struct json *b);		/* object order does not matter, NULL equals NULL */
 void json_print(const struct json *j, struct buf *ret);			/* compact, one line */
 void json_print_pretty(const struct json *j, struct buf *ret);		/* 2 spaces, final newline */
+
+/* How a value is laid out. Bytes of a string that are not UTF-8 are printed as U+FFFD. */
+struct json_style {
+	const char *unit;	/* one step of indentation; NULL: everything on one line */
+	const char *eol;	/* line end */
+	const char *margin;	/* indentation of the line on which the value begins */
+	const char *colon;	/* ":" or ": " */
+	const char *comma;	/* between members on one line */
+};
+void json_print_style(const struct json *j, const struct json_style *style, struct buf *ret);
+void json_print_string(const char *s, struct buf *ret);			/* quoted and escaped */
 
 /* RFC 7396: the result of applying patch to target (target NULL or no object = {}). New tree. */
 struct json *json_merge(const struct json *target, const struct json *patch);
