@@ -6,6 +6,7 @@
 #ifndef SYS_FS_H
 #define SYS_FS_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "sys/io.h"
@@ -20,6 +21,7 @@ int fs_sync_dir(int dirfd, struct err *err);
 int fs_unlink(int dirfd, const char *name, struct err *err);			/* absent is fine; not synced */
 int fs_remove_tree(int dirfd, const char *name, struct err *err);		/* rm -r without following links or crossing devices; not synced */
 int fs_read_at(int dirfd, const char *name, size_t max, struct buf *ret, struct err *err);	/* absent: 1 */
+int fs_read_fd(int fd, size_t max, struct buf *ret, struct err *err);		/* a regular file to its end; more than max is an error */
 int fs_list_fd(int dirfd, struct strv *ret, struct err *err);			/* sorted, without . and .. */
 int fs_free_space(const struct root *r, const char *path, uint64_t *ret_bytes, uint64_t *ret_inodes, struct err *err);	/* of the nearest existing parent */
 

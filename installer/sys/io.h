@@ -8,6 +8,8 @@
 #ifndef SYS_IO_H
 #define SYS_IO_H
 
+#include "base/mem.h"
+
 #include <fcntl.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -32,6 +34,7 @@ int io_fchown(int fd, uid_t uid, gid_t gid);
 int io_fchownat(int dirfd, const char *name, uid_t uid, gid_t gid);	/* AT_SYMLINK_NOFOLLOW: for links */
 int io_fsetxattr(int fd, const char *name, const void *value, size_t len);
 int io_fremovexattr(int fd, const char *name);
+int io_lsetxattr(int dirfd, const char *entry, const char *name, const void *value, size_t len);	/* of a link itself */
 int io_utimensat(int dirfd, const char *name, const struct timespec ts[2]);	/* AT_SYMLINK_NOFOLLOW */
 int io_futimens(int fd, const struct timespec ts[2]);
 

@@ -28,7 +28,9 @@ struct node {
 	uid_t uid;
 	gid_t gid;
 	struct timespec mtime;
-	uint64_t size;
+	uint64_t size;			/* files */
+	uint64_t rdev;			/* NODE_OTHER: device number */
+	mode_t format;			/* NODE_OTHER: S_IFMT bits */
 	char digest[DIGEST_HEX + 1];	/* files; "" where the content was not read */
 	char *target;			/* links */
 	struct xattr *xattrs;		/* sorted by name */
@@ -49,7 +51,11 @@ int node_read(struct node *ret, const struct root *r, const char *path, int want
 int node_read_at(struct node *ret, int dirfd, const char *name, int want, struct err *err);
 int node_read_fd(struct node *ret, int fd, int want, struct err *err);
 
-/* Same type, content, owner, mode, xattrs, target. mtime counts only with NODE_CMP_MTIME. */
+/*
+ * Same type, content, owner, mode, xattrs, target. mtime counts only with NODE_CMP_MTIME. A file whose content was not
+ * read equals only its own fingerprint. Labels the kernel gives by itself (security.evm, security.ima) do not count,
+ * and an SELinux label only if both have one. The mode of a link does not count, nor the mtime of a directory.
+ */
 enum node_cmp { NODE_CMP_PLAIN = 0, NODE_CMP_MTIME = 1 };
 bool node_equal(const struct node *a, const struct node *b, int cmp);
 /* Same dev, ino, size, mtime and ctime: the content needs no reading. */
@@ -59,7 +65,10 @@ struct json *node_encode(const struct node *n);			/* includes the fingerprint */
 int node_decode(struct node *ret, const struct json *j, struct err *err);
 
 /* Owner, then xattrs (those not in n removed), then mode: in this order because chown drops set-id bits and
- * capabilities and chmod rewrites the ACL mask. mtime only if set_mtime. fd must be open for writing. */
+ * capabilities and chmod rewrites the ACL mask. mtime only if set_mtime. fd must not be O_PATH. Not removed: labels that the policy gives. */
 int node_apply_meta(const struct node *n, int fd, bool set_mtime);	/* -1 and errno */
+
+/* The same for a link, by name: owner, xattrs, and mtime if set_mtime. */
+int node_apply_link_meta(const struct node *n, int dirfd, const char *name, bool set_mtime);
 
 #endif
