@@ -260,7 +260,7 @@ static const char *number_text(const struct json *j, char text[NUMBER_TEXT])
 		return ccj(j)->valuestring;
 	if (!isfinite(n))
 		return "null";
-	if (n == floor(n) && fabs(n) <= (double)EXACT_MAX)
+	if (fabs(n) <= (double)EXACT_MAX && n == (double)(int64_t)n)
 		snprintf(text, NUMBER_TEXT, "%.0f", n);
 	else
 		for (int digits = 15; digits <= 17; digits++) {

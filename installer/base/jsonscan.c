@@ -34,6 +34,14 @@ static int peek(const struct reader *r)
 	return r->at < r->len ? (unsigned char)r->text[r->at] : -1;
 }
 
+/* Something else than what may stand here; a comment is the likeliest. */
+static int unexpected(const struct reader *r, const char *msg)
+{
+	if (peek(r) == '/' || peek(r) == '#')
+		msg = r->flags & JSON_COMMENTS ? "comments are written // or /* */" : "comments are not allowed";
+	return bad(r, r->at, msg);
+}
+
 static bool at_text(const struct reader *r, const char *s)
 {
 	size_t n = strlen(s);
@@ -224,7 +232,7 @@ static int read_separator(struct reader *r, char close)
 	if (peek(r) == close)
 		return 0;
 	if (peek(r) != ',')
-		return bad(r, r->at, close == '}' ? "',' or '}' expected" : "',' or ']' expected");
+		return unexpected(r, close == '}' ? "',' or '}' expected" : "',' or ']' expected");
 	comma = r->at++;
 	skip_space(r);
 	return peek(r) == close ? bad(r, comma, "comma behind the last one") : 1;
@@ -235,7 +243,7 @@ static int read_member(struct reader *r, size_t object)
 	size_t start = r->at, key = r->s->keys.len, i;
 
 	if (peek(r) != '"')
-		return bad(r, r->at, "a key in double quotes expected");
+		return unexpected(r, "a key in double quotes expected");
 	if (read_string(r, &r->s->keys) < 0)
 		return -1;
 	buf_addc(&r->s->keys, '\0');
@@ -245,7 +253,7 @@ static int read_member(struct reader *r, size_t object)
 	r->s->node[i].key = key;
 	skip_space(r);
 	if (peek(r) != ':')
-		return bad(r, r->at, "':' expected");
+		return unexpected(r, "':' expected");
 	r->at++;
 	skip_space(r);
 	return read_value(r, i);
@@ -331,9 +339,7 @@ static int read_word(struct reader *r, size_t i)
 			r->at += strlen(words[w].word);
 			return 0;
 		}
-	if (peek(r) == '/' || peek(r) == '#')
-		return bad(r, r->at, "comments are not allowed");
-	return bad(r, r->at, peek(r) < 0 ? "the text ends where a value is expected" : "a value expected");
+	return unexpected(r, peek(r) < 0 ? "the text ends where a value is expected" : "a value expected");
 }
 
 static int read_typed(struct reader *r, size_t i, enum json_type type)
@@ -419,9 +425,7 @@ static int read_text(struct reader *r)
 	if (read_value(r, node_add(r, JSONSCAN_NONE)) < 0)
 		return -1;
 	skip_space(r);
-	if (peek(r) == '/' || peek(r) == '#')
-		return bad(r, r->at, "comments are not allowed");
-	return r->at < r->len ? bad(r, r->at, "more text behind the value") : 0;
+	return r->at < r->len ? unexpected(r, "more text behind the value") : 0;
 }
 
 void jsonscan_release(struct jsonscan *s)
