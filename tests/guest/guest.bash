@@ -11,6 +11,7 @@
 #   guest_get NAME PATH            its content on stdout
 #   guest_wait NAME CMD...         until CMD succeeds in the guest; fails after GUEST_DEADLINE (30) seconds
 #   guest_kill NAME                kill -9 of the whole host at once; the disk stays as it is
+#   guest_poweroff NAME            an orderly end; the disk stays
 #   guest_reboot NAME              boot again on the same disk (if it still runs: after an orderly poweroff)
 #   guest_look NAME CMD...         while it does not run: CMD on this machine, in the guest's root directory
 #   guest_exec_root NAME CMD...    no systemd: CMD alone in a container of the same root (fresh unless NAME has
@@ -202,13 +203,16 @@ guest__loop_free() {
 	[ -z "$(losetup -n -O NAME -j "$(guest_dir "$1")/disk.img")" ]
 }
 
+guest_poweroff() {
+	guest_run "$1" systemctl poweroff >/dev/null 2>&1
+	guest__until "$GUEST_DEADLINE" guest__gone "$1" && guest__settled "$1"
+}
+
 guest_reboot() {
-	local name=$1
-	if guest_alive "$name"; then
-		guest_run "$name" systemctl poweroff >/dev/null 2>&1
-		guest__until "$GUEST_DEADLINE" guest__gone "$name" || return 1
+	if guest_alive "$1"; then
+		guest_poweroff "$1" || return
 	fi
-	guest__settled "$name" && guest__start "$name"
+	guest__settled "$1" && guest__start "$1"
 }
 
 guest_look() {
