@@ -24,12 +24,20 @@ struct download {
 	const struct strv *plain_mirrors;
 	unsigned int budget;			/* seconds for all tries together, 0 = 600 */
 	unsigned int stall;			/* seconds below 1 KiB/s until a try is given up, 0 = 10 */
+	unsigned int backoff_ms;		/* first pause before a mirror is tried again, doubling; 0 = 1000 */
 	struct report *rep;
 };
 
 #define DOWNLOAD_INIT { 0 }
 
-/* dirfd: directory that receives it. *ret_fd is the verified file, open read-only: use this descriptor, never the name again. */
+/*
+ * A mirror is asked again after what passes (a stall, a cut, 408, 429, 5xx; Retry-After is honoured), at most four
+ * times without a byte of progress; after anything else (404, a foreign certificate, a redirect to plain http, the wrong
+ * size or hash) the next one follows. A part of another process is ERR_LOCKED; everything else is ERR_FAILED: one
+ * line that names each mirror with its reason, without credentials or queries.
+ *
+ * dirfd: directory that receives it. *ret_fd is the verified file, open read-only: use this descriptor, never the name again.
+ */
 int download_run(const struct download *d, int dirfd, int *ret_fd, struct err *err);
 
 #endif
