@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Other processes: what they are, whether they are still there. */
+#include "sys/proc.h"
+
+#include "base/str.h"
+#include "sys/clock.h"
+#include "sys/io.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { WORDS_MAX = 60, LOOK_MS = 20 };
+
+void proc_status_words(int wait_status, char *buf, size_t size)
+{
+	static const struct { int sig; const char *name; } names[] = {
+		{ SIGHUP, "SIGHUP" }, { SIGINT, "SIGINT" }, { SIGQUIT, "SIGQUIT" }, { SIGILL, "SIGILL" },
+		{ SIGABRT, "SIGABRT" }, { SIGBUS, "SIGBUS" }, { SIGFPE, "SIGFPE" }, { SIGKILL, "SIGKILL" },
+		{ SIGSEGV, "SIGSEGV" }, { SIGPIPE, "SIGPIPE" }, { SIGALRM, "SIGALRM" }, { SIGTERM, "SIGTERM" },
+		{ SIGSYS, "SIGSYS" },
+	};
+
+	if (!WIFSIGNALED(wait_status)) {
+		snprintf(buf, size, "exit status %d", WEXITSTATUS(wait_status));
+		return;
+	}
+	snprintf(buf, size, "killed by signal %d", WTERMSIG(wait_status));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i].sig == WTERMSIG(wait_status))
+			snprintf(buf, size, "killed by %s", names[i].name);
+}
+
+/* A file of /proc/PID, at most size - 1 bytes, NUL behind; its length or -1. */
+static ssize_t read_of(pid_t pid, const char *file, char *buf, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, file);
+	int fd CLEANUP(closep) = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+	if (n >= 0)
+		buf[n] = '\0';
+	return n;
+}
+
+char *proc_describe(pid_t pid)
+{
+	char raw[512], words[sizeof raw * 4];
+	ssize_t n = read_of(pid, "cmdline", raw, sizeof raw);
+
+	for (ssize_t i = 0; i < n - 1; i++)
+		if (!raw[i])
+			raw[i] = ' ';
+	if (n <= 0)		/* a kernel thread has no command line */
+		n = read_of(pid, "comm", raw, sizeof raw);
+	if (n <= 0)
+		return xasprintf("pid %ld", (long)pid);
+	err_quote(words, sizeof words, str_trim(raw));
+	bool cut = strlen(words) > WORDS_MAX;
+	return xasprintf("%ld: %.*s%s", (long)pid, WORDS_MAX, words, cut ? " ..." : "");
+}
+
+/* The fields of /proc/PID/stat from the third (state) on; the second may hold anything, even ") ". */
+static int stat_fields(pid_t pid, struct strv *ret)
+{
+	char raw[2048];
+
+	if (read_of(pid, "stat", raw, sizeof raw) <= 0 || !strrchr(raw, ')'))
+		return -1;
+	str_words(ret, strrchr(raw, ')') + 1);
+	return 0;
+}
+
+uint64_t proc_starttime(pid_t pid)
+{
+	enum { STARTTIME = 22 - 3 };
+	struct strv f CLEANUP(strv_release) = STRV_INIT;
+	uint64_t t;
+
+	if (stat_fields(pid, &f) || f.n <= STARTTIME || str_to_u64(f.v[STARTTIME], UINT64_MAX, &t))
+		return 0;
+	return t;
+}
+
+static bool is_gone(pid_t pid, uint64_t starttime)
+{
+	struct strv f CLEANUP(strv_release) = STRV_INIT;
+
+	return proc_starttime(pid) != starttime || stat_fields(pid, &f) || str_eq(f.v[0], "Z") ||
+	       str_eq(f.v[0], "X");
+}
+
+int proc_wait_gone(pid_t pid, uint64_t starttime, unsigned int seconds)
+{
+	uint64_t deadline = clock_boot_ms() + (uint64_t)seconds * 1000;
+	int pidfd CLEANUP(closep) = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	while (!is_gone(pid, starttime)) {
+		struct pollfd p = { .fd = pidfd, .events = POLLIN };
+		uint64_t now = clock_boot_ms();
+		if (now >= deadline)
+			return -1;
+		if (pidfd < 0)
+			clock_pause_ms(LOOK_MS);
+		else if (poll(&p, 1, deadline - now < 60000 ? (int)(deadline - now) : 60000) > 0)
+			return 0;
+	}
+	return 0;
+}
+
+int proc_signal(pid_t pid, int sig)
+{
+	return kill(pid, sig);
+}
