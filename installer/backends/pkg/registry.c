@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/pkg/apt.h"
+
+const struct pkg_ops *const pkg_backends[] = {
+	&pkg_apt,
+	NULL,
+};
+
+const struct pkg_ops *pkg_backend(const struct host *h)
+{
+	for (const struct pkg_ops *const *ops = pkg_backends; *ops; ops++)
+		if ((*ops)->usable(h))
+			return *ops;
+	return NULL;
+}
+
+void pkg_status_release(struct pkg_status *s)
+{
+	free(s->version);
+	free(s->arch);
+	free(s->want);
+	free(s->state);
+	*s = (struct pkg_status){ 0 };
+}
