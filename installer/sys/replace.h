@@ -20,6 +20,8 @@
  * Taking a file away: renamed to the temporary. Where the file system has no RENAME_EXCHANGE (EINVAL, ENOSYS) the old file is
  * linked to a second deterministic name first and a plain rename follows. A target that is a mount point or whose directory
  * is on another device than itself is refused in replace_check: there is no silent copy in place.
+ * The before-image, where it must be written again from the copy, goes through `.NAME.sysboxup-TAG.undo`; names too long are
+ * shortened to a digest. Where before and after are equal nothing is done by any of these, and undo returns 0.
  * If the file changes between check and exchange, what came out is not the before-image: it is exchanged back and
  * REPLACE_CONFLICT returned ("changed this instant by somebody else").
  */
@@ -34,7 +36,7 @@ struct replace {
 	const struct root *root;	/* borrowed */
 	const char *path;		/* borrowed; absolute, inside the root */
 	const char *tag;		/* borrowed; [0-9a-z.-]+ */
-	bool nofollow;			/* act on a symlink itself (links are replaced as links) */
+	bool nofollow;			/* act on a symlink itself (to make or replace links as links) */
 	struct node before;		/* what is there; filled by replace_check, or from the record */
 	struct node after;		/* what is wanted; type NODE_ABSENT takes the file away. NODE_FILE, NODE_LINK */
 	bool set_mtime;			/* after.mtime is given to the file; else it is the time of writing */
@@ -47,6 +49,10 @@ struct replace {
 
 #define REPLACE_INIT { .content_fd = -1 }
 
+/*
+ * Fills before, and of after: digest and size of a file (a digest already set is trusted here and checked when copied).
+ * Needs write access to the directory unless nothing would change: a plan without privileges uses node_read instead.
+ */
 int replace_check(struct replace *rp, struct err *err);
 int replace_commit(struct replace *rp, struct err *err);
 /*
