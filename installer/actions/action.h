@@ -76,8 +76,8 @@ struct action_ops {
 	int (*encode)(const struct action *a, struct json *ret);
 	int (*decode)(struct action *a, const struct json *j, struct err *err);
 	void (*describe)(const struct action *a, const struct action_ctx *ctx, struct report *r);
-	/* What the index remembers of this target after a commit ({"state": "absent"} or NULL: nothing is ours any more). May be NULL. */
-	struct json *(*index)(const struct action *a);
+	/* What the index remembers of this target after a commit (NULL: nothing is ours any more). May be NULL: nothing ever. */
+	struct json *(*index)(const struct action *a, const struct root *root);
 	/* Is it still as `entry` (made by index) says? STATE_OK, STATE_BAD (drift, said in found). May be NULL. */
 	enum report_state (*drift)(const struct json *entry, const char *key, const struct action_ctx *ctx, struct buf *found);
 	void (*release)(struct action *a);	/* frees data; the engine frees the rest */

@@ -5,6 +5,7 @@
 
 #include "actions/action.h"
 #include "base/digest.h"
+#include "fetch/catalog.h"
 
 /* A file with this content. An existing file keeps owner, mode and xattrs unless mode_forced. key "file:PATH". */
 struct action *action_file(const char *step, const char *path, mode_t mode, const void *data, size_t len);
@@ -14,20 +15,22 @@ struct action *action_remove(const char *step, const char *path);	/* file or lin
 struct action *action_link(const char *step, const char *path, const char *target);	/* symlink */
 struct action *action_dir(const char *step, const char *path, mode_t mode);	/* made if absent; undo removes it if empty and ours */
 
-/* Fetches, verifies and unpacks a package into stage/; nothing on the host. key "unpack:NAME". */
-struct action *action_unpack(const char *step, const char *name, const char *version, const char *arch);
+/* Fetches, verifies and unpacks this package (borrowed: it lives as long as the catalog) into stage/; nothing on the host. key "unpack:NAME". */
+struct action *action_unpack(const char *step, const struct catalog_entry *entry);
 
 /* System account with its group, no home, shell /bin/false, and one range of 65536 subordinate ids, the same in both files. key "account:NAME". */
 struct action *action_account(const char *step, const char *name);
 /* Live value raised to at least min; never lowered. key "sysctl:NAME". */
 struct action *action_sysctl(const char *step, const char *name, uint64_t min);
-/* systemctl daemon-reload, on commit or on undo (the pair brackets the unit files). */
+/*
+ * Somebody who keeps files in memory reads them again: systemd (argument NULL) or AppArmor (argument: the profile). RELOAD_ON_COMMIT
+ * stands behind the files, RELOAD_ON_UNDO in front of them, so that each way the files are there first. key "reload:WHAT:WHEN".
+ */
 enum reload_when { RELOAD_ON_UNDO, RELOAD_ON_COMMIT };
-struct action *action_daemon_reload(const char *step, enum reload_when when);
-/* These units enabled and active, in this order. key "units:FIRST". */
+enum reload_what { RELOAD_SYSTEMD, RELOAD_APPARMOR };
+struct action *action_reload(const char *step, enum reload_what what, const char *argument, enum reload_when when);
+/* These units active, started in this order, stopped in the reverse one when undone. key "units:FIRST". */
 struct action *action_units(const char *step, const char *const *units);
-/* apparmor_parser -r PROFILE after the files changed, live state bound to the boot id. key "apparmor:PROFILE". */
-struct action *action_apparmor(const char *step, const char *profile_path);
 
 /* Packages through the host's package manager: see actions/packages.h (key "packages"). */
 

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kind "dir": a directory made where none is. Undo removes it if it is ours and empty; what others put into it stays, and so does it. */
+#include "actions/kinds.h"
+#include "sys/fs.h"
+#include "sys/io.h"
+
+#include <errno.h>
+
+struct dir_data {
+	char *path;
+	mode_t mode;
+	bool existed;
+	bool remove;		/* inverted: take it away if it is empty */
+};
+
+extern const struct action_ops dir_ops;
+
+static void dir_release(struct action *a)
+{
+	struct dir_data *d = a->data;
+
+	free(d->path);
+	free(d);
+}
+
+static struct action *dir_action(const char *step, const char *path, mode_t mode, bool remove)
+{
+	struct dir_data *d = xcalloc(1, sizeof(*d));
+	char *key CLEANUP(freep) = xasprintf("dir:%s", path);
+
+	d->path = xstrdup(path);
+	d->mode = mode;
+	d->remove = remove;
+	return action_new(&dir_ops, key, step, RANK_FILES, d);
+}
+
+struct action *action_dir(const char *step, const char *path, mode_t mode)
+{
+	return dir_action(step, path, mode, false);
+}
+
+static int dir_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	struct dir_data *d = a->data;
+	struct stat st;
+
+	d->existed = root_stat(ctx->root, d->path, &st) == 0;
+	if (d->existed && !S_ISDIR(st.st_mode))
+		return err_set(err, ERR_REFUSED, "'%s' is in the way: a directory is needed there", d->path);
+	return 0;
+}
+
+static int dir_make(const struct dir_data *d, struct action_ctx *ctx, struct err *err)
+{
+	int parent CLEANUP(closep) = -1;
+	char *name CLEANUP(freep) = NULL;
+
+	if (root_parent(ctx->root, d->path, true, &parent, &name, NULL, err))
+		return -1;
+	return fs_mkdir(parent, name, d->mode, err);
+}
+
+static int dir_take(const struct dir_data *d, struct action_ctx *ctx, struct err *err)
+{
+	int parent CLEANUP(closep) = -1;
+	char *name CLEANUP(freep) = NULL;
+
+	if (!root_exists(ctx->root, d->path))
+		return 0;
+	if (root_parent(ctx->root, d->path, true, &parent, &name, NULL, err))
+		return -1;
+	if (io_unlinkat(parent, name, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
+		return err_errno(err, errno, "cannot remove directory '%s'", d->path);
+	return fs_sync_dir(parent, err);
+}
+
+static int dir_commit(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	struct dir_data *d = a->data;
+
+	if (d->remove)
+		return d->existed ? dir_take(d, ctx, err) : 0;
+	return d->existed ? 0 : dir_make(d, ctx, err);
+}
+
+static int dir_undo(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	struct dir_data *d = a->data;
+
+	if (d->remove)
+		return d->existed ? dir_make(d, ctx, err) : 0;
+	return d->existed ? 0 : dir_take(d, ctx, err);
+}
+
+static int dir_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+{
+	const struct dir_data *o = oldest->action->data;
+
+	*ret = NULL;
+	if (o->remove)
+		*ret = o->existed ? dir_action("rollback", o->path, o->mode, false) : NULL;
+	else if (!o->existed)
+		*ret = dir_action("rollback", o->path, o->mode, true);
+	return 0;
+}
+
+static int dir_encode(const struct action *a, struct json *j)
+{
+	const struct dir_data *d = a->data;
+
+	json_set_str(j, "path", d->path);
+	json_set_i64(j, "mode", d->mode);
+	json_set_bool(j, "existed", d->existed);
+	json_set_bool(j, "remove", d->remove);
+	return 0;
+}
+
+static int dir_decode(struct action *a, const struct json *j, struct err *err)
+{
+	struct dir_data *d = xcalloc(1, sizeof(*d));
+
+	a->data = d;
+	d->path = xstrdup(json_get_str(j, "path"));
+	d->mode = (mode_t)json_get_i64(j, "mode", 0755);
+	d->existed = json_get_bool(j, "existed", false);
+	d->remove = json_get_bool(j, "remove", false);
+	return d->path ? 0 : err_set(err, ERR_FAILED, "no path");
+}
+
+static void dir_describe(const struct action *a, const struct action_ctx *ctx, struct report *r)
+{
+	const struct dir_data *d = a->data;
+
+	report_change(r, d->path, "%s", d->remove ? "remove directory, if empty" : "create directory");
+}
+
+static struct json *dir_index(const struct action *a, const struct root *root)
+{
+	const struct dir_data *d = a->data;
+
+	return d->remove || d->existed ? NULL : json_obj();
+}
+
+static enum report_state dir_drift(const struct json *entry, const char *key, const struct action_ctx *ctx, struct buf *found)
+{
+	struct stat st;
+
+	if (!root_stat(ctx->root, key + strlen("dir:"), &st) && S_ISDIR(st.st_mode))
+		return STATE_OK;
+	buf_adds(found, "missing");
+	return STATE_BAD;
+}
+
+const struct action_ops dir_ops = {
+	.kind = "dir",
+	.prepare = dir_prepare,
+	.commit = dir_commit,
+	.undo = dir_undo,
+	.invert = dir_invert,
+	.encode = dir_encode,
+	.decode = dir_decode,
+	.describe = dir_describe,
+	.index = dir_index,
+	.drift = dir_drift,
+	.release = dir_release,
+};

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kind "unpack": a package fetched, verified and its members laid into stage/, all in prepare. The host sees nothing of it. */
+#include "actions/kinds.h"
+#include "actions/stage.h"
+#include "fetch/package.h"
+#include "sys/fs.h"
+#include "sys/io.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+struct unpack_data {
+	const struct catalog_entry *entry;	/* borrowed; NULL once decoded */
+	char *name, *version;
+};
+
+struct unpack_target {
+	const struct action_ctx *ctx;
+	int dir;
+	int fd;
+};
+
+extern const struct action_ops unpack_ops;
+
+static void unpack_release(struct action *a)
+{
+	struct unpack_data *d = a->data;
+
+	free(d->name);
+	free(d->version);
+	free(d);
+}
+
+struct action *action_unpack(const char *step, const struct catalog_entry *entry)
+{
+	struct unpack_data *d = xcalloc(1, sizeof(*d));
+	char *key CLEANUP(freep) = xasprintf("unpack:%s", entry->name);
+
+	d->entry = entry;
+	d->name = xstrdup(entry->name);
+	d->version = xstrdup(entry->version);
+	return action_new(&unpack_ops, key, step, RANK_FETCH, d);
+}
+
+static int open_member(void *user, const struct deb_member *m)
+{
+	struct unpack_target *t = user;
+	char *name CLEANUP(freep) = NULL;
+
+	closep(&t->fd);
+	if (m->type != 'f')
+		return -1;
+	name = stage_name(m->path);
+	t->fd = io_openat(t->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	return t->fd;
+}
+
+static int unpack_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	struct unpack_data *d = a->data;
+	struct unpack_target t = { ctx, -1, -1 };
+	struct package pkg = { .fd = -1 };
+	int r;
+
+	if (package_fetch(&pkg, ctx->root, d->entry, ctx->profile, ctx->package_file, ctx->rep, err))
+		return -1;
+	r = txnlog_stage(ctx->log, &t.dir, err);
+	if (!r)
+		r = deb_extract_all(&pkg.deb, pkg.fd, open_member, &t, err);
+	closep(&t.fd);
+	closep(&t.dir);
+	package_release(&pkg);
+	return r;
+}
+
+static int nothing(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	return 0;
+}
+
+static int unpack_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+{
+	*ret = NULL;
+	return 0;
+}
+
+static int unpack_encode(const struct action *a, struct json *j)
+{
+	const struct unpack_data *d = a->data;
+
+	json_set_str(j, "name", d->name);
+	json_set_str(j, "version", d->version);
+	return 0;
+}
+
+static int unpack_decode(struct action *a, const struct json *j, struct err *err)
+{
+	struct unpack_data *d = xcalloc(1, sizeof(*d));
+
+	d->name = xstrdup(json_get_str(j, "name"));
+	d->version = xstrdup(json_get_str(j, "version"));
+	a->data = d;
+	return 0;
+}
+
+static void unpack_describe(const struct action *a, const struct action_ctx *ctx, struct report *r)
+{
+	const struct unpack_data *d = a->data;
+
+	report_change(r, d->name, "fetch %s, verify, unpack (sha256 %.16s...)", d->version, d->entry ? d->entry->sha256 : "?");
+}
+
+const struct action_ops unpack_ops = {
+	.kind = "unpack",
+	.prepare = unpack_prepare,
+	.commit = nothing,
+	.undo = nothing,
+	.invert = unpack_invert,
+	.encode = unpack_encode,
+	.decode = unpack_decode,
+	.describe = unpack_describe,
+	.release = unpack_release,
+};

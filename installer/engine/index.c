@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/index.h"
+
+#include "sys/fs.h"
+
+#define INDEX_MAX (64 * 1024 * 1024)
+
+/* { "last": N, "keys": {...} }; anything unreadable is an empty index made up to transaction 0. */
+static struct json *index_read(const struct state *s)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+	struct json *j = NULL;
+
+	if (s->fd >= 0 && !fs_read_at(s->fd, "index.json", INDEX_MAX, &text, &ignored))
+		json_parse(text.data, text.len, JSON_STRICT, "index", &j, &ignored);
+	if (json_get(j, "keys") && json_get(j, "last"))
+		return j;
+	json_free(j);
+	j = json_obj();
+	json_set_i64(j, "last", 0);
+	json_set(j, "keys", json_obj());
+	return j;
+}
+
+static void index_take(struct json *keys, unsigned int id, const struct action *a, const struct root *root)
+{
+	struct json *entry = a->ops->index ? a->ops->index(a, root) : NULL;
+
+	if (!entry) {
+		json_del(keys, a->key);
+		return;
+	}
+	json_set_i64(entry, "txn", id);
+	json_set_str(entry, "kind", a->ops->kind);
+	if (a->origin)
+		json_set(entry, "origin", json_dup(a->origin));
+	json_set(keys, a->key, entry);
+}
+
+static int index_take_txn(const struct state *s, struct json *keys, unsigned int id, struct err *err)
+{
+	struct txn_summary t;
+	int r = txnlog_read(s, id, &t, err);
+
+	if (r)
+		return r;
+	if (t.state == TXN_COMMITTED)
+		for json_each(j, json_get(t.prepared, "actions")) {
+			struct action *a CLEANUP(action_freep) = NULL;
+
+			r = action_decode(j, &a, err);
+			if (r)
+				break;
+			index_take(keys, id, a, s->root);
+		}
+	txn_summary_release(&t);
+	return r;
+}
+
+/* The last of our transactions that has come to its end counts; an unfinished one is left for later. */
+static int catch_up(const struct state *s, struct json *index, bool *ret_changed, struct err *err)
+{
+	unsigned int *ids CLEANUP(freep) = NULL;
+	size_t n;
+	int64_t last = json_get_i64(index, "last", 0);
+
+	if (txnlog_list(s, &ids, &n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (ids[i] <= last)
+			continue;
+		if (index_take_txn(s, json_get_mut(index, "keys"), ids[i], err))
+			return -1;
+		json_set_i64(index, "last", ids[i]);
+		*ret_changed = true;
+	}
+	return 0;
+}
+
+int index_load(const struct state *s, struct json **ret, struct err *err)
+{
+	struct json *index CLEANUP(json_freep) = index_read(s);
+	bool changed;
+
+	if (catch_up(s, index, &changed, err))
+		return -1;
+	*ret = json_dup(json_get(index, "keys"));
+	return 0;
+}
+
+int index_save(struct state *s, struct err *err)
+{
+	struct json *index CLEANUP(json_freep) = index_read(s);
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	bool changed = false;
+
+	if (catch_up(s, index, &changed, err))
+		return -1;
+	if (!changed)
+		return 0;
+	json_print(index, &text);
+	return fs_put(s->fd, "index.json", 0600, text.data, text.len, err);
+}

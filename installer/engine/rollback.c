@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/rollback.h"
+
+/* All actions of the transactions concerned, oldest first, with where they come from. */
+struct history {
+	struct record *v;
+	size_t n;
+};
+
+static void history_release(struct history *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		action_free((struct action *)h->v[i].action);
+	free(h->v);
+}
+
+static void history_add(struct history *h, struct action *a, unsigned int txn, unsigned int index)
+{
+	h->v = xreallocarray(h->v, h->n + 1, sizeof(*h->v));
+	h->v[h->n++] = (struct record){ a, txn, index };
+}
+
+static int history_take(struct history *h, const struct txn_summary *t, struct err *err)
+{
+	unsigned int index = 0;
+
+	if (t->state != TXN_COMMITTED)
+		return 0;
+	for json_each(j, json_get(t->prepared, "actions")) {
+		struct action *a = NULL;
+
+		if (action_decode(j, &a, err))
+			return err_prefix(err, "transaction %u", t->id);
+		history_add(h, a, t->id, index++);
+	}
+	return 0;
+}
+
+static int history_read(struct history *h, const struct state *s, const unsigned int *ids, size_t n, unsigned int from,
+			struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct txn_summary t;
+		int r;
+
+		if (ids[i] < from)
+			continue;
+		if (txnlog_read(s, ids[i], &t, err))
+			return -1;
+		r = history_take(h, &t, err);
+		txn_summary_release(&t);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* Class and, for a rollback, the first transaction it took back. */
+static bool counts_as_last(const struct txn_summary *t, unsigned int *undone_from)
+{
+	const char *class = json_get_str(t->begin, "class");
+	int64_t from = json_get_i64(t->begin, "rollback_to", 0);
+
+	if (t->state != TXN_COMMITTED || str_eq(class, "background"))
+		return false;
+	if (str_eq(class, "rollback")) {
+		if (from && (!*undone_from || from < *undone_from))
+			*undone_from = (unsigned int)from;
+		return false;
+	}
+	return !*undone_from || t->id < *undone_from;
+}
+
+/* From the newest backwards; whatever lies at or behind a rollback's target up to that rollback is undone already. */
+static int find_last(const struct state *s, const unsigned int *ids, size_t n, unsigned int *ret, struct err *err)
+{
+	unsigned int undone_from = 0;
+
+	*ret = 0;
+	for (size_t i = n; i-- > 0 && !*ret;) {
+		struct txn_summary t;
+
+		if (txnlog_read(s, ids[i], &t, err))
+			return -1;
+		if (counts_as_last(&t, &undone_from))
+			*ret = t.id;
+		txn_summary_release(&t);
+	}
+	return 0;
+}
+
+static int check_id(const struct state *s, unsigned int id, bool *ret_redo, struct err *err)
+{
+	struct txn_summary t;
+	int r = txnlog_read(s, id, &t, err);
+
+	if (r)
+		return err_remedy(err, "see: sysboxup history");
+	if (t.state != TXN_COMMITTED) {
+		r = err_set(err, ERR_USAGE, "transaction %u was never committed: there is nothing to take back", id);
+		err_remedy(err, "see: sysboxup history");
+	}
+	*ret_redo = str_eq(json_get_str(t.begin, "class"), "rollback");
+	txn_summary_release(&t);
+	return r;
+}
+
+/* One inverted action per key: the oldest record has the before-image, the newest the after-image. */
+static int invert_key(struct plan *ret, const struct history *h, size_t first, struct err *err)
+{
+	const struct record *oldest = &h->v[first], *newest = oldest;
+	struct action *a = NULL;
+
+	for (size_t i = first + 1; i < h->n; i++)
+		if (!strcmp(h->v[i].action->key, oldest->action->key))
+			newest = &h->v[i];
+	if (oldest->action->ops->invert(oldest, newest, &a, err))
+		return err_prefix(err, "cannot take back %s", oldest->action->key);
+	if (a) {
+		a->rank = oldest->action->rank;
+		ret->v = xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
+		ret->v[ret->n++] = a;
+	}
+	return 0;
+}
+
+static bool seen_before(const struct history *h, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (!strcmp(h->v[i].action->key, h->v[at].action->key))
+			return true;
+	return false;
+}
+
+static void reverse(struct plan *p)
+{
+	for (size_t i = 0; i < p->n / 2; i++) {
+		struct action *a = p->v[i];
+
+		p->v[i] = p->v[p->n - 1 - i];
+		p->v[p->n - 1 - i] = a;
+	}
+}
+
+static void sort_by_rank(struct plan *p)
+{
+	for (size_t i = 1; i < p->n; i++) {
+		struct action *a = p->v[i];
+		size_t k = i;
+
+		for (; k > 0 && p->v[k - 1]->rank > a->rank; k--)
+			p->v[k] = p->v[k - 1];
+		p->v[k] = a;
+	}
+}
+
+/*
+ * The way back runs against the order of ranks, and against the order of the plan within a rank. Taking back a
+ * rollback is a way forward: its records stand in the order of a way back, so they are reversed first.
+ */
+static void sort_plan(struct plan *p, bool redo)
+{
+	if (redo)
+		reverse(p);
+	sort_by_rank(p);
+	if (!redo)
+		reverse(p);
+}
+
+int rollback_plan(struct plan *ret, const struct action_ctx *ctx, unsigned int id, unsigned int *ret_id, struct err *err)
+{
+	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
+	struct history h CLEANUP(history_release) = { NULL, 0 };
+	unsigned int *ids CLEANUP(freep) = NULL;
+	size_t n;
+	bool redo = false;
+
+	if (txnlog_list(ctx->state, &ids, &n, err))
+		return -1;
+	if (id ? check_id(ctx->state, id, &redo, err) : find_last(ctx->state, ids, n, &id, err))
+		return -1;
+	if (id && history_read(&h, ctx->state, ids, n, id, err))
+		return -1;
+	for (size_t i = 0; i < h.n; i++)
+		if (!seen_before(&h, i) && invert_key(&plan, &h, i, err))
+			return -1;
+	sort_plan(&plan, redo);
+	*ret = plan;
+	plan = (struct plan)PLAN_INIT;
+	*ret_id = id;
+	return 0;
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The promises (DESIGN.md section 5), and who keeps them:
+ *
+ *  1. No visible change happens before the record of its intent, with its before-image, is durable.	[write_prepared, commit_one]
+ *  2. `prepare` of all actions succeeds before `commit` of the first.					[prepare_all]
+ *  3. The transaction is committed at exactly one instant: when COMMITTED is durable. Before it
+ *     recovery rolls back, after it recovery only cleans up.						[finish_committed, txn_recover]
+ *  4. `undo` uses only the record and the disk. Twice equals once. It needs no free space of others.	[undo_from_records; spares]
+ *  5. Undo runs in reverse order and includes actions whose outcome is unknown.				[undo_actions]
+ *  6. An undo that fails leads to FAILED: no new transaction starts, `status` names every path left
+ *     and what to do, before-images are kept, `recover` tries again.					[write_failed, txn_check_unfinished]
+ *  7. What somebody else changed after us is never overwritten.						[each kind's undo and prepare]
+ *  8. One transaction at a time: a lock that dies with the process, held from begin to end.		[journal/state.c]
+ *  9. Any subset of unsynced effects may be lost in a power cut without breaking 1 to 8.			[journal/txnlog.c, sys/replace.c]
+ * 10. Pruning deletes before-images and intents first and the terminal record last.			[history is not pruned yet]
+ * 11. No undo deletes data born outside the transaction.						[kinds]
+ * 12. Monotonic knowledge is never rolled back.							[outside txn/]
+ *
+ *	          prepare_all fails: discard
+ *	  BEGIN ------------------------------> (gone)
+ *	    | write_prepared
+ *	    v                 commit_one fails, signal, verify or prove fails, crash
+ *	PREPARED, INTENT n ----------------------------------------------------+
+ *	    | write_committed                                                  | undo_from_records
+ *	    v                                                                  v
+ *	COMMITTED --finish_all, clean--> done          ROLLED_BACK <--all undone-- undo --one fails--> FAILED
+ *	                                                    |                       ^                    |
+ *	                                                    +-- finish_all, clean   +---- recover -------+
+ *
+ * In the process that failed and in a later one undo takes the same path: the actions are decoded from PREPARED again.
+ */
+#include "engine/txn.h"
+
+#include "engine/index.h"
+#include "sys/clock.h"
+#include "sys/signals.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+/* INTENT of each action, ROLLED_BACK, FAILED and one more for a FAILED that is tried again. */
+static unsigned int spares_needed(size_t actions)
+{
+	return (unsigned int)actions + 3;
+}
+
+static void ctx_at(struct action_ctx *ctx, struct txnlog *log, unsigned int index, char *tag, size_t size)
+{
+	snprintf(tag, size, "%06u.%u", log->id, index);
+	ctx->log = log;
+	ctx->state = log->state;
+	ctx->index = index;
+	ctx->tag = tag;
+}
+
+static struct action_ctx ctx_for(const struct action_ctx *base, struct txnlog *log, unsigned int index, char tag[32])
+{
+	struct action_ctx ctx = *base;
+
+	ctx_at(&ctx, log, index, tag, 32);
+	return ctx;
+}
+
+static int check_signal(struct err *err)
+{
+	int sig = signals_pending();
+
+	return sig ? err_set(err, ERR_FAILED, "stopped by %s", sig == SIGINT ? "SIGINT" : "SIGTERM") : 0;
+}
+
+static int prepare_all(struct txn_request *rq, struct txnlog *log, struct err *err)
+{
+	for (unsigned int i = 0; i < rq->plan->n; i++) {
+		struct action *a = rq->plan->v[i];
+		char tag[32];
+		struct action_ctx ctx = ctx_for(&rq->ctx, log, i, tag);
+
+		if (check_signal(err))
+			return -1;
+		if (a->ops->prepare(a, &ctx, err))
+			return -1;
+	}
+	return 0;
+}
+
+static int write_prepared(const struct plan *plan, struct txnlog *log, struct err *err)
+{
+	struct json *body CLEANUP(json_freep) = json_obj(), *actions = json_arr();
+
+	for (size_t i = 0; i < plan->n; i++)
+		json_add(actions, action_encode(plan->v[i]));
+	json_set_str(body, "boot_id", clock_boot_id());
+	json_set(body, "actions", actions);
+	if (txnlog_spare(log, spares_needed(plan->n), err) || txnlog_sync(log, err))
+		return -1;
+	return txnlog_append(log, RECORD_PREPARED, body, err);
+}
+
+static int commit_one(struct txn_request *rq, struct txnlog *log, unsigned int i, struct err *err)
+{
+	struct json *intent CLEANUP(json_freep) = json_obj();
+	struct action *a = rq->plan->v[i];
+	char tag[32];
+	struct action_ctx ctx = ctx_for(&rq->ctx, log, i, tag);
+
+	if (check_signal(err))
+		return -1;
+	json_set_i64(intent, "action", i);
+	if (txnlog_append(log, RECORD_INTENT, intent, err))
+		return -1;
+	return a->ops->commit(a, &ctx, err);
+}
+
+static int verify_all(struct txn_request *rq, struct txnlog *log, struct err *err)
+{
+	for (unsigned int i = 0; i < rq->plan->n; i++) {
+		struct action *a = rq->plan->v[i];
+		char tag[32];
+		struct action_ctx ctx = ctx_for(&rq->ctx, log, i, tag);
+
+		if (a->ops->verify && a->ops->verify(a, &ctx, err))
+			return -1;
+	}
+	return rq->prove ? rq->prove(rq->user, rq->ctx.rep, err) : 0;
+}
+
+static int commit_all(struct txn_request *rq, struct txnlog *log, struct err *err)
+{
+	for (unsigned int i = 0; i < rq->plan->n; i++)
+		if (commit_one(rq, log, i, err))
+			return -1;
+	return verify_all(rq, log, err) || check_signal(err) ? -1 : 0;
+}
+
+static struct json *stamp(void)
+{
+	struct json *j = json_obj();
+	char now[32];
+
+	clock_iso(clock_now(), now);
+	json_set_str(j, "time", now);
+	return j;
+}
+
+/* ---- undo: from the records alone ---- */
+
+static int decode_all(const struct json *prepared, struct plan *ret, struct err *err)
+{
+	for json_each(j, json_get(prepared, "actions")) {
+		struct action *a = NULL;
+
+		if (action_decode(j, &a, err))
+			return -1;
+		ret->v = xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
+		ret->v[ret->n++] = a;
+	}
+	return 0;
+}
+
+/* What is not undone yet when action `at` fails, for `status`: later actions are undone, earlier ones wait. */
+static int write_failed(struct txnlog *log, const struct plan *plan, unsigned int at, const struct err *why, struct err *err)
+{
+	struct json *body CLEANUP(json_freep) = stamp(), *left = json_arr();
+
+	for (unsigned int i = 0; i <= at; i++)
+		json_add_str(left, plan->v[i]->key);
+	json_set_str(body, "reason", why->msg);
+	json_set_str(body, "remedy", why->remedy);
+	json_set(body, "left", left);
+	return txnlog_append(log, RECORD_FAILED, body, err);
+}
+
+static int undo_actions(const struct action_ctx *base, struct txnlog *log, const struct plan *plan, int last,
+			unsigned int *ret_at, struct err *err)
+{
+	for (int i = last; i >= 0; i--) {
+		struct action *a = plan->v[i];
+		char tag[32];
+		struct action_ctx ctx = ctx_for(base, log, (unsigned int)i, tag);
+
+		if (a->ops->undo(a, &ctx, err)) {
+			*ret_at = (unsigned int)i;
+			return err_prefix(err, "cannot undo %s", a->key);
+		}
+	}
+	return 0;
+}
+
+static int finish_all(const struct action_ctx *base, struct txnlog *log, const struct plan *plan, struct err *err)
+{
+	for (unsigned int i = 0; i < plan->n; i++) {
+		struct action *a = plan->v[i];
+		char tag[32];
+		struct action_ctx ctx = ctx_for(base, log, i, tag);
+
+		if (a->ops->finish && a->ops->finish(a, &ctx, err))
+			return err_prefix(err, "cannot clean up after %s", a->key);
+	}
+	return txnlog_clean(log, err);
+}
+
+/* The second FAILED in a row is written only while a spare is left beside the one for ROLLED_BACK. */
+static int undo_failed(struct txnlog *log, const struct plan *plan, unsigned int at, enum txn_state was, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+
+	if (was != TXN_FAILED || log->spares > 1)
+		write_failed(log, plan, at, err, &ignored);
+	return err_raise(err, ERR_UNDO);
+}
+
+static int undo_from_records(const struct action_ctx *base, struct txnlog *log, const char *reason, struct err *err)
+{
+	struct txn_summary t;
+	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
+	struct json *body CLEANUP(json_freep) = stamp();
+	unsigned int at = 0;
+	int r;
+
+	if (txnlog_read(log->state, log->id, &t, err))
+		return -1;
+	r = decode_all(t.prepared, &plan, err);
+	if (!r && undo_actions(base, log, &plan, t.last_intent, &at, err))
+		r = undo_failed(log, &plan, at, t.state, err);
+	json_set_str(body, "reason", reason);
+	if (!r && txnlog_append(log, RECORD_ROLLED_BACK, body, err))
+		r = err_raise(err, ERR_UNDO);
+	if (!r)
+		r = finish_all(base, log, &plan, err);
+	txn_summary_release(&t);
+	return r;
+}
+
+/* ---- forward ---- */
+
+static int discard(struct txnlog *log, struct err *err)
+{
+	struct state *s = log->state;
+	unsigned int id = log->id;
+
+	txnlog_release(log);
+	return txnlog_discard(s, id, err);
+}
+
+/* Gives back what the failed run said, or, if the way back failed too, both. */
+static int roll_back(struct txn_request *rq, struct txnlog *log, struct err *err)
+{
+	struct err undo = ERR_INIT;
+	char why[sizeof(err->msg)];
+
+	report_info(rq->ctx.rep, "rolling back: %s", err->msg);
+	if (!undo_from_records(&rq->ctx, log, err->msg, &undo)) {
+		if (err->kind != ERR_REFUSED)
+			err_raise(err, ERR_FAILED);
+		return -1;
+	}
+	snprintf(why, sizeof(why), "%s", err->msg);
+	*err = undo;
+	err_prefix(err, "%.400s; and the way back failed", why);
+	err_remedy(err, "%s", undo.remedy[0] ? undo.remedy : "remove the cause, then run: sysboxup recover");
+	return err_raise(err, ERR_UNDO);
+}
+
+static int finish_committed(struct txn_request *rq, struct txnlog *log, struct err *err)
+{
+	struct err late = ERR_INIT;
+	struct json *body CLEANUP(json_freep) = stamp();
+
+	if (txnlog_append(log, RECORD_COMMITTED, body, err))
+		return roll_back(rq, log, err);
+	if (finish_all(&rq->ctx, log, rq->plan, &late) || index_save(log->state, &late))
+		report_warn(rq->ctx.rep, "sysboxup recover", "done, but not cleaned up yet: %s", late.msg);
+	return 0;
+}
+
+int txn_run(struct txn_request *rq, unsigned int *ret_id, struct err *err)
+{
+	struct txnlog log = TXNLOG_INIT;
+	struct err gone = ERR_INIT;
+	unsigned int id;
+	int r;
+
+	if (txnlog_begin(&log, rq->ctx.state, rq->begin, err))
+		return -1;
+	id = log.id;
+	if (prepare_all(rq, &log, err) || write_prepared(rq->plan, &log, err)) {
+		discard(&log, &gone);
+		return -1;
+	}
+	r = commit_all(rq, &log, err) ? roll_back(rq, &log, err) : finish_committed(rq, &log, err);
+	txnlog_release(&log);
+	if (!r)
+		*ret_id = id;
+	return r;
+}
+
+/* ---- afterwards ---- */
+
+/* The newest transaction; 1 if there is none. */
+static int newest(const struct state *s, struct txn_summary *ret, struct err *err)
+{
+	unsigned int *ids CLEANUP(freep) = NULL;
+	size_t n;
+
+	if (txnlog_list(s, &ids, &n, err))
+		return -1;
+	return n ? txnlog_read(s, ids[n - 1], ret, err) : 1;
+}
+
+int txn_check_unfinished(const struct state *s, struct err *err)
+{
+	struct txn_summary t;
+	int r = newest(s, &t, err);
+
+	if (r)
+		return r > 0 ? 0 : -1;
+	if (t.state == TXN_FAILED)
+		err_set(err, ERR_UNDO, "transaction %u could not be rolled back: %s", t.id,
+			json_get_str(t.terminal, "reason") ? json_get_str(t.terminal, "reason") : "unknown");
+	else if (t.state == TXN_PREPARED || t.state == TXN_NONE || !t.clean)
+		err_set(err, ERR_INTERRUPTED, "transaction %u was interrupted", t.id);
+	r = err_is_set(err) ? -1 : 0;
+	if (r)
+		err_remedy(err, "run: sysboxup recover");
+	txn_summary_release(&t);
+	return r;
+}
+
+static int clean_terminal(const struct action_ctx *base, struct txnlog *log, const struct json *prepared, struct err *err)
+{
+	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
+
+	return decode_all(prepared, &plan, err) || finish_all(base, log, &plan, err) ? -1 : 0;
+}
+
+static int recover_one(const struct action_ctx *base, const struct txn_summary *t, bool *ret_done, struct err *err)
+{
+	struct txnlog log = TXNLOG_INIT;
+	int r;
+
+	if (t->state == TXN_NONE)
+		return txnlog_discard(base->state, t->id, err);
+	if (txnlog_open(&log, base->state, t->id, err))
+		return -1;
+	if (t->state == TXN_COMMITTED || t->state == TXN_ROLLED_BACK) {
+		r = t->clean ? 0 : clean_terminal(base, &log, t->prepared, err);
+	} else {
+		report_info(base->rep, "transaction %u was interrupted: undoing it", t->id);
+		r = undo_from_records(base, &log, "interrupted", err);
+		*ret_done = !r;
+	}
+	txnlog_release(&log);
+	return r;
+}
+
+int txn_recover(const struct action_ctx *ctx, bool *ret_done, struct err *err)
+{
+	struct action_ctx base = *ctx;
+	struct txn_summary t;
+	bool done = false;
+	int r = newest(ctx->state, &t, err);
+
+	if (r) {
+		*ret_done = false;
+		return r > 0 ? 0 : -1;
+	}
+	base.recovering = true;
+	r = recover_one(&base, &t, &done, err);
+	txn_summary_release(&t);
+	if (!r)
+		r = index_save(ctx->state, err);
+	if (!r)
+		*ret_done = done;
+	return r;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "journal/state.h"
+
+#include "base/mem.h"
+#include "sys/clock.h"
+#include "sys/fs.h"
+#include "sys/io.h"
+#include "sys/proc.h"
+
+#include <errno.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define RUN_MAX (64 * 1024)
+
+static int open_existing(struct state *s, struct err *err)
+{
+	s->fd = root_openat(s->root, STATE_DIR, O_RDONLY | O_DIRECTORY, 0);
+	if (s->fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, errno, "cannot open '%s'", STATE_DIR);
+	s->txn_fd = openat(s->fd, "txn", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return 0;
+}
+
+static int make_all(struct state *s, struct err *err)
+{
+	static const struct { const char *name; mode_t mode; } dirs[] = {
+		{ "txn", 0700 }, { "cache", 0755 }, { "known", 0700 },
+	};
+
+	if (fs_mkdir_path(s->root, STATE_DIR, 0700, err) || open_existing(s, err))
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		if (fs_mkdir(s->fd, dirs[i].name, dirs[i].mode, err))
+			return err_prefix(err, "cannot make '%s/%s'", STATE_DIR, dirs[i].name);
+	if (s->txn_fd < 0)
+		s->txn_fd = openat(s->fd, "txn", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return s->txn_fd < 0 ? err_errno(err, errno, "cannot open '%s/txn'", STATE_DIR) : 0;
+}
+
+int state_open(struct state *ret, const struct root *root, enum state_mode mode, struct err *err)
+{
+	struct state s = STATE_INIT;
+
+	s.root = root;
+	if (mode == STATE_CREATE ? make_all(&s, err) : open_existing(&s, err)) {
+		state_release(&s);
+		return -1;
+	}
+	*ret = s;
+	return 0;
+}
+
+void state_release(struct state *s)
+{
+	closep(&s->lock_fd);
+	closep(&s->txn_fd);
+	closep(&s->fd);
+}
+
+static int run_read(const struct state *s, struct json **ret)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (fs_read_at(s->fd, "run", RUN_MAX, &text, &ignored))
+		return -1;
+	return json_parse(text.data, text.len, JSON_STRICT, "run", ret, &ignored);
+}
+
+static int run_write(struct state *s, const char *command, pid_t child, uint64_t starttime, struct err *err)
+{
+	struct json *j CLEANUP(json_freep) = json_obj();
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+
+	json_set_i64(j, "pid", getpid());
+	json_set_i64(j, "started", (int64_t)proc_starttime(getpid()));
+	json_set_str(j, "command", command);
+	if (child) {
+		json_set_i64(j, "child", child);
+		json_set_i64(j, "child_started", (int64_t)starttime);
+	}
+	json_print_pretty(j, &text);
+	return fs_put(s->fd, "run", 0600, text.data, text.len, err);
+}
+
+static int locked_by(const struct state *s, struct err *err)
+{
+	struct json *j CLEANUP(json_freep) = NULL;
+
+	if (run_read(s, &j))
+		return err_set(err, ERR_LOCKED, "another run of sysboxup holds '%s/lock'", STATE_DIR);
+	err_set(err, ERR_LOCKED, "another run holds the lock: pid %lld, sysboxup %s", (long long)json_get_i64(j, "pid", 0),
+		json_get_str(j, "command") ? json_get_str(j, "command") : "?");
+	return err_remedy(err, "wait until it is done, then run the command again");
+}
+
+int state_lock(struct state *s, const char *command, struct err *err)
+{
+	int fd CLEANUP(closep) = io_openat(s->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open '%s/lock'", STATE_DIR);
+	if (flock(fd, LOCK_EX | LOCK_NB))
+		return errno == EWOULDBLOCK ? locked_by(s, err) : err_errno(err, errno, "cannot lock '%s/lock'", STATE_DIR);
+	if (state_wait_child(s, 60, err) || run_write(s, command, 0, 0, err))
+		return -1;
+	s->lock_fd = STEAL_FD(fd);
+	return 0;
+}
+
+int state_note_child(struct state *s, pid_t pid, uint64_t starttime, struct err *err)
+{
+	struct json *j CLEANUP(json_freep) = NULL;
+
+	if (run_read(s, &j))
+		j = json_obj();
+	return run_write(s, json_get_str(j, "command"), pid, starttime, err);
+}
+
+int state_wait_child(struct state *s, unsigned int seconds, struct err *err)
+{
+	struct json *j CLEANUP(json_freep) = NULL;
+	pid_t pid;
+
+	if (run_read(s, &j) || !(pid = (pid_t)json_get_i64(j, "child", 0)))
+		return 0;
+	if (!proc_wait_gone(pid, (uint64_t)json_get_i64(j, "child_started", 0), seconds))
+		return 0;
+	return err_set(err, ERR_LOCKED, "a child of an earlier run is still at work: pid %d", (int)pid);
+}

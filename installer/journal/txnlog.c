@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "journal/txnlog.h"
+
+#include "sys/fs.h"
+#include "sys/io.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define SPARE_SIZE 4096
+#define RECORD_MAX (256 * 1024 * 1024)
+
+static void txn_name(unsigned int id, char name[16])
+{
+	snprintf(name, 16, "%06u", id);
+}
+
+/* NNNN of a record's or, with a prefix, a spare's name; -1 for any other name. */
+static int number_of(const char *name, const char *prefix)
+{
+	int64_t n;
+
+	if (!str_starts(name, prefix) || strlen(name + strlen(prefix)) < 4 || str_to_i64(name + strlen(prefix), 0, 999999, &n))
+		return -1;
+	return (int)n;
+}
+
+int txnlog_list(const struct state *s, unsigned int **ret_ids, size_t *ret_n, struct err *err)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+	unsigned int *ids;
+	size_t n = 0;
+	int64_t id;
+
+	if (s->txn_fd >= 0 && fs_list_fd(s->txn_fd, &names, err))
+		return err_prefix(err, "cannot list '%s/txn'", STATE_DIR);
+	ids = xcalloc(names.n + 1, sizeof(*ids));
+	for (size_t i = 0; i < names.n; i++)
+		if (strlen(names.v[i]) == 6 && !str_to_i64(names.v[i], 1, 999999, &id))
+			ids[n++] = (unsigned int)id;
+	*ret_ids = ids;
+	*ret_n = n;
+	return 0;
+}
+
+static int txnlog_scan(struct txnlog *t, struct err *err)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+
+	if (fs_list_fd(t->fd, &names, err))
+		return err_prefix(err, "cannot list transaction %u", t->id);
+	t->next = t->spares = 0;
+	for (size_t i = 0; i < names.n; i++) {
+		int n = number_of(names.v[i], "");
+
+		if (n >= 0 && (unsigned int)n >= t->next)
+			t->next = (unsigned int)n + 1;
+		t->spares += number_of(names.v[i], "spare-") >= 0;
+	}
+	return 0;
+}
+
+int txnlog_open(struct txnlog *ret, struct state *s, unsigned int id, struct err *err)
+{
+	struct txnlog t = TXNLOG_INIT;
+	char name[16];
+
+	txn_name(id, name);
+	t.state = s;
+	t.id = id;
+	t.fd = s->txn_fd < 0 ? -1 : openat(s->txn_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (t.fd < 0)
+		return err_set(err, ERR_USAGE, "there is no transaction %u", id);
+	if (txnlog_scan(&t, err)) {
+		txnlog_release(&t);
+		return -1;
+	}
+	*ret = t;
+	return 0;
+}
+
+int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, struct err *err)
+{
+	unsigned int *ids CLEANUP(freep) = NULL, id;
+	size_t n;
+	char name[16];
+
+	if (txnlog_list(s, &ids, &n, err))
+		return -1;
+	id = n ? ids[n - 1] + 1 : 1;
+	txn_name(id, name);
+	if (fs_mkdir(s->txn_fd, name, 0700, err))
+		return err_prefix(err, "cannot begin transaction %u", id);
+	if (txnlog_open(ret, s, id, err))
+		return -1;
+	if (fs_mkdir(ret->fd, "before", 0700, err) || txnlog_append(ret, RECORD_BEGIN, begin, err)) {
+		txnlog_release(ret);
+		return -1;
+	}
+	return 0;
+}
+
+void txnlog_release(struct txnlog *t)
+{
+	closep(&t->fd);
+}
+
+static int spare_write(struct txnlog *t, unsigned int number, struct err *err)
+{
+	static const char zeros[SPARE_SIZE];
+	char name[16];
+	int fd CLEANUP(closep) = -1;
+
+	snprintf(name, sizeof(name), "spare-%04u", number);
+	fd = io_openat(t->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	if (fd < 0 || io_write_all(fd, zeros, sizeof(zeros)) || io_fsync(fd))
+		return err_errno(err, errno, "cannot set aside a record for transaction %u", t->id);
+	return 0;
+}
+
+int txnlog_spare(struct txnlog *t, unsigned int n, struct err *err)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (spare_write(t, t->spares + i, err))
+			return -1;
+	t->spares += n;
+	return fs_sync_dir(t->fd, err);
+}
+
+/* The bytes are whole and durable under the temporary name before the record's name exists. */
+static int record_publish(struct txnlog *t, const char *from, int flags, const struct buf *bytes, struct err *err)
+{
+	char name[16];
+	int fd CLEANUP(closep) = io_openat(t->fd, from, O_WRONLY | O_NOFOLLOW | flags, 0600);
+
+	snprintf(name, sizeof(name), "%04u", t->next);
+	if (fd < 0 || io_pwrite_all(fd, bytes->data, bytes->len, 0) || io_fsync(fd) ||
+	    io_renameat2(t->fd, from, t->fd, name, 0) || io_fsync(t->fd))
+		return err_errno(err, errno, "cannot write record %u of transaction %u", t->next, t->id);
+	t->next++;
+	return 0;
+}
+
+int txnlog_append(struct txnlog *t, enum record_type type, const struct json *body, struct err *err)
+{
+	struct buf bytes CLEANUP(buf_release) = BUF_INIT;
+	char spare[16];
+
+	record_encode(type, body, &bytes);
+	if (!t->spares || bytes.len > SPARE_SIZE || type == RECORD_PREPARED)
+		return record_publish(t, "new", O_CREAT | O_TRUNC, &bytes, err);
+	snprintf(spare, sizeof(spare), "spare-%04u", t->spares - 1);
+	if (record_publish(t, spare, 0, &bytes, err))
+		return -1;
+	t->spares--;
+	return 0;
+}
+
+/* Where a record leads: the state machine of enum txn_state. */
+static void summary_take(struct txn_summary *t, enum record_type type, struct json *body)
+{
+	struct json **keep = type == RECORD_BEGIN ? &t->begin : type == RECORD_PREPARED ? &t->prepared :
+			     type == RECORD_INTENT ? NULL : &t->terminal;
+	static const enum txn_state next[RECORD_TYPES] = {
+		[RECORD_BEGIN] = TXN_NONE, [RECORD_PREPARED] = TXN_PREPARED, [RECORD_INTENT] = TXN_PREPARED,
+		[RECORD_COMMITTED] = TXN_COMMITTED, [RECORD_ROLLED_BACK] = TXN_ROLLED_BACK, [RECORD_FAILED] = TXN_FAILED,
+	};
+
+	t->state = next[type];
+	if (type == RECORD_INTENT)
+		t->last_intent = (int)json_get_i64(body, "action", t->last_intent);
+	if (!keep) {
+		json_free(body);
+		return;
+	}
+	json_free(*keep);
+	*keep = body;
+}
+
+static int summary_read_record(struct txn_summary *t, int dirfd, unsigned int number, struct err *err)
+{
+	struct buf bytes CLEANUP(buf_release) = BUF_INIT;
+	enum record_type type;
+	struct json *body;
+	char name[16];
+	int r;
+
+	snprintf(name, sizeof(name), "%04u", number);
+	r = fs_read_at(dirfd, name, RECORD_MAX, &bytes, err);
+	if (r > 0)
+		return err_set(err, ERR_UNDO, "record %s of transaction %u is missing", name, t->id);
+	if (r < 0 || record_decode(bytes.data, bytes.len, &type, &body, err)) {
+		err_prefix(err, "'%s/txn/%06u/%s'", STATE_DIR, t->id, name);
+		return err_raise(err, ERR_UNDO);
+	}
+	summary_take(t, type, body);
+	return 0;
+}
+
+int txnlog_read(const struct state *s, unsigned int id, struct txn_summary *ret, struct err *err)
+{
+	struct state borrowed = *s;
+	struct txnlog log = TXNLOG_INIT;
+	struct txn_summary t = { .id = id, .state = TXN_NONE, .last_intent = -1 };
+	int r = 0;
+
+	if (txnlog_open(&log, &borrowed, id, err))
+		return -1;
+	t.clean = log.spares == 0;
+	for (unsigned int i = 0; !r && i < log.next; i++)
+		r = summary_read_record(&t, log.fd, i, err);
+	txnlog_release(&log);
+	if (r) {
+		txn_summary_release(&t);
+		return r;
+	}
+	*ret = t;
+	return 0;
+}
+
+void txn_summary_release(struct txn_summary *t)
+{
+	json_free(t->begin);
+	json_free(t->prepared);
+	json_free(t->terminal);
+	t->begin = t->prepared = t->terminal = NULL;
+}
+
+int txnlog_clean(struct txnlog *t, struct err *err)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+
+	if (fs_remove_tree(t->fd, "stage", err) || fs_unlink(t->fd, "new", err) || fs_sync_dir(t->fd, err))
+		return -1;
+	if (fs_list_fd(t->fd, &names, err))
+		return -1;
+	for (size_t i = 0; i < names.n; i++)
+		if (number_of(names.v[i], "spare-") >= 0 && fs_unlink(t->fd, names.v[i], err))
+			return -1;
+	t->spares = 0;
+	return fs_sync_dir(t->fd, err);
+}
+
+int txnlog_discard(struct state *s, unsigned int id, struct err *err)
+{
+	char name[16];
+
+	txn_name(id, name);
+	if (fs_remove_tree(s->txn_fd, name, err))
+		return err_prefix(err, "cannot remove what transaction %u prepared", id);
+	return fs_sync_dir(s->txn_fd, err);
+}
+
+static int before_dir(int txn_fd, struct err *err)
+{
+	int fd = openat(txn_fd, "before", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		err_errno(err, errno, "cannot open the before-images");
+	return fd;
+}
+
+int txnlog_before_put(struct txnlog *t, unsigned int n, int from_fd, char hex[65], struct err *err)
+{
+	char name[16];
+	int dir CLEANUP(closep) = before_dir(t->fd, err), fd CLEANUP(closep) = -1;
+
+	snprintf(name, sizeof(name), "%u", n);
+	if (dir < 0)
+		return -1;
+	fd = io_openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_errno(err, errno, "cannot keep before-image %u", n);
+	if (fs_copy_fd(from_fd, fd, UINT64_MAX, hex, err))
+		return err_prefix(err, "cannot keep before-image %u", n);
+	return io_fsync(fd) ? err_errno(err, errno, "cannot sync before-image %u", n) : 0;
+}
+
+int txnlog_before_open(const struct state *s, unsigned int id, unsigned int n, int *ret_fd, struct err *err)
+{
+	char path[48];
+	int fd;
+
+	snprintf(path, sizeof(path), "%06u/before/%u", id, n);
+	fd = openat(s->txn_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open before-image %u of transaction %u", n, id);
+	*ret_fd = fd;
+	return 0;
+}
+
+int txnlog_stage(struct txnlog *t, int *ret_fd, struct err *err)
+{
+	int fd;
+
+	if (fs_mkdir(t->fd, "stage", 0700, err))
+		return -1;
+	fd = openat(t->fd, "stage", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open the stage of transaction %u", t->id);
+	*ret_fd = fd;
+	return 0;
+}
+
+int txnlog_sync(struct txnlog *t, struct err *err)
+{
+	int dir CLEANUP(closep) = before_dir(t->fd, err);
+
+	if (dir < 0 || fs_sync_dir(dir, err))
+		return -1;
+	return fs_sync_dir(t->fd, err);
+}
