@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * distros/NAME.json: what differs per distribution, as data. Embedded; a file of the same name under
- * /etc/sysboxup/distros.d/ wins. Strictly validated: an unknown key is an error with file and key.
+ * /etc/sysboxup/distros.d/ wins. Strictly validated: an unknown key, a wrong type, a word that means nothing to us is an
+ * ERR_USAGE with file and key. The id is the file's name.
  *
  *	{ "format": 1, "id": "debian", "name": "Debian", "package_manager": "apt",
  *	  "tier": "proven",				// or "recognised"
@@ -11,6 +12,9 @@
  *	  "docker": { "unit": "docker.service", "config": "/etc/docker/daemon.json",
  *	              "env_files": ["/etc/default/docker"], "package": "docker.io" },
  *	  "packages": { "fusermount3": "fuse3", "rsync": "rsync", "iptables": "iptables", "modprobe": "kmod", "jq": "jq" } }
+ *
+ * Required: format, id, name, package_manager, tier, kernel_min, docker (unit, config). Comments are allowed. The tier says what we
+ * know: "proven" by our own tests on that system, "recognised" by what others report. Kernel minima: facts/sysbox.md 1.1, 1.3.
  */
 #ifndef HOST_DISTRO_H
 #define HOST_DISTRO_H
@@ -19,23 +23,34 @@
 #include "sys/root.h"
 
 struct distro_release {
-	char *version_id, *codename, *tier, *kernel_min, *notes;
+	char *version_id, *codename, *tier, *kernel_min, *notes;	/* codename, kernel_min, notes may be NULL */
 };
 
 struct distro {
 	char *file;			/* where it came from */
 	char *id, *name, *tier, *package_manager, *kernel_min;
-	struct { char *unit, *config, *package; struct strv env_files; } docker;
-	struct json *packages;		/* tool -> package */
+	struct { char *unit, *config, *package; struct strv env_files; } docker;	/* package may be NULL */
+	struct json *packages;		/* tool -> package; may be NULL */
 	struct distro_release *releases;
 	size_t releases_n;
 };
 
-/* All known, sorted by id; loaded once. root gives /etc/sysboxup/distros.d. */
-int distro_load_all(const struct root *root, const struct distro *const **ret, size_t *ret_n, struct err *err);
-/* By ID, then by each word of ID_LIKE; *ret_by says how ("id", "id_like debian"). NULL if unknown. */
-const struct distro *distro_find(const char *id, const struct strv *id_like, char **ret_by);
+struct distro_list {
+	struct distro *v;		/* sorted by id */
+	size_t n;
+};
+
+/* All known ones: the embedded, and those of the root's /etc/sysboxup/distros.d. */
+int distro_list_load(struct distro_list *ret, const struct root *root, struct err *err);
+void distro_list_release(struct distro_list *l);
+/* By ID, then by each word of ID_LIKE in order; *ret_by (may be NULL) says how ("id", "id_like debian"). NULL if unknown. */
+const struct distro *distro_find(const struct distro_list *l, const char *id, const struct strv *id_like, char **ret_by);
 const struct distro_release *distro_release_find(const struct distro *d, const char *version_id);
+/* The package that brings a tool here, or the tool's own name. */
+const char *distro_package(const struct distro *d, const char *tool);
+/* "apt-get install fuse3 rsync" in this distribution's words; d may be NULL. Allocated. */
+char *distro_install_command(const struct distro *d, const struct strv *packages);
+
 int distro_parse(struct distro *ret, const char *text, size_t len, const char *file, struct err *err);
 void distro_release_all(struct distro *d);
 

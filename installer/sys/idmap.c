@@ -27,13 +27,15 @@ static int give_up(char **ret_why, int ret, const char *what)
 /* A child in a user namespace of its own that waits until it is killed, or we are gone. */
 static pid_t start_waiter(void)
 {
+	pid_t parent = getpid();
 	long pid = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
 
 	if (pid)
 		return (pid_t)pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;)
+	while (getppid() == parent)	/* else it died before the line above */
 		pause();
+	_exit(0);
 }
 
 static void stop_waiter(pid_t pid)

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/host.h"
+
+#include "host/gather.h"
+#include "host/osrelease.h"
+#include "sys/idmap.h"
+#include "sys/io.h"
+
+static int gather(struct host *h, struct err *err)
+{
+	if (osrelease_read(&h->os, h->root, err) < 0 || distro_list_load(&h->distros, h->root, err) < 0)
+		return -1;
+	h->distro = distro_find(&h->distros, h->os.id, &h->os.id_like, &h->distro_by);
+	gather_platform(h);
+	gather_virt(h);
+	return gather_docker(h, err);
+}
+
+int host_gather(struct host *ret, const struct root *root, struct err *err)
+{
+	struct host h = { .root = root, .running = root->is_host };
+
+	if (gather(&h, err) < 0) {
+		host_release(&h);
+		return -1;
+	}
+	*ret = h;
+	return 0;
+}
+
+void host_release(struct host *h)
+{
+	osrelease_release(&h->os);
+	distro_list_release(&h->distros);
+	free(h->distro_by);
+	free(h->kernel);
+	free(h->machine);
+	free(h->arch);
+	free(h->virt_name);
+	free(h->fusermount);
+	free(h->var_lib_fs);
+	release_docker(h);
+	*h = (struct host){ 0 };
+}
+
+int host_docker_refresh(struct host *h, struct err *err)
+{
+	struct host fresh = *h;
+
+	fresh.docker = (__typeof__(fresh.docker)){ 0 };
+	if (gather_docker(&fresh, err) < 0) {
+		release_docker(&fresh);
+		return -1;
+	}
+	release_docker(h);
+	h->docker = fresh.docker;
+	return 0;
+}
+
+static int read_sysctl(const struct root *root, const char *name, char **ret)
+{
+	char *path CLEANUP(freep) = xasprintf("/proc/sys/%s", name);
+	char *value;
+
+	for (char *p = path + strlen("/proc/sys/"); *p; p++)
+		if (*p == '.')
+			*p = '/';
+	value = read_line(root, path);
+	if (!value)
+		return -1;
+	*ret = value;
+	return 0;
+}
+
+int host_proc_sys(const struct host *h, const char *name, char **ret)
+{
+	return read_sysctl(h->root, name, ret);
+}
+
+int host_sysctl(const char *name, char **ret)
+{
+	struct root root CLEANUP(root_release) = ROOT_INIT;
+	struct err ignored = ERR_INIT;
+
+	return root_open(&root, "/", &ignored) < 0 ? -1 : read_sysctl(&root, name, ret);
+}
+
+int host_try_idmap(const struct host *h, const char *path, char **ret_why)
+{
+	int fd CLEANUP(closep) = -1;
+	char *at CLEANUP(freep) = xstrdup(path);
+
+	while ((fd = root_openat(h->root, at, O_PATH | O_DIRECTORY, 0)) < 0 && !str_eq(at, "/")) {
+		char *up = path_dirname(at);
+		free(at);
+		at = up;
+	}
+	if (fd >= 0)
+		return idmap_try(fd, ret_why);
+	*ret_why = xasprintf("cannot open '%s'", at);
+	return -1;
+}
+
+const char *host_fusermount_name(const char *sysbox_version)
+{
+	bool old = !str_empty(sysbox_version) && version_compare_numeric(sysbox_version, "0.7.0") < 0;
+
+	return old ? "fusermount" : "fusermount3";
+}
+
+void host_missing_tools(const struct host *h, const char *sysbox_version, struct strv *ret)
+{
+	const char *const tools[] = { "rsync", "modprobe", "iptables", host_fusermount_name(sysbox_version) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(tools); i++) {
+		char *path CLEANUP(freep) = host_find_program(h->root, tools[i]);
+		if (!path)
+			strv_add(ret, tools[i]);
+	}
+}
