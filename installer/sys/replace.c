@@ -274,13 +274,14 @@ static int publish(const struct replace *rp, const struct place *pl, struct err 
 	return rp->before.type == NODE_ABSENT ? place_new(pl, err) : swap_in(rp, pl, err);
 }
 
-/* After a failure: the temporary goes if it is ours; a version of somebody else must never be lost with it. */
+/* After a failure the temporary goes, but only if it is ours: it may hold a version of somebody else. */
 static void drop_failed(const struct replace *rp, const struct place *pl)
 {
-	struct node now CLEANUP(node_release) = NODE_INIT;
+	struct node temp CLEANUP(node_release) = NODE_INIT;
 	struct err ignored = ERR_INIT;
 
-	if (!node_read_at(&now, pl->dirfd, pl->name, NODE_DIGEST, &ignored) && !is_ours(rp, &now))
+	if (!node_read_at(&temp, pl->dirfd, pl->temp, NODE_DIGEST, &ignored) && temp.type != NODE_ABSENT &&
+	    is_ours(rp, &temp))
 		(void)io_unlinkat(pl->dirfd, pl->temp, 0);
 	(void)io_fsync(pl->dirfd);
 }
