@@ -343,11 +343,7 @@ static void set_trust(struct run *r)
 		curl_easy_setopt(r->curl, CURLOPT_PROXY, d->proxy);
 }
 
-/*
- * Redirects are followed by us, so that each hop is judged by url_allowed. CURLOPT_NOSIGNAL stays off: with it
- * libcurl would leave SIGPIPE to its caller, and the threaded resolver needs no SIGALRM. CURLOPT_RANGE and not
- * CURLOPT_RESUME_FROM, which makes an error of a server that ignores the range.
- */
+/* Redirects are followed by us, so that each hop is judged by url_allowed. SIGPIPE is ignored (sys/signals.h). */
 static void set_options(struct try *t)
 {
 	struct run *r = t->run;
@@ -356,6 +352,7 @@ static void set_options(struct try *t)
 
 	curl_easy_reset(c);
 	set_trust(r);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->detail);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "sysboxup/" SYSBOXUP_VERSION);
 	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -371,6 +368,7 @@ static void set_options(struct try *t)
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
 }
 
+/* CURLOPT_RANGE and not CURLOPT_RESUME_FROM, which makes an error of a server that ignores the range. */
 static struct curl_slist *set_range(struct run *r, const char *url)
 {
 	struct curl_slist *list = NULL;

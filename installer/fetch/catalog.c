@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch/catalog.h"
+
+#include "base/digest.h"
+#include "base/embedded.h"
+#include "fetch/download.h"
+#include "fetch/scratch.h"
+#include "fetch/verify.h"
+#include "sys/clock.h"
+#include "sys/fs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define CATALOG_MAX (4 * 1024 * 1024)
+#define SIGNATURE_MAX (64 * 1024)
+#define KEYRING_MAX (1024 * 1024)
+#define SKEW 600			/* seconds that clocks may differ */
+#define EXPIRY_WARNING (14 * 86400)
+#define PACKAGE_MAX (1024LL * 1024 * 1024)
+#define KNOWN_DIR "/var/lib/sysboxup/known"
+#define KNOWN_SERIAL "catalog-serial"
+
+/* --- reading --- */
+
+enum shape { SHAPE_TEXT, SHAPE_WORD, SHAPE_DIGEST };
+
+struct text_field {
+	const char *key;
+	enum shape shape;
+	bool optional;
+	size_t offset;		/* of a char * in struct catalog_entry */
+};
+
+#define AT(member) offsetof(struct catalog_entry, member)
+
+static const struct text_field text_fields[] = {
+	{ "name", SHAPE_WORD, false, AT(name) },
+	{ "version", SHAPE_WORD, false, AT(version) },
+	{ "package_version", SHAPE_WORD, true, AT(package_version) },
+	{ "arch", SHAPE_WORD, false, AT(arch) },
+	{ "sha256", SHAPE_DIGEST, false, AT(sha256) },
+	{ "source", SHAPE_TEXT, true, AT(source) },
+};
+
+static bool shape_valid(enum shape shape, const char *s)
+{
+	static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+~:-";
+
+	switch (shape) {
+	case SHAPE_DIGEST:
+		return digest_valid(s);
+	case SHAPE_WORD:
+		return *s && strspn(s, word) == strlen(s) && strlen(s) < 128;
+	case SHAPE_TEXT:
+		return strlen(s) < 1024;
+	}
+	return false;
+}
+
+static int bad_entry(const char *what, size_t i, const char *key, const char *must, struct err *err)
+{
+	return err_set(err, ERR_REFUSED, "%s: 'packages[%zu].%s' must be %s", what, i, key, must);
+}
+
+static int read_texts(struct catalog_entry *e, const struct json *j, const char *what, size_t i, struct err *err)
+{
+	static const char *const must[] = {
+		[SHAPE_TEXT] = "a short text", [SHAPE_WORD] = "a word", [SHAPE_DIGEST] = "64 lower-case hex digits",
+	};
+
+	for (size_t k = 0; k < ARRAY_SIZE(text_fields); k++) {
+		const struct text_field *f = &text_fields[k];
+		const char *s = json_get_str(j, f->key);
+
+		if (!json_get(j, f->key) && f->optional)
+			continue;
+		if (!s || !shape_valid(f->shape, s))
+			return bad_entry(what, i, f->key, must[f->shape], err);
+		*(char **)((char *)e + f->offset) = xstrdup(s);
+	}
+	return 0;
+}
+
+static int read_urls(struct catalog_entry *e, const struct json *j, const char *what, size_t i, struct err *err)
+{
+	for json_each(it, json_get(j, "urls")) {
+		if (!json_string(it) || strlen(json_string(it)) > 4096)
+			return bad_entry(what, i, "urls", "a list of addresses", err);
+		strv_add(&e->urls, json_string(it));
+	}
+	return e->urls.n ? 0 : bad_entry(what, i, "urls", "a list of addresses", err);
+}
+
+static int read_entry(struct catalog_entry *e, const struct json *j, const char *what, size_t i, struct err *err)
+{
+	const char *provenance = json_get_str(j, "provenance");
+	int64_t size = json_get_i64(j, "size", -1);
+
+	if (read_texts(e, j, what, i, err) < 0 || read_urls(e, j, what, i, err) < 0)
+		return -1;
+	if (!str_eq(provenance, "upstream") && !str_eq(provenance, "third-party"))
+		return bad_entry(what, i, "provenance", "\"upstream\" or \"third-party\"", err);
+	e->upstream = str_eq(provenance, "upstream");
+	if (json_get(j, "size") && (size <= 0 || size > PACKAGE_MAX))
+		return bad_entry(what, i, "size", "a number of bytes", err);
+	e->size = size > 0 ? (uint64_t)size : 0;
+	return 0;
+}
+
+static int read_time(const struct json *j, const char *key, int64_t *ret, const char *what, struct err *err)
+{
+	const char *s = json_get_str(j, key);
+	int64_t t = s ? clock_parse_iso(s) : -1;
+
+	if (t < 0)
+		return err_set(err, ERR_REFUSED, "%s: '%s' must be a time such as \"2026-11-01T00:00:00Z\"", what, key);
+	*ret = t;
+	return 0;
+}
+
+static int read_head(struct catalog *c, const struct json *j, const char *what, struct err *err)
+{
+	if (json_type(j) != JSON_OBJECT || json_get_i64(j, "format", 0) != 1)
+		return err_set(err, ERR_REFUSED, "%s is not a catalog of format 1", what);
+	c->serial = json_get_i64(j, "serial", 0);
+	if (c->serial < 1)
+		return err_set(err, ERR_REFUSED, "%s: 'serial' must be a number from 1", what);
+	if (read_time(j, "created", &c->created, what, err) < 0)
+		return -1;
+	if (json_get(j, "expires") && read_time(j, "expires", &c->expires, what, err) < 0)
+		return -1;
+	if (!json_len(json_get(j, "packages")) || json_type(json_get(j, "packages")) != JSON_ARRAY)
+		return err_set(err, ERR_REFUSED, "%s lists no packages", what);
+	return 0;
+}
+
+int catalog_parse(struct catalog *ret, const char *text, size_t len, const char *what, struct err *err)
+{
+	struct catalog c CLEANUP(catalog_release) = { 0 };
+	struct json *tree CLEANUP(json_freep) = NULL;
+
+	if (json_parse(text, len, JSON_STRICT, what, &tree, err) < 0)
+		return err_raise(err, ERR_REFUSED);
+	if (read_head(&c, tree, what, err) < 0)
+		return -1;
+	c.v = xcalloc(json_len(json_get(tree, "packages")), sizeof(*c.v));
+	for json_each(it, json_get(tree, "packages")) {
+		c.n++;
+		if (read_entry(&c.v[c.n - 1], it, what, c.n - 1, err) < 0)
+			return -1;
+	}
+	*ret = c;
+	c = (struct catalog){ 0 };
+	return 0;
+}
+
+void catalog_release(struct catalog *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(text_fields); k++)
+			free(*(char **)((char *)&c->v[i] + text_fields[k].offset));
+		strv_release(&c->v[i].urls);
+	}
+	free(c->v);
+	*c = (struct catalog){ 0 };
+}
+
+/* --- an external one --- */
+
+static int fetch_one(const struct profile *p, const char *url, const char *name, size_t max, int dirfd,
+		     struct buf *ret, struct report *rep, struct err *err)
+{
+	const char *const urls[] = { url, NULL };
+	const struct download d = {
+		.what = name, .urls = urls, .name = path_basename(name), .max_size = max, .proxy = p->catalog.proxy,
+		.ca_file = p->catalog.ca_file, .plain_mirrors = &p->catalog.plain_mirrors, .rep = rep,
+	};
+	int fd CLEANUP(closep) = -1;
+
+	if (download_run(&d, dirfd, &fd, err) < 0)
+		return -1;
+	return fs_read_fd(fd, max, ret, err);
+}
+
+static int fetch_signed(const struct profile *p, struct buf *ret, struct report *rep, struct err *err)
+{
+	struct scratch dir CLEANUP(scratch_release) = SCRATCH_INIT;
+	struct buf sig CLEANUP(buf_release) = BUF_INIT, keys CLEANUP(buf_release) = BUF_INIT;
+	char *sig_url CLEANUP(freep) = xasprintf("%s.sig", p->catalog.url);
+	int rc = fs_read_at(AT_FDCWD, p->catalog.keyring, KEYRING_MAX, &keys, err);
+
+	if (rc > 0)
+		return err_set(err, ERR_USAGE, "there is no keyring '%s'", p->catalog.keyring);
+	if (rc < 0 || scratch_make(&dir, err) < 0 ||
+	    fetch_one(p, sig_url, "signature", SIGNATURE_MAX, dir.fd, &sig, rep, err) < 0 ||
+	    fetch_one(p, p->catalog.url, "catalog", CATALOG_MAX, dir.fd, ret, rep, err) < 0)
+		return -1;
+	return verify_detached(ret->data, ret->len, sig.data, sig.len, keys.data, keys.len,
+			       &p->catalog.fingerprints, "the catalog", err);
+}
+
+/* The highest serial seen, 0 if none was. */
+static int known_serial(const struct root *root, int64_t *ret, struct err *err)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	int rc = root_read_optional(root, KNOWN_DIR "/" KNOWN_SERIAL, 64, &text, err);
+
+	if (rc < 0)
+		return -1;
+	if (rc > 0)
+		*ret = 0;
+	else if (str_to_i64(str_trim(text.data), 0, INT64_MAX, ret) < 0)
+		return err_set(err, ERR_REFUSED, "'" KNOWN_DIR "/" KNOWN_SERIAL "' does not hold a number");
+	return 0;
+}
+
+static int check_times(const struct catalog *c, const char *what, struct report *rep, struct err *err)
+{
+	int64_t now = clock_now();
+	char created[32], expires[32];
+
+	clock_iso(c->created, created);
+	clock_iso(c->expires, expires);
+	if (c->created > now + SKEW)
+		return err_set(err, ERR_REFUSED, "%s is from the future: created %s", what, created);
+	if (!c->expires)
+		return err_set(err, ERR_REFUSED, "%s does not say when it expires", what);
+	if (c->expires <= now)
+		return err_set(err, ERR_REFUSED, "%s expired %s", what, expires);
+	if (c->expires - now < EXPIRY_WARNING)
+		report_warn(rep, "publish a newer one", "%s expires %s", what, expires);
+	return 0;
+}
+
+static int check_fresh(const struct catalog *c, const struct root *root, const char *what, struct report *rep,
+		       struct err *err)
+{
+	int64_t known;
+
+	if (known_serial(root, &known, err) < 0)
+		return -1;
+	if (c->serial < known)
+		return err_set(err, ERR_REFUSED, "%s is older than one seen before: serial %" PRId64 ", seen %" PRId64,
+			       what, c->serial, known);
+	return check_times(c, what, rep, err);
+}
+
+static int load_external(struct catalog *ret, const struct root *root, const struct profile *p,
+			 struct report *rep, struct err *err)
+{
+	struct catalog c CLEANUP(catalog_release) = { 0 };
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+
+	if (fetch_signed(p, &text, rep, err) < 0 || catalog_parse(&c, text.data, text.len, "the catalog", err) < 0 ||
+	    check_fresh(&c, root, "the catalog", rep, err) < 0)
+		return -1;
+	*ret = c;
+	c = (struct catalog){ 0 };
+	return 0;
+}
+
+static int load_embedded(struct catalog *ret, struct err *err)
+{
+	const struct embedded *e = embedded_find("templates/catalog.json");
+
+	if (!e)
+		return err_set(err, ERR_FAILED, "this program was built without its catalog");
+	if (catalog_parse(ret, e->data, e->len, "the embedded catalog", err) < 0)
+		return -1;
+	ret->embedded = true;
+	return 0;
+}
+
+int catalog_load(struct catalog *ret, const struct root *root, const struct profile *p, struct report *rep,
+		 struct err *err)
+{
+	if (!p->catalog.url)
+		return load_embedded(ret, err);
+	if (load_external(ret, root, p, rep, err) < 0)
+		return err_prefix(err, "catalog '%s'", p->catalog.url);
+	return 0;
+}
+
+int catalog_remember(const struct catalog *c, const struct root *root, struct err *err)
+{
+	int dirfd CLEANUP(closep) = -1;
+	int64_t known;
+	char text[32];
+
+	if (c->embedded)
+		return 0;
+	if (known_serial(root, &known, err) < 0)
+		return -1;
+	if (c->serial <= known)
+		return 0;
+	if (fs_mkdir_path(root, KNOWN_DIR, 0755, err) < 0)
+		return -1;
+	dirfd = root_openat(root, KNOWN_DIR, O_RDONLY | O_DIRECTORY, 0);
+	if (dirfd < 0)
+		return err_errno(err, errno, "cannot open '" KNOWN_DIR "'");
+	snprintf(text, sizeof(text), "%" PRId64 "\n", c->serial);
+	return fs_put(dirfd, KNOWN_SERIAL, 0644, text, strlen(text), err);
+}
+
+/* --- choosing --- */
+
+static char *known_versions(const struct catalog *c, const char *name, const char *arch)
+{
+	struct strv known CLEANUP(strv_release) = STRV_INIT;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (str_eq(c->v[i].name, name) && str_eq(c->v[i].arch, arch))
+			strv_add(&known, c->v[i].version);
+	return known.n ? strv_join(&known, ", ") : xstrdup("none");
+}
+
+static const struct catalog_entry *newest(const struct catalog *c, const char *name, const char *arch)
+{
+	const struct catalog_entry *best = NULL;
+
+	for (size_t i = 0; i < c->n; i++) {
+		const struct catalog_entry *e = &c->v[i];
+
+		if (!e->upstream || !str_eq(e->name, name) || !str_eq(e->arch, arch))
+			continue;
+		if (!best || version_compare(e->version, best->version) > 0)
+			best = e;
+	}
+	return best;
+}
+
+static const struct catalog_entry *exactly(const struct catalog *c, const char *name, const char *version,
+					   const char *arch)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (str_eq(c->v[i].name, name) && str_eq(c->v[i].arch, arch) && str_eq(c->v[i].version, version))
+			return &c->v[i];
+	return NULL;
+}
+
+const struct catalog_entry *catalog_find(const struct catalog *c, const char *name, const char *version,
+					 const char *arch, struct err *err)
+{
+	bool latest = str_eq(version, "latest");
+	const struct catalog_entry *e = latest ? newest(c, name, arch) : exactly(c, name, version, arch);
+
+	if (e)
+		return e;
+	char *known CLEANUP(freep) = known_versions(c, name, arch);
+
+	if (latest && !str_eq(known, "none")) {
+		err_set(err, ERR_USAGE, "for %s on %s upstream published no hash, others did: name a version: %s",
+			name, arch, known);
+		err_remedy(err, "set \"sysbox\": { \"version\": ... } in the profile to trust one of them");
+	} else {
+		err_set(err, ERR_USAGE, "the catalog has no %s %s for %s; known: %s", name, version, arch, known);
+	}
+	return NULL;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A private directory for the length of one check: 0700, below /run (else /tmp), gone with scratch_release. */
+#ifndef FETCH_SCRATCH_H
+#define FETCH_SCRATCH_H
+
+#include "base/err.h"
+
+struct scratch {
+	int fd;
+	char path[64];		/* short: sockets of gpg must fit below it */
+};
+
+#define SCRATCH_INIT { .fd = -1 }
+
+int scratch_make(struct scratch *ret, struct err *err);
+void scratch_release(struct scratch *s);
+
+#endif
