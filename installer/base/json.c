@@ -66,7 +66,7 @@ int json_parse(const char *text, size_t len, int flags, const char *what, struct
 		*ret = json_obj();
 		return 0;
 	}
-	c = cJSON_ParseWithLength(s.plain.data, s.plain.len);
+	c = cJSON_ParseWithLength(s.plain.data + s.bom, s.plain.len - s.bom);
 	if (!c || spell_numbers(c, &s, 0) < 0) {
 		cJSON_Delete(c);
 		return err_set(err, ERR_FAILED, "%s: the two JSON readers disagree", what);

@@ -46,6 +46,7 @@ TEST(values, "every kind of value is read and printed")
 	      "\"\u00e9\U0001f600\\n/\\\\\\\"\\b\\u0001\\u007f\"");
 	READS("{\"\":1,\"a\":{\"\":2}}", 0, "{\"\":1,\"a\":{\"\":2}}");
 	READS("\xef\xbb\xbf{}", 0, "{}");
+	READS("\xef\xbb\xbf" "1", 0, "1");
 }
 
 TEST(numbers_kept, "numbers keep their spelling")
