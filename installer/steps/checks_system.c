@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "steps/checks.h"
+
+#define KERNEL_MIN "5.5"	/* what sysbox-runc asks for on anything but Ubuntu: facts/sysbox.md 1.3 */
+
+static const char *kernel_min(const struct host *h)
+{
+	const struct distro_release *r = h->distro ? distro_release_find(h->distro, h->os.version_id) : NULL;
+
+	/* a release number means something for the distribution itself, not for one that is like it */
+	if (r && r->kernel_min && str_eq(h->distro->id, h->os.id))
+		return r->kernel_min;
+	return h->distro ? h->distro->kernel_min : KERNEL_MIN;
+}
+
+enum report_state check_kernel_version(CHECK_ARGS)
+{
+	bool ok = version_compare_numeric(h->kernel, kernel_min(h)) >= 0;
+
+	if (str_empty(h->kernel))
+		return finding(f, STATE_UNKNOWN, "the kernel does not say its version");
+	return finding(f, ok ? STATE_OK : STATE_BAD, "kernel %s, needed is %s", h->kernel, kernel_min(h));
+}
+
+enum report_state check_arch(CHECK_ARGS)
+{
+	if (str_empty(h->machine))
+		return finding(f, STATE_UNKNOWN, "no program says what processor this image is for");
+	return finding(f, *host_arch_of_machine(h->machine) ? STATE_OK : STATE_BAD, "the processor is %s", h->machine);
+}
+
+enum report_state check_userland_arch(CHECK_ARGS)
+{
+	const char *want = host_arch_of_machine(h->machine);
+
+	if (str_empty(h->arch) || str_empty(want))
+		return finding(f, STATE_UNKNOWN, "what the user land is made for cannot be told");
+	return finding(f, str_eq(h->arch, want) ? STATE_OK : STATE_BAD, "user land is %s, the kernel %s", h->arch, want);
+}
+
+enum report_state check_distro(CHECK_ARGS)
+{
+	const char *name = str_empty(h->os.pretty_name) ? h->os.id : h->os.pretty_name;
+	const struct distro_release *r = h->distro ? distro_release_find(h->distro, h->os.version_id) : NULL;
+
+	if (!h->distro)
+		return finding(f, STATE_BAD, "'%s' (%s) is not known", h->os.id, name);
+	if (!str_eq(h->distro_by, "id"))
+		return finding(f, STATE_WARN, "'%s' is not known; taken for %s by its %s", h->os.id, h->distro->name,
+			       h->distro_by);
+	if (!r)
+		return finding(f, STATE_WARN, "this release of %s (%s) is not known", h->distro->name,
+			       str_empty(h->os.version_id) ? "no number" : h->os.version_id);
+	if (!str_eq(r->tier, "proven"))
+		return finding(f, STATE_NONE, "%s is known from others' reports, not proven by our tests%s%s", name,
+			       r->notes ? "; " : "", r->notes ? r->notes : "");
+	return finding(f, STATE_OK, "%s", name);
+}
+
+enum report_state check_systemd_pid1(CHECK_ARGS)
+{
+	if (h->init == INIT_SYSTEMD)
+		return finding(f, STATE_OK, "systemd");
+	return finding(f, STATE_BAD, h->running ? "pid 1 is not systemd" : "there is no systemd in this image");
+}
+
+enum report_state check_container(CHECK_ARGS)
+{
+	if (h->virt != VIRT_CONTAINER)
+		return finding(f, STATE_OK, "no container");
+	return finding(f, STATE_BAD, "this is a container (%s)", h->virt_name);
+}
+
+enum report_state check_wsl(CHECK_ARGS)
+{
+	if (h->virt != VIRT_WSL)
+		return finding(f, STATE_OK, "no WSL");
+	return finding(f, STATE_WARN, "this is WSL%s", h->init == INIT_SYSTEMD ? "" : ", without systemd");
+}
+
+enum report_state check_immutable(CHECK_ARGS)
+{
+	if (!h->usr_read_only)
+		return finding(f, STATE_OK, "/usr is writable");
+	return finding(f, STATE_BAD, "/usr is read-only");
+}
+
+enum report_state check_selinux(CHECK_ARGS)
+{
+	if (!h->selinux_enabled)
+		return finding(f, STATE_OK, "no SELinux");
+	if (h->selinux_enforcing)
+		return finding(f, STATE_BAD, "SELinux is enforcing");
+	return finding(f, STATE_WARN, "SELinux is permissive; should it enforce again, containers fail");
+}
+
+enum report_state check_kubernetes(CHECK_ARGS)
+{
+	if (!h->kubernetes_node)
+		return finding(f, STATE_OK, "no kubelet");
+	return finding(f, STATE_BAD, "this is a Kubernetes node");
+}
+
+enum report_state check_reboot_pending(CHECK_ARGS)
+{
+	if (!h->reboot_pending)
+		return finding(f, STATE_OK, "no reboot is pending");
+	return finding(f, STATE_WARN, "packages ask for a reboot (/run/reboot-required)");
+}
