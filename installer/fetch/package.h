@@ -10,13 +10,17 @@
 #include "fetch/unpack.h"
 
 struct package {
-	const struct catalog_entry *entry;	/* borrowed; NULL for a --package FILE of unknown hash (refused before) */
+	const struct catalog_entry *entry;	/* borrowed */
 	int fd;					/* verified */
 	char *cached;				/* its path in the cache */
 	struct deb deb;
 };
 
-/* file: --package FILE or NULL. Its hash must be that of an entry for this version (any entry if version is "latest"). */
+/* What to fetch. Without file this is catalog_find. With it (--package FILE): the entry that has the file's hash, of this version
+ * (of any if version is "latest"); ERR_REFUSED if there is none. */
+const struct catalog_entry *package_choose(const struct catalog *c, const char *name, const char *version, const char *arch,
+					   const char *file, struct err *err);
+/* file: --package FILE or NULL; its bytes go to the cache if their hash is entry's. ERR_REFUSED for what is not the package entry speaks of. */
 int package_fetch(struct package *ret, const struct root *root, const struct catalog_entry *entry, const struct profile *p,
 		  const char *file, struct report *rep, struct err *err);
 void package_release(struct package *p);
