@@ -49,6 +49,8 @@ LDFLAGS_ALL  := -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
 SRCS  := $(sort $(wildcard installer/*.c installer/*/*.c installer/*/*/*.c))
 OBJS  := $(SRCS:%.c=$(BUILD)/%.o)
 CORE  := $(filter-out $(BUILD)/installer/main.o,$(OBJS)) $(BUILD)/gen/embedded.o
+# Unit tests and sysboxup-faults have the fault seam of installer/sys/fault.h; the release has none of it.
+FAULTY := $(patsubst $(BUILD)/installer/sys/%,$(BUILD)/faults/installer/sys/%,$(CORE))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 DATA  := $(sort $(wildcard distros/*.json templates/*))
 
@@ -75,10 +77,20 @@ $(BUILD)/gen/embedded.c: $(DATA) scripts/embed Makefile
 $(BUILD)/gen/embedded.o: $(BUILD)/gen/embedded.c
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
 
-$(BUILD)/unit/%: tests/unit/%.c tests/unit/test.h $(CORE)
+$(BUILD)/faults/%.o: %.c
+	$(call say,CC,$< (faults))
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -DSYSBOXUP_FAULTS $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(BUILD)/sysboxup-faults: $(BUILD)/installer/main.o $(FAULTY)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LDLIBS) $(LDLIBS)
+
+$(BUILD)/unit/%: tests/unit/%.c tests/unit/test.h $(FAULTY)
 	$(call say,UNIT,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS_ALL) -Itests/unit $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(CORE) $(LIB_LDLIBS) $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -DSYSBOXUP_FAULTS -Itests/unit $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(FAULTY) \
+		$(LIB_LDLIBS) $(LDLIBS)
 
 units: $(UNITS)
 
@@ -96,5 +108,5 @@ clean:
 
 .PHONY: all units check-unit lint bench install clean
 .DELETE_ON_ERROR:
-.SECONDARY: $(OBJS)
--include $(OBJS:.o=.d)
+.SECONDARY: $(OBJS) $(FAULTY)
+-include $(OBJS:.o=.d) $(filter $(BUILD)/faults/%,$(FAULTY:.o=.d))
