@@ -52,6 +52,7 @@ CORE  := $(filter-out $(BUILD)/installer/main.o,$(OBJS)) $(BUILD)/gen/embedded.o
 # Unit tests and sysboxup-faults have the fault seam of installer/sys/fault.h; the release has none of it.
 FAULTY := $(patsubst $(BUILD)/installer/sys/%,$(BUILD)/faults/installer/sys/%,$(CORE))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 DATA  := $(sort $(wildcard distros/*.json templates/*))
 
 Q := $(if $(V),,@)
@@ -92,7 +93,15 @@ $(BUILD)/unit/%: tests/unit/%.c tests/unit/test.h $(FAULTY)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DSYSBOXUP_FAULTS -Itests/unit $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(FAULTY) \
 		$(LIB_LDLIBS) $(LDLIBS)
 
-units: $(UNITS)
+# Programs that tests start: of their own, not linked with ours.
+$(BUILD)/tools/%: tests/tools/%.c
+	$(call say,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< -lssl -lcrypto
+
+tools: $(TOOLS)
+
+units: $(UNITS) tools
 
 check-unit: units
 	$(Q)for t in $(UNITS); do echo "# $$t"; $$t || exit 1; done
@@ -106,7 +115,7 @@ bench: $(BUILD)/sysboxup
 clean:
 	rm -rf build
 
-.PHONY: all units check-unit lint bench install clean
+.PHONY: all tools units check-unit lint bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(FAULTY)
 -include $(OBJS:.o=.d) $(filter $(BUILD)/faults/%,$(FAULTY:.o=.d))
