@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cmds.h"
+#include "cli/exit.h"
+#include "cli/show.h"
+#include "cli/who.h"
+
+static const struct option_spec apply_options[] = {
+	{ .name = "allow-restart", .help = "Docker may be restarted where a reload is not enough" },
+	{ .name = "package", .arg = "FILE", .value = VALUE_FILE, .help = "take the Sysbox package from FILE; it is verified all the same" },
+	{ .name = "force", .arg = "CHECK-ID", .repeated = true, .help = "let this check of preflight not refuse; may be repeated" },
+	{ .name = NULL },
+};
+
+static int remember_catalog(struct session *s, struct err *err)
+{
+	return s->has_catalog && !s->catalog.embedded ? catalog_remember(&s->catalog, &s->root, err) : 0;
+}
+
+static int transact(struct session *s, struct plan *plan, unsigned int *ret_id, struct err *err)
+{
+	struct json *begin CLEANUP(json_freep) = who_begin(s, "apply");
+	struct txn_request rq = {
+		.plan = plan, .begin = begin, .ctx = session_action_ctx(s), .prove = session_prove, .user = s,
+	};
+
+	return txn_run(&rq, ret_id, err);
+}
+
+/* The host is as wanted by now: a profile that cannot be kept is no failure of the transaction. */
+static void keep_profile(struct session *s)
+{
+	struct err why = ERR_INIT;
+
+	if (session_keep_profile(s, &why) < 0)
+		report_warn(s->rep, NULL, "the profile could not be kept for status and verify: %s", why.msg);
+}
+
+static int change(struct session *s, struct plan *plan, struct err *err)
+{
+	struct action_ctx ctx = session_action_ctx(s);
+	unsigned int id = 0;
+
+	if (session_preflight(s, err) < 0)
+		return -1;
+	show_target(s, "Changes");
+	plan_describe(plan, &ctx, s->rep);
+	render_say(s->cli->out, PAINT_NONE, "%s", "");
+	if (remember_catalog(s, err) < 0 || transact(s, plan, &id, err) < 0)
+		return -1;
+	s->cli->result = (struct summary){ .changed = true, .transaction = id, .actions = plan->n };
+	keep_profile(s);
+	render_say(s->cli->out, PAINT_GOOD, "Done: transaction %u, %zu change%s. To take it back: sysboxup rollback", id,
+		   plan->n, plan->n == 1 ? "" : "s");
+	return EXIT_DONE;
+}
+
+static int run(struct cli *cli, struct err *err)
+{
+	struct session s CLEANUP(session_release) = SESSION_INIT;
+	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
+
+	if (session_open(&s, cli, SESSION_PROFILE | SESSION_LOCK | SESSION_HOST | SESSION_PACKAGE, err) < 0)
+		return -1;
+	if (session_plan(&s, &plan, err) < 0)
+		return -1;
+	if (plan.n)
+		return change(&s, &plan, err);
+	plan_describe(&plan, NULL, s.rep);
+	keep_profile(&s);
+	render_say(cli->out, PAINT_GOOD, "Nothing to do: this host is as the profile wants it.");
+	return EXIT_DONE;
+}
+
+const struct command cmd_apply = {
+	.name = "apply",
+	.usage = "[--allow-restart] [--package FILE] [--force CHECK-ID]",
+	.summary = "make this host as the profile wants it",
+	.about = "Shows the changes, makes them in one transaction, and proves by asking the running services that they "
+		 "work. If anything fails, or the program is killed, everything is undone: the host is as before. A second run "
+		 "finds nothing to do.",
+	.options = apply_options,
+	.flags = CMD_ROOT | CMD_CHANGES,
+	.run = run,
+};

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cmds.h"
+#include "cli/exit.h"
+#include "cli/show.h"
+#include "cli/who.h"
+#include "sys/fs.h"
+
+#include <errno.h>
+
+#define CONTENT_MAX (64 * 1024 * 1024)
+
+static const char *word(const struct json *begin, const char *key)
+{
+	const char *s = json_get_str(begin, key);
+
+	return s ? s : "?";
+}
+
+static struct json *txn_object(const struct txn_summary *t)
+{
+	struct json *j = json_dup(t->begin);
+
+	if (!j)
+		j = json_obj();
+	json_del(json_get_mut(j, "profile"), "text");
+	json_set_i64(j, "id", t->id);
+	json_set_str(j, "state", show_txn_state(t));
+	json_set_i64(j, "actions", (int64_t)show_txn_actions(t));
+	if (json_get_str(t->terminal, "reason"))
+		json_set_str(j, "reason", json_get_str(t->terminal, "reason"));
+	return j;
+}
+
+static void list_one(struct cli *cli, const struct txn_summary *t)
+{
+	char *who CLEANUP(freep) = who_words(t->begin);
+
+	render_row(cli->out, "transaction", txn_object(t), "%5u  %-20s  %-9s %7zu  %-12s %s", t->id, word(t->begin, "time"),
+		   word(t->begin, "command"), show_txn_actions(t), who, show_txn_state(t));
+}
+
+static int list(struct session *s, struct err *err)
+{
+	unsigned int *ids CLEANUP(freep) = NULL;
+	size_t n;
+
+	if (txnlog_list(&s->state, &ids, &n, err) < 0)
+		return -1;
+	if (!n)
+		render_say(s->cli->out, PAINT_NONE, "No transaction yet.");
+	else
+		render_say(s->cli->out, PAINT_STRONG, "%5s  %-20s  %-9s %7s  %-12s %s", "ID", "WHEN", "COMMAND", "CHANGES", "WHO",
+			   "STATE");
+	for (size_t i = 0; i < n; i++) {
+		struct txn_summary t;
+
+		if (txnlog_read(&s->state, ids[i], &t, err) < 0)
+			return -1;
+		list_one(s->cli, &t);
+		txn_summary_release(&t);
+	}
+	return EXIT_DONE;
+}
+
+static char *command_line(const struct json *begin)
+{
+	struct strv words CLEANUP(strv_release) = STRV_INIT;
+
+	for json_each(it, json_get(begin, "argv"))
+		strv_add(&words, json_string(it) ? json_string(it) : "?");
+	return strv_join(&words, " ");
+}
+
+static void show_head(struct cli *cli, const struct txn_summary *t)
+{
+	char *who CLEANUP(freep) = who_words(t->begin), *line CLEANUP(freep) = command_line(t->begin);
+	const struct json *profile = json_get(t->begin, "profile");
+	const char *reason = json_get_str(t->terminal, "reason");
+
+	render_row(cli->out, "transaction", txn_object(t), "Transaction %u: %s", t->id, show_txn_state(t));
+	render_row(cli->out, NULL, NULL, "  when     %s", word(t->begin, "time"));
+	render_row(cli->out, NULL, NULL, "  who      %s", who);
+	render_row(cli->out, NULL, NULL, "  command  %s", line);
+	render_row(cli->out, NULL, NULL, "  program  sysboxup %s", word(t->begin, "program"));
+	if (profile)
+		render_row(cli->out, NULL, NULL, "  profile  %s (SHA-256 %.16s...)", word(profile, "source"),
+			   word(profile, "digest"));
+	if (reason)
+		render_row(cli->out, NULL, NULL, "  reason   %s", reason);
+}
+
+static int show_actions(struct session *s, const struct txn_summary *t, struct err *err)
+{
+	struct action_ctx ctx = session_action_ctx(s);
+
+	for json_each(j, json_get(t->prepared, "actions")) {
+		struct action *a CLEANUP(action_freep) = NULL;
+
+		if (action_decode(j, &a, err) < 0)
+			return -1;
+		a->ops->describe(a, &ctx, s->rep);
+	}
+	return EXIT_DONE;
+}
+
+static bool is_about(const struct json *action, const char *path)
+{
+	static const char *const kinds[] = { "file:", "docker-config:", "link:" };
+	const char *key = json_get_str(action, "key");
+
+	for (size_t i = 0; key && i < ARRAY_SIZE(kinds); i++)
+		if (str_starts(key, kinds[i]) && str_eq(key + strlen(kinds[i]), path))
+			return true;
+	return false;
+}
+
+static int find_action(const struct txn_summary *t, const char *path, unsigned int *ret)
+{
+	unsigned int i = 0;
+
+	for json_each(j, json_get(t->prepared, "actions")) {
+		if (is_about(j, path)) {
+			*ret = i;
+			return 0;
+		}
+		i++;
+	}
+	return -1;
+}
+
+static int print_content(struct cli *cli, const char *path, int fd, struct err *err)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+
+	if (fs_read_fd(fd, CONTENT_MAX, &text, err) < 0)
+		return err_prefix(err, "cannot read the old text of '%s'", path);
+	if (cli->out->json) {
+		struct json *j = json_obj();
+
+		json_set_str(j, "path", path);
+		json_set_str(j, "text", text.data);
+		render_row(cli->out, "content", j, "%s", path);
+	}
+	render_raw(cli->out, text.data, text.len);
+	return EXIT_DONE;
+}
+
+static int show_path(struct session *s, const struct txn_summary *t, const char *path, struct err *err)
+{
+	int fd CLEANUP(closep) = -1;
+	unsigned int index = 0;
+	char shown[512];
+
+	err_quote(shown, sizeof(shown), path);
+	if (find_action(t, path, &index) < 0) {
+		err_set(err, ERR_USAGE, "transaction %u did not change a file '%s'", t->id, shown);
+		return err_remedy(err, "sysboxup history show %u", t->id);
+	}
+	if (txnlog_before_open(&s->state, t->id, index, &fd, err) == 0)
+		return print_content(s->cli, path, fd, err);
+	if (err->errnum != ENOENT)
+		return -1;
+	err_set(err, ERR_USAGE, "there was no file '%s' before transaction %u", shown, t->id);
+	return -1;
+}
+
+static int show(struct session *s, const struct strv *args, struct err *err)
+{
+	struct txn_summary t;
+	uint64_t id;
+	int rc;
+
+	if (str_to_u64(args->v[1], 999999, &id) < 0 || !id) {
+		err_set(err, ERR_USAGE, "'history show' needs a transaction's number, not '%.32s'", args->v[1]);
+		return err_remedy(err, "sysboxup history");
+	}
+	if (txnlog_read(&s->state, (unsigned int)id, &t, err) < 0)
+		return err_remedy(err, "sysboxup history");
+	if (args->n > 2) {
+		rc = show_path(s, &t, args->v[2], err);
+	} else {
+		show_head(s->cli, &t);
+		rc = show_actions(s, &t, err);
+	}
+	txn_summary_release(&t);
+	return rc;
+}
+
+static int run(struct cli *cli, struct err *err)
+{
+	struct session s CLEANUP(session_release) = SESSION_INIT;
+	const struct strv *args = &cli->opts.args;
+	char shown[64];
+
+	if (args->n && !str_eq(args->v[0], "show")) {
+		err_quote(shown, sizeof(shown), args->v[0]);
+		return err_set(err, ERR_USAGE, "unknown word '%s' after history; did you mean 'history show'?", shown);
+	}
+	if (args->n == 1) {
+		err_set(err, ERR_USAGE, "'history show' needs a transaction's number");
+		return err_remedy(err, "sysboxup history");
+	}
+	if (session_open(&s, cli, args->n == 2 ? SESSION_HOST : 0, err) < 0)
+		return -1;
+	return args->n ? show(&s, args, err) : list(&s, err);
+}
+
+static const char *const words[] = { "show", NULL };
+
+const struct command cmd_history = {
+	.name = "history",
+	.usage = "[show ID [PATH]]",
+	.summary = "who changed what and when; the old text of a file",
+	.about = "Lists all transactions. \"show ID\" shows one with its changes; \"show ID PATH\" prints the file PATH as it was "
+		 "before that transaction, byte for byte.",
+	.options = no_options,
+	.words = words,
+	.args_max = 3,
+	.run = run,
+};

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cmds.h"
+#include "cli/exit.h"
+#include "cli/show.h"
+#include "cli/who.h"
+
+/* What a failed way back left, each thing as a check, and why. */
+static int failed(struct session *s, const struct txn_summary *t, struct err *err)
+{
+	const char *reason = json_get_str(t->terminal, "reason");
+	const char *remedy = json_get_str(t->terminal, "remedy");
+
+	for json_each(key, json_get(t->terminal, "left"))
+		report_check(s->rep, json_string(key), STATE_BAD, NULL, NULL, "not undone yet");
+	err_set(err, ERR_UNDO, "transaction %u could not be rolled back: %s", t->id, reason ? reason : "unknown");
+	if (str_empty(remedy))
+		return err_remedy(err, "remove the cause, then: sysboxup recover");
+	return err_remedy(err, "%s; then: sysboxup recover", remedy);
+}
+
+static int interrupted(const struct txn_summary *t, struct err *err)
+{
+	err_set(err, ERR_INTERRUPTED, "transaction %u (%s) was interrupted%s", t->id, json_get_str(t->begin, "command"),
+		t->state == TXN_COMMITTED ? " after its commit: only cleaning up is left" : "");
+	return err_remedy(err, "sysboxup recover");
+}
+
+static void show_last(struct cli *cli, const struct txn_summary *t)
+{
+	const char *when = json_get_str(t->begin, "time");
+	char *who CLEANUP(freep) = who_words(t->begin);
+	struct json *j = json_obj();
+
+	json_set_i64(j, "id", t->id);
+	json_set_str(j, "state", show_txn_state(t));
+	render_row(cli->out, "last", cli->out->quiet ? (json_free(j), NULL) : j, "Last transaction: %u, %s, %s, by %s: %s", t->id,
+		   json_get_str(t->begin, "command"), when ? when : "?", who, show_txn_state(t));
+}
+
+/* 1: there is no transaction. */
+static int check_last(struct session *s, struct err *err)
+{
+	unsigned int *ids CLEANUP(freep) = NULL;
+	struct txn_summary t;
+	size_t n;
+	int rc = 0;
+
+	if (txnlog_list(&s->state, &ids, &n, err) < 0)
+		return -1;
+	if (!n)
+		return 1;
+	if (txnlog_read(&s->state, ids[n - 1], &t, err) < 0)
+		return -1;
+	show_last(s->cli, &t);
+	if (t.state == TXN_FAILED)
+		rc = failed(s, &t, err);
+	else if (t.state == TXN_NONE || t.state == TXN_PREPARED || !t.clean)
+		rc = interrupted(&t, err);
+	txn_summary_release(&t);
+	return rc;
+}
+
+static bool check_entry(struct session *s, const struct json *entry)
+{
+	const struct action_ops *ops = action_kind(json_get_str(entry, "kind"));
+	struct buf found CLEANUP(buf_release) = BUF_INIT;
+	struct action_ctx ctx = session_action_ctx(s);
+	long long txn = json_get_i64(entry, "txn", 0);
+	enum report_state state = STATE_UNKNOWN;
+
+	if (ops && ops->drift)
+		state = ops->drift(entry, json_key(entry), &ctx, &found);
+	if (!found.len)
+		buf_addf(&found, state == STATE_OK ? "as transaction %lld left it" :
+						     "of transaction %lld, cannot be looked at", txn);
+	report_check(s->rep, json_key(entry), state, NULL, NULL, "%s", found.data);
+	return state == STATE_BAD;
+}
+
+static int check_all(struct session *s, struct err *err)
+{
+	size_t drifted = 0;
+
+	for json_each(entry, s->index)
+		drifted += check_entry(s, entry);
+	if (!drifted) {
+		render_say(s->cli->out, PAINT_GOOD, "%zu thing%s in place, none drifted.", json_len(s->index),
+			   json_len(s->index) == 1 ? "" : "s");
+		return EXIT_DONE;
+	}
+	err_set(err, ERR_DRIFT, "%zu of %zu things are not as sysboxup left them", drifted, json_len(s->index));
+	return err_remedy(err, "sysboxup apply makes this host as wanted again; sysboxup plan shows how");
+}
+
+static int run(struct cli *cli, struct err *err)
+{
+	struct session s CLEANUP(session_release) = SESSION_INIT;
+	int rc;
+
+	if (session_open(&s, cli, SESSION_HOST, err) < 0)
+		return -1;
+	rc = check_last(&s, err);
+	if (rc < 0)
+		return -1;
+	if (rc > 0)
+		render_say(cli->out, PAINT_NONE, "Nothing was ever changed here by sysboxup.");
+	return rc > 0 ? EXIT_DONE : check_all(&s, err);
+}
+
+const struct command cmd_status = {
+	.name = "status",
+	.usage = "",
+	.summary = "what is in place, and what drifted since",
+	.about = "Shows the last transaction, and for each thing that is sysboxup's whether it is still as it was left. Exits with 7 "
+		 "when something drifted, with 6 when a run was interrupted, with 5 when one could not be rolled back fully; "
+		 "then it names everything that is left, and what to do.",
+	.options = no_options,
+	.run = run,
+};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The descriptors, each at the end of its cmd_NAME.c. */
+#ifndef CLI_CMDS_H
+#define CLI_CMDS_H
+
+#include "cli/command.h"
+
+extern const struct command cmd_apply;
+extern const struct command cmd_completion;
+extern const struct command cmd_distros;
+extern const struct command cmd_fetch;
+extern const struct command cmd_help;
+extern const struct command cmd_history;
+extern const struct command cmd_plan;
+extern const struct command cmd_recover;
+extern const struct command cmd_rollback;
+extern const struct command cmd_status;
+extern const struct command cmd_verify;
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/session.h"
+
+#include "engine/index.h"
+#include "steps/preflight.h"
+#include "sys/fs.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define APPLIED "profile.json"
+#define PACKAGE "sysbox-ce"
+
+/* 1: there is none. */
+static int load_applied(struct session *s, struct err *err)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct state state CLEANUP(state_release) = STATE_INIT;
+	int rc;
+
+	if (state_open(&state, &s->root, STATE_READ, err) < 0)
+		return -1;
+	rc = state.fd < 0 ? 1 : fs_read_at(state.fd, APPLIED, PROFILE_MAX, &text, err);
+	return rc ? rc : profile_parse(&s->profile, text.data, text.len, STATE_DIR "/" APPLIED, err);
+}
+
+static int load_profile(struct session *s, int want, struct err *err)
+{
+	const char *path = option_text(&s->cli->opts, "profile");
+	int rc = 1;
+
+	if ((want & SESSION_APPLIED) && !path)
+		rc = load_applied(s, err);
+	if (rc > 0)
+		rc = profile_load(&s->profile, &s->root, path, err);
+	if (!rc && s->profile.docker.allow_restart)
+		s->allow_restart = true;
+	return rc;
+}
+
+/* Who is not root cannot read the state; a plan is still worth something then. */
+static int open_state_reading(struct session *s, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	if (state_open(&s->state, &s->root, STATE_READ, &why) == 0)
+		return 0;
+	if (geteuid() == 0 || (why.errnum != EACCES && why.errnum != EPERM)) {
+		*err = why;
+		return -1;
+	}
+	report_warn(s->rep, "run it as root", "what sysboxup has done here before cannot be read: %s", why.msg);
+	s->state = (struct state)STATE_INIT;
+	s->state.root = &s->root;
+	return 0;
+}
+
+static int open_state(struct session *s, int want, struct err *err)
+{
+	if (!(want & SESSION_LOCK))
+		return open_state_reading(s, err);
+	if (state_open(&s->state, &s->root, STATE_CREATE, err) < 0)
+		return -1;
+	if (state_lock(&s->state, s->cli->cmd->name, err) < 0)
+		return -1;
+	return txn_check_unfinished(&s->state, err);
+}
+
+static int load_host(struct session *s, struct err *err)
+{
+	if (host_gather(&s->host, &s->root, err) < 0)
+		return -1;
+	return index_load(&s->state, &s->index, err);
+}
+
+static int entry_of_file(struct session *s, struct err *err)
+{
+	struct node node CLEANUP(node_release) = NODE_INIT;
+	int fd CLEANUP(closep) = open(s->package_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot read '%s'", s->package_file), err_raise(err, ERR_USAGE);
+	if (node_read_fd(&node, fd, NODE_DIGEST, err) < 0)
+		return -1;
+	for (size_t i = 0; i < s->catalog.n && !s->entry; i++)
+		if (str_eq(s->catalog.v[i].sha256, node.digest) && str_eq(s->catalog.v[i].arch, s->host.arch))
+			s->entry = &s->catalog.v[i];
+	if (s->entry)
+		return 0;
+	err_set(err, ERR_REFUSED, "'%s' is no package of the catalog for %s: its SHA-256 is %s", s->package_file,
+		s->host.arch, node.digest);
+	return err_remedy(err, "give the file as its maker published it, or name a catalog that lists it in the profile");
+}
+
+static int load_package(struct session *s, struct err *err)
+{
+	const char *version = s->profile.sysbox.version;
+
+	if (!s->profile.sysbox.present || str_eq(version, "absent"))
+		return 0;
+	if (catalog_load(&s->catalog, &s->root, &s->profile, s->rep, err) < 0)
+		return -1;
+	s->has_catalog = true;
+	if (s->package_file && str_eq(version, "latest"))
+		return entry_of_file(s, err);
+	s->entry = catalog_find(&s->catalog, PACKAGE, version, s->host.arch, err);
+	return s->entry ? 0 : -1;
+}
+
+int session_open(struct session *s, struct cli *cli, int want, struct err *err)
+{
+	const char *root = option_text(&cli->opts, "root");
+
+	s->cli = cli;
+	s->rep = cli->rep;
+	s->package_file = option_text(&cli->opts, "package");
+	s->allow_restart = option_given(&cli->opts, "allow-restart");
+	option_texts(&cli->opts, "force", &s->forced);
+	if (root_open(&s->root, root ? root : "/", err) < 0)
+		return err_raise(err, ERR_USAGE);
+	if ((want & (SESSION_PROFILE | SESSION_APPLIED)) && load_profile(s, want, err) < 0)
+		return -1;
+	if (open_state(s, want, err) < 0)
+		return -1;
+	if ((want & SESSION_HOST) && load_host(s, err) < 0)
+		return -1;
+	return want & SESSION_PACKAGE ? load_package(s, err) : 0;
+}
+
+void session_release(struct session *s)
+{
+	if (s->has_catalog)
+		catalog_release(&s->catalog);
+	json_free(s->index);
+	host_release(&s->host);
+	profile_release(&s->profile);
+	state_release(&s->state);
+	root_release(&s->root);
+	strv_release(&s->forced);
+	*s = (struct session)SESSION_INIT;
+}
+
+struct action_ctx session_action_ctx(struct session *s)
+{
+	return (struct action_ctx){
+		.host = &s->host,
+		.root = &s->root,
+		.profile = &s->profile,
+		.state = &s->state,
+		.package_file = s->package_file,
+		.allow_restart = s->allow_restart,
+		.rep = s->rep,
+	};
+}
+
+static struct step_ctx step_context(struct session *s)
+{
+	return (struct step_ctx){
+		.host = &s->host,
+		.profile = &s->profile,
+		.index = s->index,
+		.state = &s->state,
+		.catalog = s->has_catalog ? &s->catalog : NULL,
+		.entry = s->entry,
+		.package_file = s->package_file,
+		.allow_restart = s->allow_restart,
+		.rep = s->rep,
+	};
+}
+
+static int plan_steps(struct session *s, struct plan *ret, struct err *err)
+{
+	struct step_ctx ctx = step_context(s);
+
+	for (size_t i = 0; steps[i]; i++)
+		if (steps[i]->wanted(&ctx) && steps[i]->plan(ret, &ctx, err) < 0)
+			return -1;
+	return 0;
+}
+
+int session_plan(struct session *s, struct plan *ret, struct err *err)
+{
+	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
+	struct err better = ERR_INIT;
+
+	if (plan_steps(s, &plan, err) < 0) {
+		if (session_preflight(s, &better) < 0 && better.kind == ERR_REFUSED)
+			*err = better;
+		return -1;
+	}
+	*ret = plan;
+	plan = (struct plan)PLAN_INIT;
+	return 0;
+}
+
+int session_preflight(struct session *s, struct err *err)
+{
+	const char *version = s->entry ? s->entry->version : NULL;
+
+	return preflight_run(&s->host, &s->profile, version, &s->forced, s->rep, err);
+}
+
+int session_verify(struct session *s, unsigned int *ret_bad, struct err *err)
+{
+	struct step_ctx ctx = step_context(s);
+	unsigned int before = s->rep->bad;
+
+	for (size_t i = 0; steps[i]; i++)
+		if (steps[i]->verify && steps[i]->wanted(&ctx) && steps[i]->verify(&ctx, s->rep, err) < 0)
+			return -1;
+	*ret_bad = s->rep->bad - before;
+	return 0;
+}
+
+int session_prove(void *user, struct report *rep, struct err *err)
+{
+	struct session *s = user;
+	unsigned int bad = 0;
+
+	if (host_docker_refresh(&s->host, err) < 0 || session_verify(s, &bad, err) < 0)
+		return -1;
+	if (!bad)
+		return 0;
+	return err_set(err, ERR_FAILED, "everything was put in place, but %u proof%s failed", bad, bad > 1 ? "s" : "");
+}
+
+int session_keep_profile(struct session *s, struct err *err)
+{
+	struct buf old CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (!fs_read_at(s->state.fd, APPLIED, PROFILE_MAX, &old, &ignored) && buf_equal(&old, &s->profile.text))
+		return 0;
+	return fs_put(s->state.fd, APPLIED, 0600, s->profile.text.data, s->profile.text.len, err);
+}
+
+static int recover(struct session *s, bool *ret_done, struct err *err)
+{
+	struct action_ctx ctx = session_action_ctx(s);
+
+	if (host_gather(&s->host, &s->root, err) < 0)
+		return -1;
+	ctx.profile = NULL;
+	return txn_recover(&ctx, ret_done, err);
+}
+
+int session_recover(struct cli *cli, bool *ret_done, struct err *err)
+{
+	struct session s CLEANUP(session_release) = SESSION_INIT;
+
+	*ret_done = false;
+	if (session_open(&s, cli, 0, err) < 0)
+		return -1;
+	if (s.state.fd < 0)
+		return 0;
+	state_release(&s.state);
+	if (state_open(&s.state, &s.root, STATE_CREATE, err) < 0)
+		return -1;
+	if (state_lock(&s.state, "recover", err) < 0)
+		return -1;
+	return recover(&s, ret_done, err);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the commands share: from options to root, profile, state, host, catalog and plan. Everything is released by
+ * session_release, the lock included.
+ */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include "cli/command.h"
+#include "engine/plan.h"
+#include "engine/step.h"
+#include "engine/txn.h"
+#include "fetch/catalog.h"
+
+struct session {
+	struct cli *cli;
+	struct report *rep;
+	struct root root;
+	struct profile profile;
+	struct state state;
+	struct host host;
+	struct json *index;			/* what is ours */
+	struct catalog catalog;
+	bool has_catalog;
+	const struct catalog_entry *entry;	/* the resolved package, or NULL */
+	const char *package_file;
+	bool allow_restart;
+	struct strv forced;			/* --force CHECK-ID */
+};
+
+enum session_want {
+	SESSION_PROFILE = 1,	/* --profile, /etc/sysboxup/profile.json or the embedded default */
+	SESSION_APPLIED = 2,	/* --profile, or else the one last applied, or else as above */
+	SESSION_LOCK = 4,	/* state made if absent, locked, nothing unfinished in it (ERR_INTERRUPTED, ERR_UNDO) */
+	SESSION_HOST = 8,	/* host facts and the index */
+	SESSION_PACKAGE = 16,	/* the catalog and its entry, if the profile wants Sysbox */
+};
+
+#define SESSION_INIT { .root = ROOT_INIT, .state = STATE_INIT, .profile = { .text = BUF_INIT } }
+
+/* In the order: root, profile (so that its errors come before anything is made), state, host, catalog. */
+int session_open(struct session *s, struct cli *cli, int want, struct err *err);
+void session_release(struct session *s);
+
+/* For the engine. Without SESSION_HOST its host is NULL. */
+struct action_ctx session_action_ctx(struct session *s);
+/* What the steps want changed. When a step cannot plan, preflight's refusal, if there is one, is the error. */
+int session_plan(struct session *s, struct plan *ret, struct err *err);
+/* ERR_REFUSED; ERR_USAGE for an unknown id behind --force. */
+int session_preflight(struct session *s, struct err *err);
+/* The steps' proofs, each as a check. 0 also when proofs fail: those are counted in *ret_bad. */
+int session_verify(struct session *s, unsigned int *ret_bad, struct err *err);
+/* As the engine's `prove`: Docker's facts are read anew, a failed proof is an error. user: the session. */
+int session_prove(void *user, struct report *rep, struct err *err);
+/* Take over the profile as the one last applied, if it is another one. */
+int session_keep_profile(struct session *s, struct err *err);
+
+/* Opens, locks, and undoes or cleans up what a dead run left. *ret_done: something was undone. */
+int session_recover(struct cli *cli, bool *ret_done, struct err *err);
+
+#endif
