@@ -124,7 +124,7 @@ guest__start() {
 	local name=$1 dir
 	dir=$(guest_dir "$name")
 	rm -f "$dir/pid"
-	setsid "$GUEST_HERE/boot" "$dir" "$name" </dev/null >"$dir/log" 2>&1 3>&- 4>&- 8>&- &
+	setsid "$GUEST_HERE/boot" "$dir" "$name" </dev/null >"$dir/log" 2>&1 3>&- 4>&- 8>&- 9>&- &
 	disown $!
 	# systemctl says "starting" until the queue of the boot is empty.
 	if ! guest__until 10 guest__listens "$name" || ! guest_run "$name" timeout "$GUEST_DEADLINE" sh -c '

@@ -119,10 +119,20 @@ static char *cut_root_path(char *text, char **ret_rest)
 	return copy;
 }
 
+/* Docker lets all groups ping; in a user namespace the kernel takes mapped groups only. Same length, in place. */
+static void ping_groups_limit(char *text)
+{
+	char *value = value_of(text, "net.ipv4.ping_group_range");
+
+	if (value && !strncmp(value, "\"0 2147483647\"", 14))
+		memcpy(value, "\"0      65535\"", 14);
+}
+
 static void config_write(const char *path, const char *head, char *rest, unsigned long start)
 {
 	char *namespaces = value_of(rest, "namespaces");
 	bool present = namespaces && strstr(namespaces, "\"user\"");
+	ping_groups_limit(rest);
 	FILE *file = namespaces && *namespaces == '[' && !present ? fopen(path, "we") : NULL;
 
 	if (!file)
