@@ -22,8 +22,8 @@ void buf_reserve(struct buf *b, size_t extra)
 {
 	size_t need, cap;
 
-	if (__builtin_add_overflow(b->len, extra, &need) || __builtin_add_overflow(need, 1, &need) ||
-	    need > SIZE_MAX / 2)
+	if (__builtin_add_overflow(b->len, extra, &need) ||
+	    __builtin_add_overflow(need, 1, &need) || need > SIZE_MAX / 2)
 		abort();
 	if (need <= b->cap)
 		return;

@@ -61,7 +61,7 @@ static bool same(const struct middle *w, int x, int y)
 	return line_equal(&w->a->line[w->start + (size_t)x], &w->b->line[w->start + (size_t)y]);
 }
 
-/* Furthest x on diagonal k after d edits, from the row v of d - 1 edits. v is indexed from -d to d. */
+/* Furthest x on diagonal k after d edits, from the row v of d - 1 edits (indexed -d to d). */
 static int step_x(const int *v, int d, int k)
 {
 	return k == -d || (k != d && v[k - 1] < v[k + 1]) ? v[k + 1] : v[k - 1] + 1;
@@ -206,7 +206,7 @@ static bool at_end(const struct side *a, const struct side *b, struct place p)
 	return p.a == a->n && p.b == b->n;
 }
 
-/* The end of the hunk that starts with the change at p: changes less than two contexts apart belong together. */
+/* The end of the hunk that starts with the change at p. Nearer than two contexts is one hunk. */
 static struct place hunk_end(const struct side *a, const struct side *b, struct place p)
 {
 	for (;;) {
@@ -262,8 +262,8 @@ static void add_hunks(struct buf *out, const struct side *a, const struct side *
 	}
 }
 
-void diff_unified(const char *name_a, const char *a, size_t alen, const char *name_b, const char *b, size_t blen,
-		  struct buf *ret)
+void diff_unified(const char *name_a, const char *a, size_t alen, const char *name_b,
+		  const char *b, size_t blen, struct buf *ret)
 {
 	struct side left CLEANUP(side_release) = { 0 }, right CLEANUP(side_release) = { 0 };
 	struct middle w;

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-void diff_unified(const char *name_a, const char *a, size_t alen, const char *name_b, const char *b, size_t blen,
-		  struct buf *ret);
+void diff_unified(const char *name_a, const char *a, size_t alen, const char *name_b,
+		  const char *b, size_t blen, struct buf *ret);
 
 #endif

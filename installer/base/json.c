@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* struct json is cJSON under another name. A number that was read has its spelling in valuestring. */
+/* struct json is cJSON under another name. A number read keeps its spelling in valuestring. */
 static cJSON *cj(struct json *j)
 {
 	return (cJSON *)j;
@@ -49,13 +49,15 @@ static int spell_numbers(cJSON *c, const struct jsonscan *s, size_t i)
 	if (node->type == JSON_NUMBER)
 		c->valuestring = xstrndup(s->plain.data + node->start, node->end - node->start);
 	for (cJSON *m = c->child; m; m = m->next, child = s->node[child].next)
-		if (child == JSONSCAN_NONE || (m->string && strcmp(m->string, jsonscan_key(s, child))) ||
+		if (child == JSONSCAN_NONE ||
+		    (m->string && strcmp(m->string, jsonscan_key(s, child))) ||
 		    spell_numbers(m, s, child) < 0)
 			return -1;
 	return child == JSONSCAN_NONE ? 0 : -1;
 }
 
-int json_parse(const char *text, size_t len, int flags, const char *what, struct json **ret, struct err *err)
+int json_parse(const char *text, size_t len, int flags, const char *what, struct json **ret,
+	       struct err *err)
 {
 	struct jsonscan s CLEANUP(jsonscan_release) = JSONSCAN_INIT;
 	cJSON *c;
@@ -163,8 +165,9 @@ enum json_type json_type(const struct json *j)
 {
 	const cJSON *c = ccj(j);
 
-	return cJSON_IsObject(c) ? JSON_OBJECT : cJSON_IsArray(c) ? JSON_ARRAY : cJSON_IsString(c) ? JSON_STRING :
-	       cJSON_IsNumber(c) ? JSON_NUMBER : cJSON_IsBool(c) ? JSON_BOOL : JSON_NULL;
+	return cJSON_IsObject(c) ? JSON_OBJECT : cJSON_IsArray(c) ? JSON_ARRAY :
+	       cJSON_IsString(c) ? JSON_STRING : cJSON_IsNumber(c) ? JSON_NUMBER :
+	       cJSON_IsBool(c) ? JSON_BOOL : JSON_NULL;
 }
 
 const char *json_type_name(enum json_type t)
@@ -291,7 +294,8 @@ static bool number_equal(const struct json *a, const struct json *b)
 
 	if (!strcmp(x, y))
 		return true;
-	return number_exact(x, json_number(a)) && number_exact(y, json_number(b)) && json_number(a) == json_number(b);
+	return json_number(a) == json_number(b) && number_exact(x, json_number(a)) &&
+	       number_exact(y, json_number(b));
 }
 
 static bool array_equal(const struct json *a, const struct json *b)
@@ -306,7 +310,7 @@ static bool array_equal(const struct json *a, const struct json *b)
 	return !y;
 }
 
-/* y runs beside x: members mostly come in the same order, and a search for each would take n^2 steps. */
+/* y runs beside x: members mostly come in the same order, and searching for each is n^2. */
 static bool object_equal(const struct json *a, const struct json *b)
 {
 	const struct json *y = json_first(b);
@@ -386,9 +390,11 @@ static void print_break(const struct json_style *style, size_t depth, struct buf
 		buf_adds(ret, style->unit);
 }
 
-static void print_value(const struct json *j, const struct json_style *style, size_t depth, struct buf *ret);
+static void print_value(const struct json *j, const struct json_style *style, size_t depth,
+			struct buf *ret);
 
-static void print_members(const struct json *j, const struct json_style *style, size_t depth, struct buf *ret)
+static void print_members(const struct json *j, const struct json_style *style, size_t depth,
+			  struct buf *ret)
 {
 	for json_each(m, j) {
 		if (m != json_first(j))
@@ -404,7 +410,8 @@ static void print_members(const struct json *j, const struct json_style *style, 
 		print_break(style, depth, ret);
 }
 
-static void print_value(const struct json *j, const struct json_style *style, size_t depth, struct buf *ret)
+static void print_value(const struct json *j, const struct json_style *style, size_t depth,
+			struct buf *ret)
 {
 	char number[NUMBER_TEXT];
 

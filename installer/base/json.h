@@ -4,12 +4,12 @@
  *
  * json_parse accepts exactly RFC 8259 text: no duplicate keys in one object, no comments
  * unless JSON_COMMENTS (// and block), no trailing comma, no trailing data, nesting at most
- * 128, valid UTF-8, no lone surrogates; an error names line and column (both from 1, columns in bytes).
+ * 128, valid UTF-8, no lone surrogates; an error names line and column (from 1, in bytes).
  * cJSON alone accepts more than that, so our own scanner (base/jsonscan.h, which lists the few
  * refusals of its own) goes first. Texts that come from outside may start with a byte order mark.
  *
  * Numbers that were read keep their spelling: json_dup, json_merge and json_print carry
- * 9007199254740993 and 1e400 over unharmed, and json_equal compares by text what a double cannot hold.
+ * 9007199254740993 and 1e400 over unharmed; json_equal compares by text what no double can hold.
  *
  * Ownership: json_obj, json_parse etc. return a tree to be freed with json_free; json_set_*
  * and json_add* take ownership of a value passed to them; getters return borrowed pointers.
@@ -28,14 +28,16 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 enum json_flags {
 	JSON_STRICT = 0,
 	JSON_COMMENTS = 1,	/* allow comments, as the profile does */
-	JSON_BLANK = 2,		/* a text of nothing but white space is {} (daemon.json: dockerd takes it so) */
+	JSON_BLANK = 2,		/* a text of nothing but white space is {}, as dockerd has it */
+	JSON_ONLY_OBJECT = 4,	/* refuse any other value */
 };
 
 void json_free(struct json *j);
 void json_freep(struct json **j);
 
 /* text need not be NUL-terminated. what names the text in errors ("'/etc/docker/daemon.json'"). */
-int json_parse(const char *text, size_t len, int flags, const char *what, struct json **ret, struct err *err);
+int json_parse(const char *text, size_t len, int flags, const char *what, struct json **ret,
+	       struct err *err);
 
 struct json *json_obj(void);
 struct json *json_arr(void);
@@ -47,7 +49,7 @@ struct json *json_dup(const struct json *j);
 
 void json_set(struct json *obj, const char *key, struct json *value);	/* replaces; keeps place if present */
 void json_set_str(struct json *obj, const char *key, const char *s);
-void json_set_i64(struct json *obj, const char *key, int64_t n);	/* |n| <= 2^53, else it is stored as a string */
+void json_set_i64(struct json *obj, const char *key, int64_t n);	/* beyond 2^53: as a string */
 void json_set_bool(struct json *obj, const char *key, bool b);
 void json_del(struct json *obj, const char *key);
 void json_add(struct json *arr, struct json *value);
@@ -55,7 +57,7 @@ void json_add_str(struct json *arr, const char *s);
 
 enum json_type json_type(const struct json *j);
 const char *json_type_name(enum json_type t);				/* "a string" */
-const struct json *json_get(const struct json *obj, const char *key);	/* NULL if absent or obj is NULL or no object */
+const struct json *json_get(const struct json *obj, const char *key);	/* NULL if absent, or no object */
 struct json *json_get_mut(struct json *obj, const char *key);
 const char *json_get_str(const struct json *obj, const char *key);	/* NULL if absent or no string */
 int64_t json_get_i64(const struct json *obj, const char *key, int64_t def);
@@ -67,9 +69,10 @@ size_t json_len(const struct json *j);					/* array or object */
 const char *json_key(const struct json *member);			/* key of a member */
 const struct json *json_first(const struct json *j);			/* array or object */
 const struct json *json_next(const struct json *member);
-#define json_each(it, j) (const struct json *it = json_first(j); it; it = json_next(it))	/* for json_each(m, obj) */
+/* for json_each(member, obj) */
+#define json_each(it, j) (const struct json *it = json_first(j); it; it = json_next(it))
 
-bool json_equal(const struct json *a, const struct json *b);		/* object order does not matter, NULL equals NULL */
+bool json_equal(const struct json *a, const struct json *b);		/* in any order; NULL equals NULL */
 void json_print(const struct json *j, struct buf *ret);			/* compact, one line */
 void json_print_pretty(const struct json *j, struct buf *ret);		/* 2 spaces, final newline */
 

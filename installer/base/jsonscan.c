@@ -26,7 +26,8 @@ static int bad(const struct reader *r, size_t at, const char *msg)
 			column = 1;
 		}
 	}
-	return err_set(r->err, ERR_FAILED, "%s: line %zu, column %zu: %s", r->what, line, column, msg);
+	return err_set(r->err, ERR_FAILED, "%s: line %zu, column %zu: %s", r->what, line, column,
+		       msg);
 }
 
 static int peek(const struct reader *r)
@@ -38,7 +39,8 @@ static int peek(const struct reader *r)
 static int unexpected(const struct reader *r, const char *msg)
 {
 	if (peek(r) == '/' || peek(r) == '#')
-		msg = r->flags & JSON_COMMENTS ? "comments are written // or /* */" : "comments are not allowed";
+		msg = r->flags & JSON_COMMENTS ? "comments are written // or /* */" :
+						 "comments are not allowed";
 	return bad(r, r->at, msg);
 }
 
@@ -339,7 +341,8 @@ static int read_word(struct reader *r, size_t i)
 			r->at += strlen(words[w].word);
 			return 0;
 		}
-	return unexpected(r, peek(r) < 0 ? "the text ends where a value is expected" : "a value expected");
+	return unexpected(r, peek(r) < 0 ? "the text ends where a value is expected" :
+					   "a value expected");
 }
 
 static int read_typed(struct reader *r, size_t i, enum json_type type)
@@ -361,20 +364,31 @@ static int read_typed(struct reader *r, size_t i, enum json_type type)
 	return read_word(r, i);
 }
 
+/* What a value is by its first character; JSON_NULL: a word, or nothing sound. */
+static enum json_type first_type(int c)
+{
+	switch (c) {
+	case '{':
+		return JSON_OBJECT;
+	case '[':
+		return JSON_ARRAY;
+	case '"':
+		return JSON_STRING;
+	default:
+		return c == '-' || (c >= '0' && c <= '9') ? JSON_NUMBER : JSON_NULL;
+	}
+}
+
 static int read_value(struct reader *r, size_t i)
 {
-	int c = peek(r);
-	enum json_type type = c == '{' ? JSON_OBJECT : c == '[' ? JSON_ARRAY : c == '"' ? JSON_STRING :
-			      c == '-' || (c >= '0' && c <= '9') ? JSON_NUMBER : JSON_NULL;
-
 	r->s->node[i].start = r->at;
-	if (read_typed(r, i, type) < 0)
+	if (read_typed(r, i, first_type(peek(r))) < 0)
 		return -1;
 	r->s->node[i].end = r->at;
 	return 0;
 }
 
-/* Length of the comment at i, 0 if there is none, or to the end of the text and beyond if it is not closed. */
+/* Length of the comment at p; 0 if there is none, more than n if it is not closed. */
 static size_t comment_len(const char *p, size_t n)
 {
 	const char *end;
@@ -414,6 +428,17 @@ static int blank_comments(struct reader *r, char *text)
 	return 0;
 }
 
+static int check_root(const struct reader *r)
+{
+	const struct jsonscan_node *root = &r->s->node[0];
+	char msg[64];
+
+	if (root->type == JSON_OBJECT || !(r->flags & JSON_ONLY_OBJECT))
+		return 0;
+	snprintf(msg, sizeof(msg), "an object expected, not %s", json_type_name(root->type));
+	return bad(r, root->start, msg);
+}
+
 static int read_text(struct reader *r)
 {
 	if ((r->flags & JSON_COMMENTS) && blank_comments(r, r->s->plain.data) < 0)
@@ -422,7 +447,7 @@ static int read_text(struct reader *r)
 	skip_space(r);
 	if (r->at == r->len)
 		return r->flags & JSON_BLANK ? 0 : bad(r, r->at, "the text is empty");
-	if (read_value(r, node_add(r, JSONSCAN_NONE)) < 0)
+	if (read_value(r, node_add(r, JSONSCAN_NONE)) < 0 || check_root(r) < 0)
 		return -1;
 	skip_space(r);
 	return r->at < r->len ? unexpected(r, "more text behind the value") : 0;
@@ -436,7 +461,8 @@ void jsonscan_release(struct jsonscan *s)
 	*s = (struct jsonscan)JSONSCAN_INIT;
 }
 
-int jsonscan_text(const char *text, size_t len, int flags, const char *what, struct jsonscan *ret, struct err *err)
+int jsonscan_text(const char *text, size_t len, int flags, const char *what,
+		  struct jsonscan *ret, struct err *err)
 {
 	struct reader r = { .len = len, .what = what, .flags = flags, .s = ret, .err = err };
 

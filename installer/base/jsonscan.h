@@ -27,7 +27,7 @@ struct jsonscan_node {
 };
 
 struct jsonscan {
-	struct jsonscan_node *node;	/* node[0] is the root; nothing there if the text is blank */
+	struct jsonscan_node *node;	/* node[0] is the root; n is 0 if the text is blank */
 	size_t n, cap;
 	struct buf keys;
 	struct buf plain;		/* the text as given, comments turned into spaces */
@@ -37,8 +37,9 @@ struct jsonscan {
 #define JSONSCAN_INIT { NULL, 0, 0, BUF_INIT, BUF_INIT, 0 }
 
 void jsonscan_release(struct jsonscan *s);
-/* flags, what: as json_parse takes them. ret is JSONSCAN_INIT before, and is released by the caller. */
-int jsonscan_text(const char *text, size_t len, int flags, const char *what, struct jsonscan *ret, struct err *err);
+/* flags, what: as for json_parse. ret is JSONSCAN_INIT before; the caller releases it, always. */
+int jsonscan_text(const char *text, size_t len, int flags, const char *what,
+		  struct jsonscan *ret, struct err *err);
 const char *jsonscan_key(const struct jsonscan *s, size_t node);
 /* The member of that object (index) with that decoded key, or JSONSCAN_NONE. */
 size_t jsonscan_member(const struct jsonscan *s, size_t object, const char *key);

@@ -13,7 +13,8 @@ void report_emit(struct report *r, const struct report_line *line)
 		r->emit(r, line);
 }
 
-static void emit_text(struct report *r, struct report_line line, const char *fmt, va_list ap) PRINTF(3, 0);
+static void emit_text(struct report *r, struct report_line line, const char *fmt, va_list ap)
+	PRINTF(3, 0);
 static void emit_text(struct report *r, struct report_line line, const char *fmt, va_list ap)
 {
 	char *text CLEANUP(freep) = NULL;

@@ -32,7 +32,7 @@ struct report_line {
 
 struct report {
 	void (*emit)(struct report *r, const struct report_line *line);
-	unsigned int warnings;		/* counted by report_emit */
+	unsigned int warnings;		/* REPORT_WARN and STATE_WARN, counted by report_emit */
 	unsigned int bad;		/* REPORT_CHECK lines with STATE_BAD */
 };
 

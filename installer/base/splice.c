@@ -67,7 +67,7 @@ static char *line_margin(const struct splicer *s, size_t at)
 
 	while (start > s->scan.bom && s->text.data[start - 1] != '\n')
 		start--;
-	while (start + n < s->text.len && (s->text.data[start + n] == ' ' || s->text.data[start + n] == '\t'))
+	while (start + n < s->text.len && memchr(" \t", s->text.data[start + n], 2))
 		n++;
 	return xstrndup(s->text.data + start, n);
 }
@@ -119,13 +119,19 @@ static char *member_colon(const struct splicer *s, size_t member)
 	return xstrndup(s->text.data + m->key_end, m->start - m->key_end);
 }
 
+/* Who spaces colons spaces commas. */
+static const char *comma_like(const char *colon)
+{
+	return strcmp(colon, ":") ? ", " : ",";
+}
+
 /* What stands between two members of one line; guessed from the colon where there is only one. */
 static char *member_comma(const struct splicer *s, size_t last, const char *colon)
 {
 	size_t gap = gap_start(s, last), key = node_at(s, last)->key_start;
 
 	if (node_at(s, last)->prev == JSONSCAN_NONE)
-		return xstrdup(strcmp(colon, ":") ? ", " : ",");
+		return xstrdup(comma_like(colon));
 	return xasprintf(",%.*s", (int)(key - gap), s->text.data + gap);
 }
 
@@ -163,7 +169,9 @@ static struct layout layout_empty(const struct splicer *s, size_t object)
 	struct layout l;
 
 	if (o->parent == JSONSCAN_NONE) {
-		l = (struct layout){ .unit = text_unit(s), .colon = xstrdup(": "), .comma = xstrdup(",") };
+		l.unit = text_unit(s);
+		l.colon = xstrdup(": ");
+		l.comma = xstrdup(",");
 		l.margin = line_margin(s, o->start);
 		l.style = (struct json_style){ l.unit, text_eol(s), l.margin, l.colon, l.comma };
 		return l;
@@ -212,7 +220,7 @@ static int replace(struct splicer *s, size_t member, const struct json *value)
 	struct buf new CLEANUP(buf_release) = BUF_INIT;
 
 	if (m->type == JSON_ARRAY && m->children && !has_newline(s, m->start, m->end))
-		l.style = (struct json_style){ NULL, "", "", l.colon, strcmp(l.colon, ":") ? ", " : "," };
+		l.style = (struct json_style){ NULL, "", "", l.colon, comma_like(l.colon) };
 	json_print_style(value, &l.style, &new);
 	return edit(s, m->start, m->end, &new);
 }
@@ -256,7 +264,7 @@ static int remove_member(struct splicer *s, size_t member)
 	return edit(s, start, line, &(struct buf)BUF_INIT);
 }
 
-/* Walks as deep as there are objects. Gives the index of the last one and how many keys led there. */
+/* Walks as deep as there are objects: index of the last one, and how many keys led there. */
 static size_t descend(const struct splicer *s, const struct change *c, size_t *ret_used)
 {
 	size_t object = 0;
@@ -285,7 +293,8 @@ static int change_apply(struct splicer *s, const struct change *c)
  * Visits what patch changes in target (NULL: absent): the nearest keys below which everything
  * is new, the leaves that differ, the keys to take out.
  */
-static int changes_apply(struct splicer *s, struct change *c, const struct json *target, const struct json *patch)
+static int changes_apply(struct splicer *s, struct change *c, const struct json *target,
+			 const struct json *patch)
 {
 	for json_each(p, patch) {
 		const struct json *old = json_get(target, json_key(p));
@@ -327,7 +336,8 @@ static int prove(const struct splicer *s, const struct json *want)
 	if (json_parse(s->text.data, s->text.len, JSON_BLANK, s->what, &got, s->err) < 0)
 		return err_prefix(s->err, "the edited text is not sound");
 	if (!json_equal(got, want))
-		return err_set(s->err, ERR_FAILED, "%s: the edited text does not say what it should", s->what);
+		return err_set(s->err, ERR_FAILED, "%s: the edited text is not what it should be",
+			       s->what);
 	if (s->text.len > SPLICE_MAX)
 		return err_set(s->err, ERR_FAILED, "%s: would become larger than 1 MiB", s->what);
 	return 0;
@@ -367,7 +377,7 @@ static int check_input(size_t len, const struct json *patch, const char *what, s
 	if (len > SPLICE_MAX)
 		return err_set(err, ERR_FAILED, "%s: larger than 1 MiB", what);
 	if (json_type(patch) != JSON_OBJECT || json_depth(patch) > JSONSCAN_DEPTH)
-		return err_set(err, ERR_FAILED, "%s: the change to it must be an object, nested at most %d deep",
+		return err_set(err, ERR_FAILED, "%s: the change must be an object, at most %d deep",
 			       what, JSONSCAN_DEPTH);
 	return 0;
 }
@@ -380,11 +390,9 @@ int json_splice(const char *text, size_t len, const struct json *patch, const ch
 	};
 	struct json *old CLEANUP(json_freep) = NULL;
 
-	if (check_input(len, patch, what, err) < 0 || json_parse(text, len, JSON_BLANK, what, &old, err) < 0)
+	if (check_input(len, patch, what, err) < 0 ||
+	    json_parse(text, len, JSON_BLANK | JSON_ONLY_OBJECT, what, &old, err) < 0)
 		return -1;
-	if (json_type(old) != JSON_OBJECT)
-		return err_set(err, ERR_FAILED, "%s: line 1, column 1: an object is expected, this is %s", what,
-			       json_type_name(json_type(old)));
 	buf_add(&s.text, text, len);
 	if (splice(&s, old, patch) < 0)
 		return -1;

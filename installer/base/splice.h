@@ -10,9 +10,9 @@
  * for the text to be anything but an object, to have duplicate keys, comments, trailing data,
  * nesting over 128, or more than 1 MiB: line and column are named, nothing is returned.
  *
- * Removing a member takes its comma, and its line if it has one to itself. A key is matched by what it
- * means ("\u0072untimes" is runtimes). An empty root object becomes one on several lines. Splicing
- * a text that already says what patch wants returns the same bytes.
+ * Removing a member takes its comma, and its line if it has one to itself. A key is matched by
+ * what it means ("\u0072untimes" is runtimes). An empty root object becomes one on several lines.
+ * Splicing a text that already says what patch wants returns the same bytes.
  *
  * After splicing, old text, patch and new text are parsed again and compared as trees
  * (json_merge(old, patch) must equal new): a splice that is not proven is an error.
@@ -32,10 +32,10 @@ int json_splice(const char *text, size_t len, const struct json *patch, const ch
  * Three-way undo, key by key. `ours` is the patch that was applied; `before` the tree before it
  * (NULL: no file); today what is there now (NULL: no file). Gives the merge patch that takes back
  * each leaf that still has our value (to the value before, else out), and lists in conflicts
- * ("live-restore", "runtimes.sysbox-runc.path") those that somebody changed since: these stay out of
- * the patch. Leaves are scalars, arrays, nulls (keys we took out) and empty objects.
+ * ("live-restore", "runtimes.sysbox-runc.path") those that somebody changed since: these stay
+ * out of the patch. Leaves are scalars, arrays, nulls (keys we took out) and empty objects.
  *
- * - An equal value found by us was never ours. A leaf that is gone today, or as before, needs nothing.
+ * - An equal value found by us was never ours. A leaf gone today, or as before, needs nothing.
  * - A container object that we made and that is empty again goes too; one that was there
  *   before stays, empty or not; one that holds somebody else's keys stays.
  * - Where a container of ours replaced a scalar or array and now holds somebody else's keys, our

@@ -158,7 +158,8 @@ static int digits_read(const char **s, uint64_t max, uint64_t *ret)
 	const char *p = *s;
 
 	for (; *p >= '0' && *p <= '9'; p++)
-		if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n))
+		if (__builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n))
 			return -1;
 	if (p == *s || n > max)
 		return -1;
@@ -217,7 +218,8 @@ static int quantity_read(const char *s, const struct unit *units, uint64_t *ret)
 int str_to_size(const char *s, uint64_t *ret)
 {
 	static const struct unit units[] = {
-		{ 'K', 1ull << 10 }, { 'M', 1ull << 20 }, { 'G', 1ull << 30 }, { 'T', 1ull << 40 }, { 0, 0 },
+		{ 'K', 1ull << 10 }, { 'M', 1ull << 20 }, { 'G', 1ull << 30 }, { 'T', 1ull << 40 },
+		{ 0, 0 },
 	};
 
 	return quantity_read(s, units, ret);
@@ -239,7 +241,7 @@ static size_t min3(size_t a, size_t b, size_t c)
 	return m < c ? m : c;
 }
 
-/* Optimal string alignment: insert, delete, change, swap neighbours, each 1. Three rows of the table. */
+/* Optimal string alignment: insert, delete, change, swap neighbours, each 1; three rows. */
 static size_t edit_distance(const char *a, const char *b)
 {
 	size_t n = strlen(b), distance;
@@ -256,7 +258,8 @@ static size_t edit_distance(const char *a, const char *b)
 		row = oldest;
 		row[0] = i;
 		for (size_t j = 1; j <= n; j++) {
-			row[j] = min3(one[j] + 1, row[j - 1] + 1, one[j - 1] + (a[i - 1] != b[j - 1]));
+			row[j] = min3(one[j] + 1, row[j - 1] + 1,
+				      one[j - 1] + (a[i - 1] != b[j - 1]));
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
 				row[j] = min3(row[j], two[j - 2] + 1, row[j]);
 		}
@@ -268,7 +271,7 @@ static size_t edit_distance(const char *a, const char *b)
 
 const char *str_nearest(const char *s, const char *const *list)
 {
-	size_t len = strlen(s), best = len / 3 + 2;	/* farther than a third is a guess, not a typo */
+	size_t len = strlen(s), best = len / 3 + 2;	/* farther is a guess, not a typo */
 	const char *found = NULL;
 
 	if (len > 256)

@@ -25,7 +25,7 @@ void strv_addv(struct strv *s, const char *const *list);	/* NULL-terminated list
 bool strv_has(const struct strv *s, const char *str);
 void strv_sort(struct strv *s);
 char *strv_join(const struct strv *s, const char *sep);
-void str_split(struct strv *ret, const char *s, char sep);	/* "a,,b" gives a, "", b */
+void str_split(struct strv *ret, const char *s, char sep);	/* "a,,b" gives a, "", b; "" gives "" */
 void str_words(struct strv *ret, const char *s);		/* split at white space */
 
 bool str_starts(const char *s, const char *prefix);
@@ -40,11 +40,14 @@ char *path_join(const char *dir, const char *name);		/* allocated, one slash bet
 /* A whole decimal number in [min, max], nothing before or behind: 0, else -1. */
 int str_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret);
 int str_to_u64(const char *s, uint64_t max, uint64_t *ret);
-/* "1G", "64M", "512K", "100": bytes. "60s", "45m", "24h", "2d", "90": seconds. */
+/* "1T", "1G", "64M", "512K", "100": bytes. "60s", "45m", "24h", "2d", "90": seconds. */
 int str_to_size(const char *s, uint64_t *ret);
 int str_to_seconds(const char *s, uint64_t *ret);
 
-/* Edit distance for "did you mean", and the nearest of a NULL-terminated list, or NULL if none is near. */
+/*
+ * For "did you mean": the nearest of a NULL-terminated list by edit distance, or NULL if none is
+ * near (a third of the letters and one more).
+ */
 const char *str_nearest(const char *s, const char *const *list);
 
 /* Version comparison by Debian policy (epoch, upstream, revision, '~' first): <0, 0, >0. */

@@ -15,7 +15,7 @@ static size_t name_len(const char *s, const char *end)
 {
 	size_t n = 0;
 
-	while (s + n < end && ((s[n] >= 'A' && s[n] <= 'Z') || (s[n] >= '0' && s[n] <= '9') || s[n] == '_'))
+	while (s + n < end && s[n] && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", s[n]))
 		n++;
 	return n;
 }
@@ -32,9 +32,11 @@ static int reference_read(const char **s, const char *end, const struct template
 			       (int)(n < 64 ? n : 64), *s);
 	value = n ? var_value(vars, *s, n) : "@";
 	if (!value)
-		return err_set(err, ERR_FAILED, "unknown variable '@%.*s@'", (int)(n < 64 ? n : 64), *s);
+		return err_set(err, ERR_FAILED, "unknown variable '@%.*s@'", (int)(n < 64 ? n : 64),
+			       *s);
 	if (strpbrk(value, "\r\n"))
-		return err_set(err, ERR_FAILED, "the value of '@%.*s@' has a line break", (int)n, *s);
+		return err_set(err, ERR_FAILED, "the value of '@%.*s@' has a line break", (int)n,
+			       *s);
 	*ret_value = value;
 	*s += n + 1;
 	return 0;

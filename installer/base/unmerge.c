@@ -38,15 +38,21 @@ static void leaf_undo(const struct leaf *l, struct json *patch, struct strv *con
 		strv_add(conflicts, l->path);
 }
 
+static char *child_path(const char *parent, const char *key)
+{
+	return parent ? xasprintf("%s.%s", parent, key) : xstrdup(key);
+}
+
 static void object_undo(const struct leaf *l, struct json *patch, struct strv *conflicts);
 
 static void members_undo(const struct leaf *l, struct json *patch, struct strv *conflicts)
 {
 	for json_each(m, l->ours) {
-		char *path CLEANUP(freep) = l->path ? xasprintf("%s.%s", l->path, json_key(m)) : xstrdup(json_key(m));
+		const char *key = json_key(m);
+		char *path CLEANUP(freep) = child_path(l->path, key);
 		struct leaf child = {
-			.key = json_key(m), .path = path, .ours = m,
-			.before = json_get(l->before, json_key(m)), .today = json_get(l->today, json_key(m)),
+			.key = key, .path = path, .ours = m,
+			.before = json_get(l->before, key), .today = json_get(l->today, key),
 		};
 
 		if (is_object(m))
@@ -56,7 +62,7 @@ static void members_undo(const struct leaf *l, struct json *patch, struct strv *
 	}
 }
 
-/* An object that was there before stays; one that we made goes when nothing of others is left in it. */
+/* An object from before stays; one that we made goes when nothing of others is left in it. */
 static void object_undo(const struct leaf *l, struct json *patch, struct strv *conflicts)
 {
 	struct json *applied CLEANUP(json_freep) = json_merge(l->before, l->ours);
@@ -83,13 +89,14 @@ static void object_undo(const struct leaf *l, struct json *patch, struct strv *c
 int json_unmerge(const struct json *today, const struct json *before, const struct json *ours,
 		 struct json **ret, struct strv *conflicts)
 {
+	struct leaf root = { .before = before, .today = today, .ours = ours };
 	struct json *patch;
 
 	if (today && !is_object(today))
 		return -1;
 	patch = json_obj();
 	if (today)
-		members_undo(&(struct leaf){ .before = before, .today = today, .ours = ours }, patch, conflicts);
+		members_undo(&root, patch, conflicts);
 	*ret = patch;
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Version comparison; declared in base/str.h. The order is that of Debian policy 5.6.12, as dpkg does it. */
+/* Version comparison; declared in base/str.h. The order of Debian policy 5.6.12, as in dpkg. */
 #include "base/str.h"
 
 /* A piece of a version: [s, end). */

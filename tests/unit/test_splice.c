@@ -178,8 +178,8 @@ TEST(braces_in_strings, "brackets, commas and newlines in strings do not confuse
 
 TEST(bad_texts, "what is not one sound object is refused with line and column")
 {
-	REFUSED("null", "line 1, column 1: an object is expected, this is null");
-	REFUSED("[]\n", "line 1, column 1: an object is expected, this is an array");
+	REFUSED("null", "line 1, column 1: an object expected, not null");
+	REFUSED("\n\n []\n", "line 3, column 2: an object expected, not an array");
 	REFUSED("{\n  \"a\": 1,\n  \"a\": 2\n}", "line 3, column 3: duplicate key 'a'");
 	REFUSED("{\"a\":1,\"\\u0061\":2}", "line 1, column 8: duplicate key 'a'");
 	REFUSED("{\n  // no\n}", "line 2, column 3: comments are not allowed");
@@ -268,7 +268,7 @@ TEST(many_keys, "a hundred thousand keys are no trouble")
 TEST(bad_patch, "a patch that is no object is refused")
 {
 	splice_refused(__FILE__, __LINE__, "{}", 2, "[1]",
-		       "'daemon.json': the change to it must be an object, nested at most 128 deep");
+		       "'daemon.json': the change must be an object, at most 128 deep");
 }
 
 static void unmerge_is(const char *file, int line, const char *today, const char *before, const char *ours,
