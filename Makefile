@@ -46,7 +46,7 @@ CPPFLAGS_ALL := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DSYSBOXUP_VERSION='"$(VERS
 CFLAGS_ALL   := -std=gnu17 $(OPT) $(WARN) $(HARDEN) $(SAN) $(CFLAGS)
 LDFLAGS_ALL  := -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
 
-SRCS  := $(sort $(wildcard installer/*.c installer/*/*.c installer/*/*/*.c))
+SRCS  := $(filter-out installer/docker/probe_elf/%,$(sort $(wildcard installer/*.c installer/*/*.c installer/*/*/*.c)))
 OBJS  := $(SRCS:%.c=$(BUILD)/%.o)
 CORE  := $(filter-out $(BUILD)/installer/main.o,$(OBJS)) $(BUILD)/gen/embedded.o
 # Unit tests and sysboxup-faults have the fault seam of installer/sys/fault.h; the release has none of it.
@@ -86,6 +86,18 @@ $(BUILD)/faults/%.o: %.c
 $(BUILD)/sysboxup-faults: $(BUILD)/installer/main.o $(FAULTY)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LDLIBS) $(LDLIBS)
+
+# The program of the image that docker/probe.c runs: no libc, no build flags of ours, its bytes compiled in.
+$(BUILD)/gen/probe.elf: installer/docker/probe_elf/probe.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -Os -Wall -Wextra -ffreestanding -fno-stack-protector -fno-pie -no-pie \
+		-nostdlib -static -Wl,--build-id=none,-z,noexecstack,-s -o $@ $<
+
+$(BUILD)/gen/probe_elf.h: $(BUILD)/gen/probe.elf scripts/embed
+	$(Q)./scripts/embed --bytes $< > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/installer/docker/probe.o: $(BUILD)/gen/probe_elf.h
 
 $(BUILD)/unit/%: tests/unit/%.c tests/unit/test.h $(FAULTY)
 	$(call say,UNIT,$@)
