@@ -63,6 +63,7 @@ struct record {			/* an action read back from a committed transaction */
 	const struct action *action;
 	unsigned int txn;
 	unsigned int index;		/* its before content: txnlog_before_open(state, txn, index) */
+	const struct record *next;	/* the next one of the same key, towards the newest; NULL for that */
 };
 
 struct action_ops {

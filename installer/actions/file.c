@@ -24,6 +24,7 @@ struct file_data {
 	unsigned int from_txn, from_index;	/* or the before-image of an older transaction (from_txn > 0) */
 	bool inverted;			/* made by invert: after is final, expected says what must be there */
 	struct node expected;
+	bool edited_between;		/* somebody changed it between two of the transactions taken back */
 	char *kept;			/* a stranger's version is copied to this path first, or NULL */
 	struct node before, after;
 };
@@ -147,8 +148,8 @@ static int file_fill_after(struct file_data *d, const struct action_ctx *ctx, st
 
 static int file_check_expected(struct file_data *d, const struct action_ctx *ctx, struct err *err)
 {
-	if (!d->inverted || node_equal(&d->before, &d->expected, NODE_CMP_PLAIN) ||
-	    node_equal(&d->before, &d->after, NODE_CMP_PLAIN))
+	if (!d->inverted || node_equal(&d->before, &d->after, NODE_CMP_PLAIN) ||
+	    (!d->edited_between && node_equal(&d->before, &d->expected, NODE_CMP_PLAIN)))
 		return 0;
 	if (ctx->force && d->before.type == NODE_FILE) {
 		d->kept = xasprintf("%s.sysboxup-kept-%u", d->path, ctx->log->id);
@@ -293,6 +294,17 @@ static int file_verify(struct action *a, struct action_ctx *ctx, struct err *err
 	return err_set(err, ERR_FAILED, "'%s' is not as it was written", d->path);
 }
 
+static bool edited_between(const struct record *oldest)
+{
+	for (const struct record *r = oldest; r->next; r = r->next) {
+		const struct file_data *a = r->action->data, *b = r->next->action->data;
+
+		if (!node_equal(&a->after, &b->before, NODE_CMP_PLAIN))
+			return true;
+	}
+	return false;
+}
+
 static int file_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
 {
 	const struct file_data *o = oldest->action->data, *n = newest->action->data;
@@ -304,6 +316,7 @@ static int file_invert(const struct record *oldest, const struct record *newest,
 	}
 	d = file_data_new(o->path);
 	d->inverted = true;
+	d->edited_between = edited_between(oldest);
 	node_copy(&d->after, &o->before);
 	node_copy(&d->expected, &n->after);
 	d->from_txn = oldest->txn;

@@ -35,6 +35,8 @@ struct action *action_units(const char *step, const char *const *units);
 /* Packages through the host's package manager: see actions/packages.h (key "packages"). */
 
 /* daemon.json: this merge patch, and the daemon made to take it up and prove it. key "docker-config:PATH". */
-struct action *action_docker_config(const char *step, const char *path, const struct json *patch, const struct strv *planned_paths);
+/* ours and was (owned by the caller, copied): all that is ours afterwards, and the values before us. */
+struct action *action_docker_config(const char *step, const char *path, const struct json *patch, const struct json *ours,
+				    const struct json *was, const struct strv *planned_paths);
 
 #endif

@@ -11,5 +11,7 @@
 
 struct action *action_packages(const char *step, const char *const *names, const char *name, const char *version,
 			       const char *arch, bool remove);
+/* How long prepare and undo wait for dpkg's frontend lock (120 s); tests shorten it. */
+void packages_set_lock_seconds(unsigned int seconds);
 
 #endif

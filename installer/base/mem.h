@@ -16,6 +16,7 @@
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define STEAL(p) __extension__({ __typeof__(p) stolen_ = (p); (p) = NULL; stolen_; })
+#define STEAL_FD(fd) __extension__({ int stolen_ = (fd); (fd) = -1; stolen_; })
 
 /* char *s CLEANUP(freep) = NULL; */
 static inline void freep(void *p)

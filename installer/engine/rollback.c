@@ -17,7 +17,7 @@ static void history_release(struct history *h)
 static void history_add(struct history *h, struct action *a, unsigned int txn, unsigned int index)
 {
 	h->v = xreallocarray(h->v, h->n + 1, sizeof(*h->v));
-	h->v[h->n++] = (struct record){ a, txn, index };
+	h->v[h->n++] = (struct record){ a, txn, index, NULL };
 }
 
 static int history_take(struct history *h, const struct txn_summary *t, struct err *err)
@@ -106,14 +106,16 @@ static int check_id(const struct state *s, unsigned int id, bool *ret_redo, stru
 }
 
 /* One inverted action per key: the oldest record has the before-image, the newest the after-image. */
-static int invert_key(struct plan *ret, const struct history *h, size_t first, struct err *err)
+static int invert_key(struct plan *ret, struct history *h, size_t first, struct err *err)
 {
-	const struct record *oldest = &h->v[first], *newest = oldest;
+	struct record *oldest = &h->v[first], *newest = oldest;
 	struct action *a = NULL;
 
 	for (size_t i = first + 1; i < h->n; i++)
-		if (!strcmp(h->v[i].action->key, oldest->action->key))
+		if (!strcmp(h->v[i].action->key, oldest->action->key)) {
+			newest->next = &h->v[i];
 			newest = &h->v[i];
+		}
 	if (oldest->action->ops->invert(oldest, newest, &a, err))
 		return err_prefix(err, "cannot take back %s", oldest->action->key);
 	if (a) {

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "actions/docker_config.h"
+
+#include "base/diff.h"
+#include "base/splice.h"
+
+struct docker_config_data *docker_config_data_new(const char *path)
+{
+	struct docker_config_data *d = xcalloc(1, sizeof(*d));
+
+	d->path = xstrdup(path);
+	d->before_text = d->after_text = (struct buf)BUF_INIT;
+	return d;
+}
+
+static void docker_config_release(struct action *a)
+{
+	struct docker_config_data *d = a->data;
+
+	free(d->path);
+	json_free(d->patch);
+	json_free(d->ours);
+	json_free(d->was);
+	json_free(d->containers);
+	strv_release(&d->planned_paths);
+	strv_release(&d->known);
+	node_release(&d->expected);
+	node_release(&d->before);
+	node_release(&d->after);
+	buf_release(&d->before_text);
+	buf_release(&d->after_text);
+	free(d);
+}
+
+static struct action *docker_config_action(const char *step, struct docker_config_data *d)
+{
+	char *key CLEANUP(freep) = xasprintf("docker-config:%s", d->path);
+
+	return action_new(&docker_config_ops, key, step, RANK_DOCKER, d);
+}
+
+struct action *action_docker_config(const char *step, const char *path, const struct json *patch, const struct json *ours,
+				    const struct json *was, const struct strv *planned_paths)
+{
+	struct docker_config_data *d = docker_config_data_new(path);
+
+	d->patch = json_dup(patch);
+	d->ours = json_dup(ours);
+	d->was = json_dup(was);
+	strv_addv(&d->planned_paths, (const char *const *)planned_paths->v);
+	return docker_config_action(step, d);
+}
+
+/* ---- records ---- */
+
+static struct json *strv_json(const struct strv *s)
+{
+	struct json *j = json_arr();
+
+	for (size_t i = 0; i < s->n; i++)
+		json_add_str(j, s->v[i]);
+	return j;
+}
+
+static int docker_config_encode(const struct action *a, struct json *j)
+{
+	const struct docker_config_data *d = a->data;
+
+	json_set_str(j, "path", d->path);
+	json_set(j, "patch", json_dup(d->patch));
+	if (d->ours)
+		json_set(j, "ours", json_dup(d->ours));
+	if (d->was)
+		json_set(j, "was", json_dup(d->was));
+	json_set(j, "before", node_encode(&d->before));
+	json_set(j, "after", node_encode(&d->after));
+	json_set_str(j, "after_text", d->after_text.data);
+	json_set(j, "known", strv_json(&d->known));
+	json_set_bool(j, "was_running", d->was_running);
+	json_set_bool(j, "restarts", d->restarts);
+	json_set_bool(j, "keep_containers", d->keep_containers);
+	if (d->containers)
+		json_set(j, "containers", json_dup(d->containers));
+	return 0;
+}
+
+static int docker_config_decode(struct action *a, const struct json *j, struct err *err)
+{
+	struct docker_config_data *d = docker_config_data_new(json_get_str(j, "path"));
+	const char *after = json_get_str(j, "after_text");
+
+	a->data = d;
+	if (!d->path || !json_get(j, "patch") || !after)
+		return err_set(err, ERR_FAILED, "no path, patch or text");
+	d->patch = json_dup(json_get(j, "patch"));
+	d->ours = json_get(j, "ours") ? json_dup(json_get(j, "ours")) : NULL;
+	d->was = json_get(j, "was") ? json_dup(json_get(j, "was")) : NULL;
+	d->containers = json_get(j, "containers") ? json_dup(json_get(j, "containers")) : NULL;
+	buf_adds(&d->after_text, after);
+	for json_each(k, json_get(j, "known"))
+		strv_add(&d->known, json_string(k));
+	d->was_running = json_get_bool(j, "was_running", false);
+	d->restarts = json_get_bool(j, "restarts", false);
+	d->keep_containers = json_get_bool(j, "keep_containers", false);
+	return node_decode(&d->before, json_get(j, "before"), err) || node_decode(&d->after, json_get(j, "after"), err) ? -1 : 0;
+}
+
+/* All patches of the chain, one over the other: what these transactions did to the file. */
+static struct json *chain_patch(const struct record *oldest)
+{
+	struct json *all = json_obj();
+
+	for (const struct record *r = oldest; r; r = r->next) {
+		const struct docker_config_data *d = r->action->data;
+
+		for json_each(m, d->patch) {
+			const struct json *had = json_get(all, json_key(m));
+			bool merge = had && json_type(had) == JSON_OBJECT && json_type(m) == JSON_OBJECT;
+
+			json_set(all, json_key(m), merge ? json_merge(had, m) : json_dup(m));
+		}
+	}
+	return all;
+}
+
+static bool edited_between(const struct record *oldest)
+{
+	for (const struct record *r = oldest; r->next; r = r->next) {
+		const struct docker_config_data *a = r->action->data, *b = r->next->action->data;
+
+		if (!node_equal(&a->after, &b->before, NODE_CMP_PLAIN))
+			return true;
+	}
+	return false;
+}
+
+static int docker_config_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+{
+	const struct docker_config_data *o = oldest->action->data, *n = newest->action->data;
+	struct docker_config_data *d;
+
+	*ret = NULL;
+	if (node_equal(&o->before, &n->after, NODE_CMP_MTIME))
+		return 0;
+	d = docker_config_data_new(o->path);
+	d->inverted = true;
+	d->patch = chain_patch(oldest);
+	d->from_txn = oldest->txn;
+	d->from_index = oldest->index;
+	d->edited_between = edited_between(oldest);
+	d->was_absent = o->before.type == NODE_ABSENT;
+	node_copy(&d->expected, &n->after);
+	node_copy(&d->before, &o->before);
+	*ret = docker_config_action("rollback", d);
+	return 0;
+}
+
+/* ---- describe, index, drift ---- */
+
+static void docker_config_describe(const struct action *a, const struct action_ctx *ctx, struct report *r)
+{
+	struct docker_config_data *d = a->data;
+	struct buf today CLEANUP(buf_release) = BUF_INIT, want CLEANUP(buf_release) = BUF_INIT, diff CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+	bool gone;
+	int absent = root_read_optional(ctx->root, d->path, DOCKER_CONFIG_MAX, &today, &err);
+
+	if (absent < 0 || docker_config_candidate(d, ctx, &today, absent, &want, &gone, &err)) {
+		report_change(r, d->path, "cannot be merged: %s", err.msg);
+		return;
+	}
+	report_change(r, d->path, "%s", gone ? "remove" : absent ? "create" : "merge");
+	diff_unified(absent ? "/dev/null" : d->path, today.data, today.len, gone ? "/dev/null" : d->path, want.data, want.len, &diff);
+	if (diff.len)
+		report_diff(r, diff.data);
+}
+
+static struct json *docker_config_index(const struct action *a, const struct root *root)
+{
+	const struct docker_config_data *d = a->data;
+	struct json *j;
+
+	if (!d->ours || !json_len(d->ours))
+		return NULL;
+	j = json_obj();
+	json_set(j, "ours", json_dup(d->ours));
+	json_set(j, "was", d->was ? json_dup(d->was) : json_obj());
+	return j;
+}
+
+/* Ours is in force if merging it changes nothing. */
+static enum report_state docker_config_drift(const struct json *entry, const char *key, const struct action_ctx *ctx,
+					     struct buf *found)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT, same CLEANUP(buf_release) = BUF_INIT;
+	const char *path = key + strlen("docker-config:");
+	struct err err = ERR_INIT;
+
+	if (root_read_optional(ctx->root, path, DOCKER_CONFIG_MAX, &text, &err) < 0 ||
+	    json_splice(text.data, text.len, json_get(entry, "ours"), path, &same, &err)) {
+		buf_adds(found, err.msg);
+		return STATE_BAD;
+	}
+	if (buf_equal(&text, &same))
+		return STATE_OK;
+	buf_adds(found, "a key of ours is not as we set it");
+	return STATE_BAD;
+}
+
+const struct action_ops docker_config_ops = {
+	.kind = "docker-config",
+	.prepare = docker_config_prepare,
+	.commit = docker_config_commit,
+	.undo = docker_config_undo,
+	.finish = docker_config_finish,
+	.verify = docker_config_verify,
+	.invert = docker_config_invert,
+	.encode = docker_config_encode,
+	.decode = docker_config_decode,
+	.describe = docker_config_describe,
+	.index = docker_config_index,
+	.drift = docker_config_drift,
+	.release = docker_config_release,
+};

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "actions/docker_config.h"
+
+#include "base/splice.h"
+#include "docker/api.h"
+#include "docker/daemon.h"
+#include "sys/clock.h"
+#include "sys/fs.h"
+#include "sys/io.h"
+#include "sys/replace.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define MARK "taken-up"
+
+/* ---- the file ---- */
+
+static struct replace config_replace(const struct docker_config_data *d, const struct action_ctx *ctx, const char *tag)
+{
+	struct replace rp = REPLACE_INIT;
+
+	rp.root = ctx->root;
+	rp.path = d->path;
+	rp.tag = tag;
+	return rp;
+}
+
+static void node_for(struct node *ret, const struct node *like, const struct buf *text)
+{
+	node_copy(ret, like);
+	if (ret->type != NODE_FILE)
+		ret->mode = 0644;
+	ret->type = NODE_FILE;
+	ret->size = text->len;
+	digest_hex(text->data, text->len, ret->digest);
+}
+
+/* A text over whatever is there now, under a tag of its own that is finished at once: the original waits under TAG. */
+static int put_over(const struct docker_config_data *d, const struct action_ctx *ctx, const struct buf *text, bool absent,
+		    struct err *err)
+{
+	char *tag CLEANUP(freep) = xasprintf("%s.i", ctx->tag);
+	struct replace rp = config_replace(d, ctx, tag);
+	int r = replace_check(&rp, err);
+
+	if (!r && !absent)
+		node_for(&rp.after, rp.before.type == NODE_FILE ? &rp.before : &d->after, text);
+	rp.content = text->data;
+	rp.content_len = text->len;
+	if (!r)
+		r = replace_commit(&rp, err);
+	if (!r)
+		r = replace_finish(&rp, err);
+	replace_release(&rp);
+	return r;
+}
+
+/* The first text of ours: the original goes under TAG and waits there. */
+static int put_first(const struct docker_config_data *d, const struct action_ctx *ctx, const struct buf *text, bool absent,
+		     struct err *err)
+{
+	struct replace rp = config_replace(d, ctx, ctx->tag);
+	bool final = !absent && d->after.type == NODE_FILE && buf_equal(text, &d->after_text);
+	int r;
+
+	node_copy(&rp.before, &d->before);
+	if (final)
+		node_copy(&rp.after, &d->after);
+	else if (!absent)
+		node_for(&rp.after, d->before.type == NODE_FILE ? &d->before : &d->after, text);
+	rp.set_mtime = final;
+	rp.content = text->data;
+	rp.content_len = text->len;
+	r = replace_commit(&rp, err);
+	replace_release(&rp);
+	return r;
+}
+
+/* The last text when others came first: owner, mode and time as the after-image has them. */
+static int put_last(const struct docker_config_data *d, const struct action_ctx *ctx, struct err *err)
+{
+	char *tag CLEANUP(freep) = xasprintf("%s.i", ctx->tag);
+	struct replace rp = config_replace(d, ctx, tag);
+	int r = replace_check(&rp, err);
+
+	node_copy(&rp.after, &d->after);
+	rp.set_mtime = d->after.type == NODE_FILE;
+	rp.content = d->after_text.data;
+	rp.content_len = d->after_text.len;
+	if (!r)
+		r = replace_commit(&rp, err);
+	if (!r)
+		r = replace_finish(&rp, err);
+	replace_release(&rp);
+	return r;
+}
+
+static int put_stage(const struct docker_config_data *d, const struct action_ctx *ctx, const struct docker_stage *s, size_t i, size_t n,
+		     struct err *err)
+{
+	if (i == 0)
+		return put_first(d, ctx, &s->text, s->absent, err);
+	return i + 1 == n ? put_last(d, ctx, err) : put_over(d, ctx, &s->text, s->absent, err);
+}
+
+/* ---- the mark ---- */
+
+static int mark(const struct action_ctx *ctx, struct err *err)
+{
+	int dir CLEANUP(closep) = -1;
+
+	if (txnlog_stage(ctx->log, &dir, err) || fs_put(dir, MARK, 0600, "", 0, err))
+		return err_prefix(err, "cannot note that Docker is told");
+	return 0;
+}
+
+static bool is_marked(const struct action_ctx *ctx)
+{
+	struct buf nothing CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	return fs_read_at(ctx->log->fd, "stage/" MARK, 16, &nothing, &ignored) == 0;
+}
+
+static int unmark(const struct action_ctx *ctx, struct err *err)
+{
+	return fs_unlink(ctx->log->fd, "stage/" MARK, err);
+}
+
+/* ---- commit ---- */
+
+static const struct buf *text_or_null(const struct buf *text, const struct node *n)
+{
+	return n->type == NODE_FILE ? text : NULL;
+}
+
+int docker_config_commit(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	struct docker_config_data *d = a->data;
+	struct docker_stage *stages = NULL;
+	size_t n = 0;
+	int r = 0;
+
+	if (docker_config_stages(ctx->host->docker.flags, text_or_null(&d->before_text, &d->before),
+				 text_or_null(&d->after_text, &d->after), d->keep_containers, &stages, &n, err))
+		return -1;
+	for (size_t i = 0; !r && i < n; i++) {
+		r = put_stage(d, ctx, &stages[i], i, n, err);
+		if (!r && d->was_running && stages[i].takeup != TAKEUP_NONE)
+			r = mark(ctx, err) || docker_stage_takeup(ctx->host, &stages[i], ctx->rep, err) ? -1 : 0;
+	}
+	docker_stages_free(stages, n);
+	return r == REPLACE_CONFLICT ? -1 : r;
+}
+
+/* ---- undo ---- */
+
+/* What is there now, and what it shall be again. */
+struct way_back {
+	struct buf now, target;
+	bool now_absent, target_absent;
+	bool stranger;		/* somebody edited it: only our keys go back */
+};
+
+static void way_back_release(struct way_back *w)
+{
+	buf_release(&w->now);
+	buf_release(&w->target);
+}
+
+static int read_old(const struct docker_config_data *d, const struct action_ctx *ctx, struct buf *ret, struct err *err)
+{
+	int fd CLEANUP(closep) = -1;
+
+	if (d->before.type != NODE_FILE)
+		return 0;
+	if (txnlog_before_open(ctx->state, ctx->log->id, ctx->index, &fd, err))
+		return -1;
+	return docker_config_read_fd(fd, ret, err);
+}
+
+static int take_back_keys(const struct docker_config_data *d, struct way_back *w, const struct buf *old, struct err *err)
+{
+	struct json *now CLEANUP(json_freep) = NULL, *then CLEANUP(json_freep) = NULL, *patch CLEANUP(json_freep) = NULL;
+	struct strv conflicts CLEANUP(strv_release) = STRV_INIT;
+
+	if (docker_config_tree(&w->now, d->path, &now, err) ||
+	    (d->before.type == NODE_FILE && docker_config_tree(old, d->path, &then, err)) ||
+	    json_unmerge(now, then, d->patch, &patch, &conflicts))
+		return -1;
+	if (conflicts.n) {
+		char *list CLEANUP(freep) = strv_join(&conflicts, ", ");
+
+		err_set(err, ERR_FAILED, "somebody else changed %s in '%s' meanwhile", list, d->path);
+		return err_remedy(err, "set it as you want it to stay, with no key of ours in it, then run: sysboxup recover");
+	}
+	return json_splice(w->now.data, w->now.len, patch, d->path, &w->target, err);
+}
+
+static bool is_ours(const struct docker_config_data *d, const struct way_back *w)
+{
+	char hex[DIGEST_HEX + 1];
+
+	if (w->now_absent)
+		return d->before.type == NODE_ABSENT || d->after.type == NODE_ABSENT;
+	digest_hex(w->now.data, w->now.len, hex);
+	return strv_has(&d->known, hex) || (d->before.type == NODE_FILE && !strcmp(hex, d->before.digest));
+}
+
+static int find_way_back(const struct docker_config_data *d, const struct action_ctx *ctx, struct way_back *w, struct err *err)
+{
+	struct buf old CLEANUP(buf_release) = BUF_INIT;
+	int absent = root_read_optional(ctx->root, d->path, DOCKER_CONFIG_MAX, &w->now, err);
+
+	if (absent < 0 || read_old(d, ctx, &old, err))
+		return -1;
+	w->now_absent = absent;
+	w->stranger = !is_ours(d, w);
+	if (w->stranger)
+		return take_back_keys(d, w, &old, err);
+	w->target_absent = d->before.type != NODE_FILE;
+	buf_add(&w->target, old.data, old.len);
+	return 0;
+}
+
+/* The last text of the way back: the original inode, if nobody else edited the file. */
+static int put_target(const struct docker_config_data *d, const struct action_ctx *ctx, const struct way_back *w, struct err *err)
+{
+	struct replace rp = config_replace(d, ctx, ctx->tag);
+	struct node now CLEANUP(node_release) = NODE_INIT;
+	int fd CLEANUP(closep) = -1, r = 0;
+
+	if (w->stranger) {
+		replace_release(&rp);
+		return put_over(d, ctx, &w->target, w->target_absent, err);
+	}
+	node_copy(&rp.before, &d->before);
+	node_copy(&rp.after, &d->after);
+	if (d->before.type == NODE_FILE)
+		r = txnlog_before_open(ctx->state, ctx->log->id, ctx->index, &fd, err);
+	rp.content_fd = fd;
+	/* Whatever text of ours is there by now is the one interim state that replace_undo has to know. */
+	if (!r && !(r = node_read(&now, ctx->root, d->path, NODE_DIGEST, err))) {
+		rp.interim = &now;
+		rp.interim_n = 1;
+		r = replace_undo(&rp, err);
+	}
+	replace_release(&rp);
+	return r;
+}
+
+/* A daemon that our text has killed needs a start, and nothing less. */
+static bool daemon_is_down(const struct docker_config_data *d, const struct action_ctx *ctx)
+{
+	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
+	struct err ignored = ERR_INIT;
+
+	return d->was_running && !docker_api_open(&api, ctx->host->docker.socket, &ignored) && !docker_api_ping(api, 1000);
+}
+
+static int bring_back(const struct docker_config_data *d, const struct action_ctx *ctx, const struct way_back *w, struct err *err)
+{
+	const struct buf *to = w->target_absent ? NULL : &w->target, *from = w->now_absent ? NULL : &w->now;
+	bool down = daemon_is_down(d, ctx);
+	struct docker_stage *stages = NULL;
+	size_t n = 0;
+	int r = 0;
+
+	/* The file is back already, but the daemon may not be: it had the after-image at most. */
+	if (w->now_absent == w->target_absent && buf_equal(&w->now, &w->target))
+		from = text_or_null(&d->after_text, &d->after);
+	if (docker_config_stages(ctx->host->docker.flags, from, to, d->keep_containers, &stages, &n, err))
+		return -1;
+	for (size_t i = 0; !r && i + 1 < n && !down; i++)
+		r = put_over(d, ctx, &stages[i].text, stages[i].absent, err) || docker_stage_takeup(ctx->host, &stages[i], ctx->rep, err) ? -1 : 0;
+	if (!r)
+		r = put_target(d, ctx, w, err);
+	if (!r && down)
+		r = docker_restart(ctx->host, NULL, DOCKER_RESTART_TIMEOUT, ctx->rep, err);
+	else if (!r && n)
+		r = docker_stage_takeup(ctx->host, &stages[n - 1], ctx->rep, err);
+	docker_stages_free(stages, n);
+	return r;
+}
+
+/* Containers that a restart of ours stopped: exactly those run again. One that is gone (--rm) is said. */
+static void restart_containers(const struct docker_config_data *d, const struct action_ctx *ctx)
+{
+	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
+	struct err err = ERR_INIT;
+
+	if (!d->restarts || docker_api_open(&api, ctx->host->docker.socket, &err))
+		return;
+	for json_each(c, d->containers) {
+		char *path CLEANUP(freep) = xasprintf("/containers/%s/start", json_get_str(c, "id"));
+		long status = 0;
+
+		if (docker_api_call(api, "POST", path, NULL, 60, &status, NULL, &err) || (status != 204 && status != 304))
+			report_warn(ctx->rep, "docker ps -a", "container %s does not run any more", json_get_str(c, "name"));
+	}
+}
+
+int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	struct docker_config_data *d = a->data;
+	struct way_back w CLEANUP(way_back_release) = { BUF_INIT, BUF_INIT, false, false, false };
+	char *dir CLEANUP(freep) = path_dirname(d->path);
+
+	if (!root_exists(ctx->root, dir))
+		return 0;
+	if (find_way_back(d, ctx, &w, err))
+		return -1;
+	if (!is_marked(ctx) || !ctx->host->running || !ctx->host->docker.installed)
+		return put_target(d, ctx, &w, err);
+	if (bring_back(d, ctx, &w, err))
+		return -1;
+	restart_containers(d, ctx);
+	return unmark(ctx, err);
+}
+
+int docker_config_finish(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	struct docker_config_data *d = a->data;
+	char *tag CLEANUP(freep) = xasprintf("%s.i", ctx->tag), *dir CLEANUP(freep) = path_dirname(d->path);
+	const char *const tags[] = { ctx->tag, tag };
+	int r = 0;
+
+	for (size_t i = 0; !r && i < ARRAY_SIZE(tags) && root_exists(ctx->root, dir); i++) {
+		struct replace rp = config_replace(d, ctx, tags[i]);
+
+		node_copy(&rp.before, &d->before);
+		node_copy(&rp.after, &d->after);
+		r = replace_finish(&rp, err);
+		replace_release(&rp);
+	}
+	return r;
+}
+
+/* ---- verify ---- */
+
+static const struct docker_container *find_container(const struct docker_container *c, size_t n, const char *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(c[i].id, id))
+			return &c[i];
+	return NULL;
+}
+
+/* The containers of before run after, same pids: unless the operator allowed a restart that stops them. */
+int docker_config_verify(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	struct docker_config_data *d = a->data;
+	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
+	struct docker_container *now = NULL;
+	size_t n = 0;
+	int r = 0;
+
+	if (!d->was_running || !d->restarts || ctx->allow_restart)
+		return 0;
+	if (docker_api_open(&api, ctx->host->docker.socket, err) || docker_containers(api, false, &now, &n, err))
+		return -1;
+	for json_each(c, d->containers) {
+		const struct docker_container *found = find_container(now, n, json_get_str(c, "id"));
+
+		if (!r && (!found || found->pid != (pid_t)json_get_i64(c, "pid", 0)))
+			r = err_set(err, ERR_FAILED, "container %s did not outlive the restart of Docker", json_get_str(c, "name"));
+	}
+	docker_containers_free(now, n);
+	return r;
+}

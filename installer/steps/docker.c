@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Step "docker": daemon.json. The profile's docker.settings, the runtime of Sysbox, optionally as default. A key that we own and that
+ * left the profile goes back to what it was before us.
+ */
+#include "actions/kinds.h"
+#include "base/splice.h"
+#include "docker/api.h"
+#include "docker/probe.h"
+#include "steps/sysbox.h"
+
+#define STEP "docker"
+#define DEFAULT_CONFIG "/etc/docker/daemon.json"
+#define CONFIG_MAX (1024 * 1024)
+
+/* What the profile wants in daemon.json, as a merge patch. Never NULL. */
+static struct json *wanted_patch(const struct step_ctx *ctx)
+{
+	struct json *runtime, *runtimes, *wrap CLEANUP(json_freep) = json_obj(), *all;
+	const struct profile *p = ctx->profile;
+
+	if (sysbox_wanted(ctx)) {
+		runtime = json_obj();
+		runtimes = json_obj();
+		json_set_str(runtime, "path", SYSBOX_RUNC);
+		json_set(runtimes, SYSBOX_RUNTIME, runtime);
+		json_set(wrap, "runtimes", runtimes);
+		if (p->sysbox.default_runtime)
+			json_set_str(wrap, "default-runtime", SYSBOX_RUNTIME);
+	}
+	all = p->docker.present && p->docker.settings ? json_dup(p->docker.settings) : json_obj();
+	for json_each(m, wrap) {
+		const struct json *had = json_get(all, json_key(m));
+		bool merge = had && json_type(had) == JSON_OBJECT && json_type(m) == JSON_OBJECT;
+
+		json_set(all, json_key(m), merge ? json_merge(had, m) : json_dup(m));
+	}
+	return all;
+}
+
+static const char *config_path(const struct host *h)
+{
+	return h->docker.config_file ? h->docker.config_file : DEFAULT_CONFIG;
+}
+
+static const struct json *index_entry(const struct step_ctx *ctx)
+{
+	char *key CLEANUP(freep) = xasprintf("docker-config:%s", config_path(ctx->host));
+
+	return json_get(ctx->index, key);
+}
+
+static bool wanted(const struct step_ctx *ctx)
+{
+	return sysbox_wanted(ctx) || (ctx->profile->docker.present && ctx->profile->docker.settings) || index_entry(ctx);
+}
+
+/* The leaves of a that b does not set: what we own and the profile no longer names. */
+static struct json *leaves_without(const struct json *a, const struct json *b)
+{
+	struct json *left = json_obj();
+
+	for json_each(m, a) {
+		const struct json *other = json_get(b, json_key(m));
+
+		if (!other)
+			json_set(left, json_key(m), json_dup(m));
+		else if (json_type(m) == JSON_OBJECT && json_type(other) == JSON_OBJECT) {
+			struct json *below = leaves_without(m, other);
+
+			if (json_len(below))
+				json_set(left, json_key(m), below);
+			else
+				json_free(below);
+		}
+	}
+	return left;
+}
+
+/* For each leaf of want the value it had before us: as `was` remembers it, else as the file has it today, null if absent. */
+static struct json *values_before(const struct json *want, const struct json *ours, const struct json *was, const struct json *today)
+{
+	struct json *ret = json_obj();
+
+	for json_each(m, want) {
+		const char *key = json_key(m);
+		const struct json *o = json_get(ours, key), *t = json_get(today, key);
+
+		if (json_type(m) == JSON_OBJECT && (!t || json_type(t) == JSON_OBJECT))
+			json_set(ret, key, values_before(m, o, json_get(was, key), t));
+		else if (o && json_get(was, key))
+			json_set(ret, key, json_dup(json_get(was, key)));
+		else
+			json_set(ret, key, t ? json_dup(t) : json_null());
+	}
+	return ret;
+}
+
+static int read_config(const struct step_ctx *ctx, struct buf *text, struct json **ret, struct err *err)
+{
+	const char *path = config_path(ctx->host);
+	struct json *nothing CLEANUP(json_freep) = json_obj();
+	struct buf whole CLEANUP(buf_release) = BUF_INIT;
+	const char *p;
+
+	if (root_read_optional(ctx->host->root, path, CONFIG_MAX, text, err) < 0 ||
+	    json_splice(text->data, text->len, nothing, path, &whole, err))
+		return err_raise(err, ERR_REFUSED);
+	p = str_starts(whole.data, "\xef\xbb\xbf") ? whole.data + 3 : whole.data;
+	return json_parse(p, whole.len - (size_t)(p - whole.data), JSON_STRICT, path, ret, err);
+}
+
+/* The patch: what is wanted, and what of ours goes back. A leaf that somebody else changed meanwhile stays theirs. */
+static int make_patch(struct plan *p, const struct json *today, const struct json *want, const struct json *entry,
+		      struct json **ret, struct err *err)
+{
+	const struct json *ours = json_get(entry, "ours"), *was = json_get(entry, "was");
+	struct json *left CLEANUP(json_freep) = leaves_without(ours, want), *before CLEANUP(json_freep) = json_merge(NULL, was);
+	struct json *back CLEANUP(json_freep) = NULL;
+	struct strv conflicts CLEANUP(strv_release) = STRV_INIT;
+
+	if (json_unmerge(today, before, left, &back, &conflicts))
+		return err_set(err, ERR_REFUSED, "daemon.json is not an object");
+	for (size_t i = 0; i < conflicts.n; i++)
+		plan_warn(p, "%s was ours and was changed by somebody else: it stays as it is", conflicts.v[i]);
+	for json_each(m, want) {
+		const struct json *had = json_get(back, json_key(m));
+		bool merge = had && json_type(had) == JSON_OBJECT && json_type(m) == JSON_OBJECT;
+
+		json_set(back, json_key(m), merge ? json_merge(had, m) : json_dup(m));
+	}
+	*ret = STEAL(back);
+	return 0;
+}
+
+static void add_directory(struct plan *p, const struct step_ctx *ctx)
+{
+	char *dir CLEANUP(freep) = path_dirname(config_path(ctx->host));
+
+	if (!root_exists(ctx->host->root, dir))
+		plan_add(p, action_dir(STEP, dir, 0755));
+}
+
+/* Binaries that actions before daemon.json put there: a runtime may name them. */
+static void planned_paths(const struct plan *p, struct strv *ret)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (str_starts(p->v[i]->key, "file:"))
+			strv_add(ret, p->v[i]->key + strlen("file:"));
+	if (plan_has(p, "packages"))
+		strv_add(ret, SYSBOX_RUNC);
+}
+
+static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
+{
+	struct json *want CLEANUP(json_freep) = wanted_patch(ctx), *today CLEANUP(json_freep) = NULL;
+	struct json *patch CLEANUP(json_freep) = NULL, *was CLEANUP(json_freep) = NULL;
+	const struct json *entry = index_entry(ctx);
+	struct buf text CLEANUP(buf_release) = BUF_INIT, after CLEANUP(buf_release) = BUF_INIT;
+	struct strv planned CLEANUP(strv_release) = STRV_INIT;
+
+	if (read_config(ctx, &text, &today, err) || make_patch(p, today, want, entry, &patch, err) ||
+	    json_splice(text.data, text.len, patch, config_path(ctx->host), &after, err))
+		return -1;
+	if (buf_equal(&text, &after))
+		return 0;
+	was = values_before(want, json_get(entry, "ours"), json_get(entry, "was"), today);
+	planned_paths(p, &planned);
+	add_directory(p, ctx);
+	plan_add(p, action_docker_config(STEP, config_path(ctx->host), patch, want, was, &planned));
+	return 0;
+}
+
+/* ---- verify ---- */
+
+static void verify_runtime(struct docker_api *api, struct report *rep)
+{
+	struct json *info CLEANUP(json_freep) = NULL;
+	struct docker_probe probe = { .ran = false };
+	struct err err = ERR_INIT;
+	bool listed;
+
+	if (docker_info(api, &info, &err)) {
+		report_check(rep, "docker-info", STATE_BAD, NULL, "systemctl status docker", "%s", err.msg);
+		return;
+	}
+	listed = json_get(json_get(info, "Runtimes"), SYSBOX_RUNTIME) != NULL;
+	report_check(rep, "runtime-listed", listed ? STATE_OK : STATE_BAD, "docker run --runtime=" SYSBOX_RUNTIME " needs it",
+		     "sysboxup apply", listed ? "Docker knows " SYSBOX_RUNTIME : "Docker does not know " SYSBOX_RUNTIME);
+	if (!listed)
+		return;
+	if (docker_probe_runtime(api, SYSBOX_RUNTIME, &probe, rep, &err))
+		report_check(rep, "container", STATE_BAD, "units active and a runtime listed prove nothing",
+			     "journalctl -b -u sysbox-mgr -u sysbox-fs", "%s", err.msg);
+	else
+		report_check(rep, "container", probe.userns ? STATE_OK : STATE_BAD, "root in the container must not be root here", NULL,
+			     "ran under " SYSBOX_RUNTIME "; its ids 0-%u are %u-%u here", probe.uid_count - 1, probe.uid_start,
+			     probe.uid_start + probe.uid_count - 1);
+}
+
+static void verify_config(const struct step_ctx *ctx, struct report *rep)
+{
+	struct json *want CLEANUP(json_freep) = wanted_patch(ctx), *today CLEANUP(json_freep) = NULL;
+	struct buf text CLEANUP(buf_release) = BUF_INIT, after CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+	bool same;
+
+	if (read_config(ctx, &text, &today, &err) ||
+	    json_splice(text.data, text.len, want, config_path(ctx->host), &after, &err)) {
+		report_check(rep, "daemon.json", STATE_BAD, NULL, NULL, "%s", err.msg);
+		return;
+	}
+	same = buf_equal(&text, &after);
+	report_check(rep, "daemon.json", same ? STATE_OK : STATE_BAD, NULL, same ? NULL : "sysboxup apply",
+		     same ? "has every key of the profile" : "a key of the profile is missing or has another value");
+}
+
+static int verify(const struct step_ctx *ctx, struct report *rep, struct err *err)
+{
+	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
+
+	verify_config(ctx, rep);
+	if (!ctx->host->running)
+		return 0;
+	if (docker_api_open(&api, ctx->host->docker.socket ? ctx->host->docker.socket : "/var/run/docker.sock", err))
+		return -1;
+	if (!docker_api_ping(api, 5000)) {
+		report_check(rep, "docker", sysbox_wanted(ctx) ? STATE_BAD : STATE_UNKNOWN, NULL, "systemctl start docker", "does not answer");
+		return 0;
+	}
+	report_check(rep, "docker", STATE_OK, NULL, NULL, "answers");
+	if (sysbox_wanted(ctx))
+		verify_runtime(api, rep);
+	return 0;
+}
+
+const struct step step_docker = {
+	.name = STEP,
+	.summary = "Docker: daemon.json, and what the daemon makes of it",
+	.wanted = wanted,
+	.plan = plan,
+	.verify = verify,
+};

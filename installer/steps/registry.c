@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* THE ordered table of steps. */
+#include "engine/step.h"
+
+extern const struct step step_sysbox, step_apparmor, step_docker;
+
+const struct step *const steps[] = {
+	&step_sysbox,
+	&step_apparmor,
+	&step_docker,
+	NULL,
+};
