@@ -35,7 +35,8 @@ int json_splice(const char *text, size_t len, const struct json *patch, const ch
  * ("live-restore", "runtimes.sysbox-runc.path") those that somebody changed since: these stay
  * out of the patch. Leaves are scalars, arrays, nulls (keys we took out) and empty objects.
  *
- * - An equal value found by us was never ours. A leaf gone today, or as before, needs nothing.
+ * - An equal value found by us was never ours. A leaf gone today, or as before, needs nothing;
+ *   nor does a file that is gone.
  * - A container object that we made and that is empty again goes too; one that was there
  *   before stays, empty or not; one that holds somebody else's keys stays.
  * - Where a container of ours replaced a scalar or array and now holds somebody else's keys, our

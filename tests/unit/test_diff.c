@@ -50,7 +50,8 @@ TEST(no_newline, "a missing newline at the end is said, and is a difference")
 
 TEST(unprintable, "bytes that are not printable are shown as hex")
 {
-	DIFF("", "\ta\r\n\x1b[m\xff\u00e9\n", HEAD "@@ -0,0 +1,2 @@\n+\ta\\x0d\n+\\x1b[m\\xff\u00e9\n");
+	DIFF("", "\ta\r\n\x1b[m\xff\u00e9\n",
+	     HEAD "@@ -0,0 +1,2 @@\n+\ta\\x0d\n+\\x1b[m\\xff\u00e9\n");
 }
 
 TEST(shortest, "the edit script is the shortest")

@@ -88,7 +88,8 @@ static void record(struct report *r, const struct report_line *line)
 {
 	struct recorder *rec = (struct recorder *)r;
 
-	snprintf(rec->last, sizeof(rec->last), "%s|%s", line->subject ? line->subject : "", line->text ? line->text : "");
+	snprintf(rec->last, sizeof(rec->last), "%s|%s", line->subject ? line->subject : "",
+		 line->text ? line->text : "");
 	rec->line = *line;
 }
 

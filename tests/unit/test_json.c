@@ -51,13 +51,14 @@ TEST(values, "every kind of value is read and printed")
 
 TEST(numbers_kept, "numbers keep their spelling")
 {
-	READS("[9007199254740993,1e400,-0,1.50,0.1E+2]", 0, "[9007199254740993,1e400,-0,1.50,0.1E+2]");
+	READS("[9007199254740993,1e400,-0,1.50,0.1E+2]", 0,
+	      "[9007199254740993,1e400,-0,1.50,0.1E+2]");
 }
 
 TEST(comments, "comments are taken where they are allowed, and not inside strings")
 {
-	READS("// head\n{ /* a */ \"a\": 1, // b\r\n \"b//\": \"/* no */\", \"c\\\"//\": 2 } // end", JSON_COMMENTS,
-	      "{\"a\":1,\"b//\":\"/* no */\",\"c\\\"//\":2}");
+	READS("// head\n{ /* a */ \"a\": 1, // b\r\n \"b//\": \"/* no */\", \"c\\\"//\": 2 } // end",
+	      JSON_COMMENTS, "{\"a\":1,\"b//\":\"/* no */\",\"c\\\"//\":2}");
 	REFUSES("{} /* x", JSON_COMMENTS, "line 1, column 4: comment is not closed");
 	REFUSES("{} # x", JSON_COMMENTS, "line 1, column 4: comments are written // or /* */");
 	REFUSES("{ /*\n*/ x }", JSON_COMMENTS, "line 2, column 4: a key in double quotes expected");
@@ -94,7 +95,9 @@ TEST(refusals, "what RFC 8259 does not allow is refused with its place")
 	REFUSES("[\"\\x\"]", 0, "line 1, column 3: unknown escape");
 	REFUSES("[\"\\u12g4\"]", 0, "line 1, column 7: four hexadecimal digits expected after \\u");
 	REFUSES("[\"\\u12@4\"]", 0, "line 1, column 7: four hexadecimal digits expected after \\u");
-	REFUSES("[\"\\u\x10" "234\"]", 0, "line 1, column 5: four hexadecimal digits expected after \\u");
+	REFUSES("[\"\\u\x10"
+		"234\"]",
+		0, "line 1, column 5: four hexadecimal digits expected after \\u");
 	REFUSES("[\"\\u0000\"]", 0, "line 1, column 3: \\u0000 is not supported");
 	REFUSES("[\"\xc3(\"]", 0, "line 1, column 3: invalid UTF-8");
 	REFUSES("{\"k\":{\"\x1b\":1}}", 0, "line 1, column 8: control character in a string");
@@ -130,14 +133,17 @@ TEST(building, "objects and arrays are built, changed in place, and read back")
 	json_del(o, "t");
 	json_del(o, "absent");
 	json_print(o, &b);
-	CHECK_STR(b.data, "{\"s\":\"y\",\"n\":9007199254740992,\"big\":\"-9223372036854775808\",\"nul\":null,"
-			  "\"a\":[\"e\",0.1,1e+300,null]}");
+	CHECK_STR(
+		b.data,
+		"{\"s\":\"y\",\"n\":9007199254740992,\"big\":\"-9223372036854775808\",\"nul\":null,"
+		"\"a\":[\"e\",0.1,1e+300,null]}");
 	CHECK_STR(json_get_str(o, "s"), "y");
 	CHECK_INT(json_get_i64(o, "n", 0), 9007199254740992);
 	CHECK_INT(json_get_i64(o, "big", 0), INT64_MIN);
 	CHECK_INT(json_get_i64(o, "s", -1), -1);
 	CHECK_INT(json_get_i64(o, "a", -1), -1);
-	CHECK(!json_get_str(o, "n") && !json_get(o, "S") && !json_get(NULL, "s") && !json_get(json_get(o, "s"), "s"));
+	CHECK(!json_get_str(o, "n") && !json_get(o, "S") && !json_get(NULL, "s") &&
+	      !json_get(json_get(o, "s"), "s"));
 	CHECK(json_get_bool(o, "t", true) && !json_get_bool(o, "s", false));
 	CHECK_INT(json_len(o), 5);
 	CHECK_INT(json_len(NULL), 0);
@@ -150,12 +156,15 @@ TEST(pretty, "pretty is two spaces and a final newline")
 	struct buf b CLEANUP(buf_release) = BUF_INIT;
 
 	json_print_pretty(j, &b);
-	CHECK_STR(b.data, "{\n  \"a\": {\n    \"b\": [\n      1,\n      {}\n    ]\n  },\n  \"c\": []\n}\n");
+	CHECK_STR(b.data,
+		  "{\n  \"a\": {\n    \"b\": [\n      1,\n      {}\n    ]\n  },\n  \"c\": []\n}\n");
 }
 
 TEST(foreign_bytes, "bytes that are no UTF-8 do not make a text that cannot be read again")
 {
-	struct json *s CLEANUP(json_freep) = json_str("a\xff" "b\xc3"), *again CLEANUP(json_freep) = NULL;
+	struct json *s CLEANUP(json_freep) = json_str("a\xff"
+						      "b\xc3"),
+		       *again CLEANUP(json_freep) = NULL;
 	struct buf b CLEANUP(buf_release) = BUF_INIT;
 
 	json_print(s, &b);
@@ -179,8 +188,10 @@ TEST(equality, "equal is by meaning, and exact for numbers")
 	CHECK(!same("{\"a\":1}", "{\"a\":1,\"b\":1}"));
 	CHECK(!same("{\"a\":1}", "{\"b\":1}"));
 	CHECK(!same("{\"a\":1}", "{\"A\":1}"));
-	CHECK(!same("[1,2]", "[2,1]") && !same("[1]", "[1,2]") && !same("[]", "{}") && !same("0", "false"));
-	CHECK(!same("9007199254740993", "9007199254740992") && same("9007199254740993", "9007199254740993"));
+	CHECK(!same("[1,2]", "[2,1]") && !same("[1]", "[1,2]") && !same("[]", "{}") &&
+	      !same("0", "false"));
+	CHECK(!same("9007199254740993", "9007199254740992") &&
+	      same("9007199254740993", "9007199254740993"));
 	CHECK(!same("1e400", "1e401") && same("1e400", "1e400"));
 	CHECK(!same("0.1", "0.10000000000000001") && same("0.1", "0.10") && same("100", "1e2"));
 	CHECK(!same("1e-400", "0") && same("0", "-0") && same("0.0", "0e9"));
@@ -205,7 +216,8 @@ TEST(merging, "the examples of RFC 7396, appendix A")
 		{ "{\"a\":\"b\",\"b\":\"c\"}", "{\"a\":null}", "{\"b\":\"c\"}" },
 		{ "{\"a\":[\"b\"]}", "{\"a\":\"c\"}", "{\"a\":\"c\"}" },
 		{ "{\"a\":\"c\"}", "{\"a\":[\"b\"]}", "{\"a\":[\"b\"]}" },
-		{ "{\"a\":{\"b\":\"c\"}}", "{\"a\":{\"b\":\"d\",\"c\":null}}", "{\"a\":{\"b\":\"d\"}}" },
+		{ "{\"a\":{\"b\":\"c\"}}", "{\"a\":{\"b\":\"d\",\"c\":null}}",
+		  "{\"a\":{\"b\":\"d\"}}" },
 		{ "{\"a\":[{\"b\":\"c\"}]}", "{\"a\":[1]}", "{\"a\":[1]}" },
 		{ "[\"a\",\"b\"]", "[\"c\",\"d\"]", "[\"c\",\"d\"]" },
 		{ "{\"a\":\"b\"}", "[\"c\"]", "[\"c\"]" },
@@ -217,7 +229,8 @@ TEST(merging, "the examples of RFC 7396, appendix A")
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
-		struct json *target CLEANUP(json_freep) = parse(t[i][0], 0), *patch CLEANUP(json_freep) = parse(t[i][1], 0);
+		struct json *target CLEANUP(json_freep) = parse(t[i][0], 0),
+				    *patch CLEANUP(json_freep) = parse(t[i][1], 0);
 		struct json *got CLEANUP(json_freep) = json_merge(target, patch);
 		struct buf b CLEANUP(buf_release) = BUF_INIT;
 

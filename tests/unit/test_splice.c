@@ -14,8 +14,8 @@ static struct json *parse(const char *text)
 	return j;
 }
 
-static void splice_bytes(const char *file, int line, const char *text, size_t len, const char *patch,
-			 const char *want)
+static void splice_bytes(const char *file, int line, const char *text, size_t len,
+			 const char *patch, const char *want)
 {
 	struct json *p CLEANUP(json_freep) = parse(patch);
 	struct buf got CLEANUP(buf_release) = BUF_INIT, again CLEANUP(buf_release) = BUF_INIT;
@@ -31,8 +31,8 @@ static void splice_bytes(const char *file, int line, const char *text, size_t le
 /* Spliced once it is `want`, spliced twice it still is. */
 #define SPLICE(text, patch, want) splice_bytes(__FILE__, __LINE__, text, strlen(text), patch, want)
 
-static void splice_refused(const char *file, int line, const char *text, size_t len, const char *patch,
-			   const char *msg)
+static void splice_refused(const char *file, int line, const char *text, size_t len,
+			   const char *patch, const char *msg)
 {
 	struct json *p CLEANUP(json_freep) = parse(patch);
 	struct buf got CLEANUP(buf_release) = BUF_INIT;
@@ -44,8 +44,9 @@ static void splice_refused(const char *file, int line, const char *text, size_t 
 	test_int(file, line, (long long)got.len, 0);
 }
 
-#define REFUSED(text, msg) \
-	splice_refused(__FILE__, __LINE__, text, strlen(text), "{\"live-restore\":true}", "'daemon.json': " msg)
+#define REFUSED(text, msg)                                                                         \
+	splice_refused(__FILE__, __LINE__, text, strlen(text), "{\"live-restore\":true}",          \
+		       "'daemon.json': " msg)
 
 #define RUNTIME "{\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}}}"
 
@@ -60,7 +61,8 @@ TEST(adds_pretty, "a new member goes to the end, indented like its neighbours")
 
 TEST(adds_nested, "a nested object is extended, not replaced")
 {
-	SPLICE("{\n  \"runtimes\": {\n    \"nvidia\": {\n      \"path\": \"nv\"\n    }\n  },\n  \"debug\": true\n}\n", RUNTIME,
+	SPLICE("{\n  \"runtimes\": {\n    \"nvidia\": {\n      \"path\": \"nv\"\n    }\n  },\n  \"debug\": true\n}\n",
+	       RUNTIME,
 	       "{\n  \"runtimes\": {\n    \"nvidia\": {\n      \"path\": \"nv\"\n    },\n    \"sysbox-runc\": {\n"
 	       "      \"path\": \"/usr/bin/sysbox-runc\"\n    }\n  },\n  \"debug\": true\n}\n");
 	SPLICE("{\n  \"runtimes\": { \"nvidia\": {\"path\": \"nv\"} }\n}\n", RUNTIME,
@@ -75,7 +77,8 @@ TEST(fills_empty, "an empty object is filled in the way its place is written")
 	SPLICE("{\r\n}\r\n", "{\"a\":1}", "{\r\n  \"a\": 1\r\n}\r\n");
 	SPLICE("{\n\t\"runtimes\": {}\n}\n", RUNTIME,
 	       "{\n\t\"runtimes\": {\n\t\t\"sysbox-runc\": {\n\t\t\t\"path\": \"/usr/bin/sysbox-runc\"\n\t\t}\n\t}\n}\n");
-	SPLICE("{\"runtimes\":{}}", RUNTIME, "{\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}}}");
+	SPLICE("{\"runtimes\":{}}", RUNTIME,
+	       "{\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}}}");
 }
 
 TEST(blank_text, "an empty or blank text becomes a fresh object with a final newline")
@@ -99,7 +102,8 @@ TEST(one_line, "a one-line text stays one line, spaced as it was")
 {
 	SPLICE("{\"debug\":true}", RUNTIME,
 	       "{\"debug\":true,\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}}}");
-	SPLICE("{ \"debug\": true }\n", "{\"a\":{\"b\":[1,2]}}", "{ \"debug\": true, \"a\": {\"b\": [1, 2]} }\n");
+	SPLICE("{ \"debug\": true }\n", "{\"a\":{\"b\":[1,2]}}",
+	       "{ \"debug\": true, \"a\": {\"b\": [1, 2]} }\n");
 	SPLICE("{\"a\" : 1,  \"b\" : 2}", "{\"c\":3}", "{\"a\" : 1,  \"b\" : 2,  \"c\" : 3}");
 }
 
@@ -159,21 +163,24 @@ TEST(untouched_numbers, "numbers that no double can hold keep their spelling")
 {
 	SPLICE("{\"n\": 9007199254740993, \"e\": 1e400, \"f\": 1.10, \"z\": -0}", "{\"a\":1}",
 	       "{\"n\": 9007199254740993, \"e\": 1e400, \"f\": 1.10, \"z\": -0, \"a\": 1}");
-	SPLICE("{\"n\": 9007199254740993}", "{\"n\": 9007199254740992}", "{\"n\": 9007199254740992}");
+	SPLICE("{\"n\": 9007199254740993}", "{\"n\": 9007199254740992}",
+	       "{\"n\": 9007199254740992}");
 	SPLICE("{\"n\": 1e400}", "{\"n\": 1e401}", "{\"n\": 1e401}");
 	SPLICE("{\"a\": 0}", "{\"n\": 9007199254740993}", "{\"a\": 0, \"n\": 9007199254740993}");
 }
 
 TEST(escaped_keys, "a key is matched by what it means")
 {
-	SPLICE("{\"\\u0072untimes\": {\"a\\/b\": 1}}", "{\"runtimes\":{\"a/b\":2}}", "{\"\\u0072untimes\": {\"a\\/b\": 2}}");
+	SPLICE("{\"\\u0072untimes\": {\"a\\/b\": 1}}", "{\"runtimes\":{\"a/b\":2}}",
+	       "{\"\\u0072untimes\": {\"a\\/b\": 2}}");
 	SPLICE("{\"a\": 1}", "{\"\\u00e9 \\\"\\n\":1}", "{\"a\": 1, \"\u00e9 \\\"\\n\": 1}");
 	SPLICE("{\"Debug\": 1}", "{\"debug\":1}", "{\"Debug\": 1, \"debug\": 1}");
 }
 
 TEST(braces_in_strings, "brackets, commas and newlines in strings do not confuse")
 {
-	SPLICE("{\"a\": \"},{\", \"b,\": \"\\n{\"}", "{\"b,\":null,\"c\":1}", "{\"a\": \"},{\", \"c\": 1}");
+	SPLICE("{\"a\": \"},{\", \"b,\": \"\\n{\"}", "{\"b,\":null,\"c\":1}",
+	       "{\"a\": \"},{\", \"c\": 1}");
 }
 
 TEST(bad_texts, "what is not one sound object is refused with line and column")
@@ -232,7 +239,8 @@ TEST(nesting, "128 levels are taken, 129 refused")
 TEST(size, "1 MiB is taken, one byte more refused, and so is growing past it")
 {
 	struct buf b CLEANUP(buf_release) = BUF_INIT, got CLEANUP(buf_release) = BUF_INIT;
-	struct json *same CLEANUP(json_freep) = parse("{\"b\":null}"), *more CLEANUP(json_freep) = parse("{\"b\":1}");
+	struct json *same CLEANUP(json_freep) = parse("{\"b\":null}"),
+			  *more CLEANUP(json_freep) = parse("{\"b\":1}");
 	struct err err = ERR_INIT;
 
 	buf_adds(&b, "{\"a\":\"");
@@ -262,7 +270,8 @@ TEST(many_keys, "a hundred thousand keys are no trouble")
 	buf_adds(&b, "}");
 	CHECK_INT(json_splice(b.data, b.len, p, "'f'", &got, &err), 0);
 	CHECK_INT(got.len, b.len - strlen(",\"k5\":1"));
-	CHECK(str_starts(got.data, "{\"z\":1,\"k0\":1,\"k1\":1,\"k2\":1,\"k3\":1,\"k4\":1,\"k6\":1"));
+	CHECK(str_starts(got.data,
+			 "{\"z\":1,\"k0\":1,\"k1\":1,\"k2\":1,\"k3\":1,\"k4\":1,\"k6\":1"));
 }
 
 TEST(bad_patch, "a patch that is no object is refused")
@@ -271,8 +280,8 @@ TEST(bad_patch, "a patch that is no object is refused")
 		       "'daemon.json': the change must be an object, at most 128 deep");
 }
 
-static void unmerge_is(const char *file, int line, const char *today, const char *before, const char *ours,
-		       const char *want, const char *want_conflicts)
+static void unmerge_is(const char *file, int line, const char *today, const char *before,
+		       const char *ours, const char *want, const char *want_conflicts)
 {
 	struct json *t CLEANUP(json_freep) = parse(today), *b CLEANUP(json_freep) = parse(before);
 	struct json *o CLEANUP(json_freep) = parse(ours), *got CLEANUP(json_freep) = NULL;
@@ -294,9 +303,12 @@ static void unmerge_is(const char *file, int line, const char *today, const char
 
 TEST(undo_untouched, "untouched since: every leaf goes, or back to the value before")
 {
-	UNMERGE("{\"live-restore\":true}", "{}", "{\"live-restore\":true}", "{\"live-restore\":null}", "");
-	UNMERGE("{\"live-restore\":true}", NULL, "{\"live-restore\":true}", "{\"live-restore\":null}", "");
-	UNMERGE("{\"dns\":[\"a\"]}", "{\"dns\":[\"b\"]}", "{\"dns\":[\"a\"]}", "{\"dns\":[\"b\"]}", "");
+	UNMERGE("{\"live-restore\":true}", "{}", "{\"live-restore\":true}",
+		"{\"live-restore\":null}", "");
+	UNMERGE("{\"live-restore\":true}", NULL, "{\"live-restore\":true}",
+		"{\"live-restore\":null}", "");
+	UNMERGE("{\"dns\":[\"a\"]}", "{\"dns\":[\"b\"]}", "{\"dns\":[\"a\"]}", "{\"dns\":[\"b\"]}",
+		"");
 	UNMERGE("{\"a\":1}", "{\"a\":{\"b\":2}}", "{\"a\":1}", "{\"a\":{\"b\":2}}", "");
 	UNMERGE("{\"a\":{\"b\":2}}", "{\"a\":1}", "{\"a\":{\"b\":2}}", "{\"a\":1}", "");
 	UNMERGE("{}", "{\"a\":1}", "{\"a\":null}", "{\"a\":1}", "");
@@ -305,16 +317,18 @@ TEST(undo_untouched, "untouched since: every leaf goes, or back to the value bef
 
 TEST(undo_other_key, "a stranger's other key is left alone")
 {
-	UNMERGE("{\"live-restore\":true,\"debug\":true}", "{}", "{\"live-restore\":true}", "{\"live-restore\":null}", "");
+	UNMERGE("{\"live-restore\":true,\"debug\":true}", "{}", "{\"live-restore\":true}",
+		"{\"live-restore\":null}", "");
 	UNMERGE("{\"runtimes\":{\"a\":{\"path\":\"x\"},\"b\":{}}}", "{\"runtimes\":{\"b\":{}}}",
 		"{\"runtimes\":{\"a\":{\"path\":\"x\"}}}", "{\"runtimes\":{\"a\":null}}", "");
 }
 
 TEST(undo_conflict, "a leaf that a stranger changed is a conflict and stays")
 {
-	UNMERGE("{\"live-restore\":false,\"debug\":true}", "{}", "{\"live-restore\":true,\"debug\":true}",
-		"{\"debug\":null}", "live-restore");
-	UNMERGE("{\"runtimes\":{\"a\":{\"path\":\"y\",\"n\":1}}}", "{}", "{\"runtimes\":{\"a\":{\"path\":\"x\",\"n\":1}}}",
+	UNMERGE("{\"live-restore\":false,\"debug\":true}", "{}",
+		"{\"live-restore\":true,\"debug\":true}", "{\"debug\":null}", "live-restore");
+	UNMERGE("{\"runtimes\":{\"a\":{\"path\":\"y\",\"n\":1}}}", "{}",
+		"{\"runtimes\":{\"a\":{\"path\":\"x\",\"n\":1}}}",
 		"{\"runtimes\":{\"a\":{\"n\":null}}}", "runtimes.a.path");
 	UNMERGE("{\"dns\":[\"a\",\"c\"]}", "{}", "{\"dns\":[\"a\"]}", "{}", "dns");
 	UNMERGE("{\"a\":3}", "{\"a\":1}", "{\"a\":null}", "{}", "a");
@@ -341,27 +355,32 @@ TEST(undo_not_ours, "an equal value found was never ours, whatever became of it"
 	UNMERGE("{\"a\":3}", "{\"a\":{\"b\":1}}", "{\"a\":{\"b\":1}}", "{}", "");
 }
 
-TEST(undo_containers, "a container of ours goes when empty, stays with a stranger's key; one from before stays")
+TEST(undo_containers,
+     "a container of ours goes when empty, stays with a stranger's key; one from before stays")
 {
-	UNMERGE("{\"runtimes\":{\"s\":{\"path\":\"p\"}}}", "{}", "{\"runtimes\":{\"s\":{\"path\":\"p\"}}}",
+	UNMERGE("{\"runtimes\":{\"s\":{\"path\":\"p\"}}}", "{}",
+		"{\"runtimes\":{\"s\":{\"path\":\"p\"}}}", "{\"runtimes\":null}", "");
+	UNMERGE("{\"runtimes\":{\"s\":{\"path\":\"p\"},\"x\":{}}}", "{}",
+		"{\"runtimes\":{\"s\":{\"path\":\"p\"}}}", "{\"runtimes\":{\"s\":null}}", "");
+	UNMERGE("{\"runtimes\":{\"s\":{\"path\":\"p\",\"args\":[]}}}", "{}",
+		"{\"runtimes\":{\"s\":{\"path\":\"p\"}}}", "{\"runtimes\":{\"s\":{\"path\":null}}}",
+		"");
+	UNMERGE("{\"runtimes\":{\"s\":{\"path\":\"p\"}}}", "{\"runtimes\":{}}",
+		"{\"runtimes\":{\"s\":{\"path\":\"p\"}}}", "{\"runtimes\":{\"s\":null}}", "");
+	UNMERGE("{\"runtimes\":{\"s\":{}}}", "{}", "{\"runtimes\":{\"s\":{\"path\":\"p\"}}}",
 		"{\"runtimes\":null}", "");
-	UNMERGE("{\"runtimes\":{\"s\":{\"path\":\"p\"},\"x\":{}}}", "{}", "{\"runtimes\":{\"s\":{\"path\":\"p\"}}}",
-		"{\"runtimes\":{\"s\":null}}", "");
-	UNMERGE("{\"runtimes\":{\"s\":{\"path\":\"p\",\"args\":[]}}}", "{}", "{\"runtimes\":{\"s\":{\"path\":\"p\"}}}",
-		"{\"runtimes\":{\"s\":{\"path\":null}}}", "");
-	UNMERGE("{\"runtimes\":{\"s\":{\"path\":\"p\"}}}", "{\"runtimes\":{}}", "{\"runtimes\":{\"s\":{\"path\":\"p\"}}}",
-		"{\"runtimes\":{\"s\":null}}", "");
-	UNMERGE("{\"runtimes\":{\"s\":{}}}", "{}", "{\"runtimes\":{\"s\":{\"path\":\"p\"}}}", "{\"runtimes\":null}", "");
 	UNMERGE("{\"features\":{}}", "{}", "{\"features\":{}}", "{\"features\":null}", "");
 	UNMERGE("{\"features\":{\"x\":1}}", "{}", "{\"features\":{}}", "{}", "");
 	UNMERGE("{\"features\":{}}", "{\"features\":{}}", "{\"features\":{}}", "{}", "");
 	UNMERGE("{\"a\":{}}", "{\"a\":1}", "{\"a\":{}}", "{\"a\":1}", "");
-	UNMERGE("{\"a\":{\"b\":1,\"x\":1}}", "{\"a\":1}", "{\"a\":{\"b\":1}}", "{\"a\":{\"b\":null}}", "a");
+	UNMERGE("{\"a\":{\"b\":1,\"x\":1}}", "{\"a\":1}", "{\"a\":{\"b\":1}}",
+		"{\"a\":{\"b\":null}}", "a");
 }
 
 TEST(undo_no_object, "a file that is no object today is refused")
 {
-	struct json *today CLEANUP(json_freep) = parse("[1]"), *ours CLEANUP(json_freep) = parse("{\"a\":1}");
+	struct json *today CLEANUP(json_freep) = parse("[1]"),
+			   *ours CLEANUP(json_freep) = parse("{\"a\":1}");
 	struct strv conflicts CLEANUP(strv_release) = STRV_INIT;
 	struct json *got = NULL;
 
@@ -372,7 +391,8 @@ TEST(undo_no_object, "a file that is no object today is refused")
 
 static void round_trip(const char *file, int line, const char *text, const char *ours)
 {
-	struct json *before CLEANUP(json_freep) = parse(text), *patch CLEANUP(json_freep) = parse(ours);
+	struct json *before CLEANUP(json_freep) = parse(text),
+			    *patch CLEANUP(json_freep) = parse(ours);
 	struct json *today CLEANUP(json_freep) = NULL, *undo CLEANUP(json_freep) = NULL;
 	struct buf done CLEANUP(buf_release) = BUF_INIT, undone CLEANUP(buf_release) = BUF_INIT;
 	struct strv conflicts CLEANUP(strv_release) = STRV_INIT;
@@ -390,9 +410,11 @@ TEST(there_and_back, "what was added and is taken back leaves the bytes as they 
 {
 	round_trip(__FILE__, __LINE__, "{\n    \"debug\": true\n}\n", RUNTIME);
 	round_trip(__FILE__, __LINE__, "{\"debug\":true, \"x\": 1e400}", RUNTIME);
-	round_trip(__FILE__, __LINE__, "\xef\xbb\xbf{\r\n\t\"runtimes\": {\r\n\t\t\"x\": {}\r\n\t}\r\n}", RUNTIME);
+	round_trip(__FILE__, __LINE__,
+		   "\xef\xbb\xbf{\r\n\t\"runtimes\": {\r\n\t\t\"x\": {}\r\n\t}\r\n}", RUNTIME);
 	round_trip(__FILE__, __LINE__, "{}\n", RUNTIME);
-	round_trip(__FILE__, __LINE__, "{\n  \"a\": [1, 2],\n  \"runtimes\": {},\n  \"b\": false\n}\n",
+	round_trip(__FILE__, __LINE__,
+		   "{\n  \"a\": [1, 2],\n  \"runtimes\": {},\n  \"b\": false\n}\n",
 		   "{\"a\":[3],\"b\":true,\"runtimes\":{\"s\":{\"path\":\"p\"}}}");
 }
 

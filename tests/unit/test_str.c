@@ -59,8 +59,8 @@ TEST(paths, "names, directories and joins of paths")
 	static const struct {
 		const char *path, *dir, *base;
 	} t[] = {
-		{ "/a/b", "/a", "b" }, { "/a", "/", "a" }, { "a", ".", "a" }, { "/a//b", "/a", "b" },
-		{ "//a", "/", "a" }, { "a/b", "a", "b" },
+		{ "/a/b", "/a", "b" },	{ "/a", "/", "a" },  { "a", ".", "a" },
+		{ "/a//b", "/a", "b" }, { "//a", "/", "a" }, { "a/b", "a", "b" },
 	};
 	char *joined[4];
 
@@ -84,24 +84,29 @@ TEST(paths, "names, directories and joins of paths")
 
 TEST(numbers, "a number is the whole string and in its range, or nothing is stored")
 {
-	static const char *const bad[] = { "", "-", "+1", " 1", "1 ", "0x1", "1e3", "--1", "9223372036854775808" };
+	static const char *const bad[] = { "",	  "-",	 "+1",
+					   " 1",  "1 ",	 "0x1",
+					   "1e3", "--1", "9223372036854775808" };
 	int64_t n = 42;
 	uint64_t u = 42;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		CHECK(str_to_i64(bad[i], INT64_MIN, INT64_MAX, &n) < 0 && n == 42);
-	CHECK(str_to_i64(NULL, 0, 1, &n) < 0 && str_to_i64("2", 0, 1, &n) < 0 && str_to_i64("-1", 0, 1, &n) < 0);
+	CHECK(str_to_i64(NULL, 0, 1, &n) < 0 && str_to_i64("2", 0, 1, &n) < 0 &&
+	      str_to_i64("-1", 0, 1, &n) < 0);
 	CHECK(!str_to_i64("-9223372036854775808", INT64_MIN, INT64_MAX, &n) && n == INT64_MIN);
 	CHECK(!str_to_i64("9223372036854775807", INT64_MIN, INT64_MAX, &n) && n == INT64_MAX);
 	CHECK(!str_to_i64("007", 0, 10, &n) && n == 7);
-	CHECK(str_to_u64("-1", UINT64_MAX, &u) < 0 && str_to_u64("18446744073709551616", UINT64_MAX, &u) < 0);
+	CHECK(str_to_u64("-1", UINT64_MAX, &u) < 0 &&
+	      str_to_u64("18446744073709551616", UINT64_MAX, &u) < 0);
 	CHECK(str_to_u64("11", 10, &u) < 0 && u == 42);
 	CHECK(!str_to_u64("18446744073709551615", UINT64_MAX, &u) && u == UINT64_MAX);
 }
 
 TEST(quantities, "sizes and durations take one unit letter and do not overflow")
 {
-	static const char *const bad[] = { "", "G", "1GB", "1.5G", "-1", "1 G", "1g", "18446744073709551615K" };
+	static const char *const bad[] = { "",	 "G",	"1GB", "1.5G",
+					   "-1", "1 G", "1g",  "18446744073709551615K" };
 	uint64_t n = 42;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -195,10 +200,26 @@ TEST(versions_numeric, "only leading dotted numbers count")
 
 TEST(utf8, "only well-formed UTF-8 is decoded, and encoding gives it back")
 {
-	static const char *const good[] = { "a", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xef\xbf\xbf",
-					    "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf" };
-	static const char *const bad[] = { "", "\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xc3",
-					   "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xff", "\xe2\x82", "\xe2\x28\xa1" };
+	static const char *const good[] = { "a",
+					    "\xc2\x80",
+					    "\xdf\xbf",
+					    "\xe0\xa0\x80",
+					    "\xed\x9f\xbf",
+					    "\xef\xbf\xbf",
+					    "\xf0\x90\x80\x80",
+					    "\xf4\x8f\xbf\xbf" };
+	static const char *const bad[] = { "",
+					   "\x80",
+					   "\xc0\x80",
+					   "\xc1\xbf",
+					   "\xe0\x9f\xbf",
+					   "\xed\xa0\x80",
+					   "\xc3",
+					   "\xf0\x8f\xbf\xbf",
+					   "\xf4\x90\x80\x80",
+					   "\xff",
+					   "\xe2\x82",
+					   "\xe2\x28\xa1" };
 	uint32_t c = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {

@@ -3,16 +3,19 @@
 #include "test.h"
 
 static const struct template_var vars[] = {
-	{ "BINDIR", "/usr/bin" }, { "BIN", "x" }, { "N_1", "@BIN@" }, { "EMPTY", "" }, { "NONE", NULL },
-	{ "LF", "a\nExecStart=/bin/sh" }, { "CR", "a\rb" }, { NULL, NULL },
+	{ "BINDIR", "/usr/bin" }, { "BIN", "x" },   { "N_1", "@BIN@" },
+	{ "EMPTY", "" },	  { "NONE", NULL }, { "LF", "a\nExecStart=/bin/sh" },
+	{ "CR", "a\rb" },	  { NULL, NULL },
 };
 
-static void render_is(const char *file, int line, const char *text, const char *want, const char *msg)
+static void render_is(const char *file, int line, const char *text, const char *want,
+		      const char *msg)
 {
 	struct buf got CLEANUP(buf_release) = BUF_INIT;
 	struct err err = ERR_INIT;
 
-	test_int(file, line, template_render("t.service", text, strlen(text), vars, &got, &err), msg[0] ? -1 : 0);
+	test_int(file, line, template_render("t.service", text, strlen(text), vars, &got, &err),
+		 msg[0] ? -1 : 0);
 	test_str(file, line, got.data, want);
 	test_str(file, line, err.msg, msg);
 }
