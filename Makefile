@@ -118,6 +118,30 @@ units: $(UNITS) tools
 check-unit: units
 	$(Q)for t in $(UNITS); do echo "# $$t"; $$t || exit 1; done
 
+# The man page's lists of commands and options, and the completion, come out of the program's own tables.
+MAN := $(BUILD)/man/sysboxup.8 $(BUILD)/man/sysboxup.json.5
+
+$(BUILD)/man/%: installer/man/% scripts/manpage $(BUILD)/sysboxup
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)./scripts/manpage $(BUILD)/sysboxup $< > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/completion.bash: $(BUILD)/sysboxup
+	$(call say,GEN,$@)
+	$(Q)$(BUILD)/sysboxup completion bash > $@.tmp && mv $@.tmp $@
+
+man: $(MAN)
+
+install: $(BUILD)/sysboxup $(MAN) $(BUILD)/completion.bash
+	$(Q)install -D -m 0755 $(BUILD)/sysboxup $(DESTDIR)$(BINDIR)/sysboxup
+	$(Q)install -D -m 0644 $(BUILD)/man/sysboxup.8 $(DESTDIR)$(MANDIR)/man8/sysboxup.8
+	$(Q)install -D -m 0644 $(BUILD)/man/sysboxup.json.5 $(DESTDIR)$(MANDIR)/man5/sysboxup.json.5
+	$(Q)install -D -m 0644 $(BUILD)/completion.bash $(DESTDIR)$(COMPDIR)/sysboxup
+
+uninstall:
+	$(Q)rm -f $(DESTDIR)$(BINDIR)/sysboxup $(DESTDIR)$(MANDIR)/man8/sysboxup.8 \
+		$(DESTDIR)$(MANDIR)/man5/sysboxup.json.5 $(DESTDIR)$(COMPDIR)/sysboxup
+
 lint:
 	$(Q)./scripts/lint
 

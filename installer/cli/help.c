@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/help.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 static void fold(struct buf *b, unsigned int indent, const char *text)
@@ -70,10 +71,15 @@ void help_command(struct render *out, const struct command *c)
 	render_raw(out, b.data, b.len);
 }
 
-/* Text for roff: a backslash is written \e, a hyphen of a command line stays one, no line begins with a control character. */
-static void add_roff(struct buf *b, const char *text)
+/* A folded sentence as roff input: backslashes escaped, no line that begins with a control character. */
+static void add_sentence(struct buf *b, const char *text)
 {
-	for (const char *p = text; *p; p++) {
+	struct buf folded CLEANUP(buf_release) = BUF_INIT;
+
+	fold(&folded, 0, text);
+	for (const char *p = folded.data; *p; p++) {
+		if ((p == folded.data || p[-1] == '\n') && strchr(".'", *p))
+			buf_adds(b, "\\&");
 		if (*p == '\\')
 			buf_adds(b, "\\e");
 		else
@@ -84,12 +90,14 @@ static void add_roff(struct buf *b, const char *text)
 /* mdoc wants a new sentence on a new line. */
 static void add_paragraph(struct buf *b, const char *text)
 {
-	struct buf one CLEANUP(buf_release) = BUF_INIT;
+	const char *end;
 
-	add_roff(&one, text);
-	for (char *p = one.data; (p = strstr(p, ". ")); p++)
-		p[1] = '\n';
-	buf_addf(b, "%s\n", one.data);
+	for (; (end = strstr(text, ". ")); text = end + 2) {
+		char *sentence CLEANUP(freep) = xstrndup(text, (size_t)(end - text) + 1);
+
+		add_sentence(b, sentence);
+	}
+	add_sentence(b, text);
 }
 
 static void mdoc_option(struct buf *b, const struct option_spec *s)
@@ -100,9 +108,11 @@ static void mdoc_option(struct buf *b, const struct option_spec *s)
 	buf_addf(b, " Fl \\-%s", s->name);
 	if (s->arg)
 		buf_addf(b, " Ar %s", s->arg);
+	char *sentence CLEANUP(freep) = xasprintf("%s.", s->help);
+
+	*sentence = (char)toupper((unsigned char)*sentence);
 	buf_addc(b, '\n');
-	add_roff(b, s->help);
-	buf_adds(b, ".\n");
+	add_sentence(b, sentence);
 }
 
 static void mdoc_list(struct buf *b, const struct option_spec *s)
@@ -117,7 +127,7 @@ static void mdoc_command(struct buf *b, const struct command *c)
 {
 	buf_addf(b, ".It Cm %s", c->name);
 	if (*c->usage)
-		buf_addf(b, " %s", c->usage);
+		buf_addf(b, " Ar \"%s\"", c->usage);
 	buf_addc(b, '\n');
 	add_paragraph(b, c->about);
 	if (c->options->name)
