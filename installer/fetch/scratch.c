@@ -10,9 +10,11 @@
 /* mkdir is exclusive: a name that exists already is not ours. */
 static int make_below(struct scratch *s, const char *base)
 {
-	for (unsigned int n = 0; n < 1000; n++) {
+	closep(&s->base);
+	s->base = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (unsigned int n = 0; s->base >= 0 && n < 1000; n++) {
 		snprintf(s->path, sizeof(s->path), "%s/sysboxup-fetch.%d.%u", base, (int)getpid(), n);
-		if (!io_mkdirat(AT_FDCWD, s->path, 0700))
+		if (!io_mkdirat(s->base, path_basename(s->path), 0700))
 			return 0;
 		if (errno != EEXIST)
 			break;
@@ -27,7 +29,7 @@ int scratch_make(struct scratch *ret, struct err *err)
 
 	if (make_below(&s, "/run") < 0 && make_below(&s, "/tmp") < 0)
 		return err_errno(err, errno, "cannot make a directory below /run or /tmp");
-	s.fd = open(s.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	s.fd = openat(s.base, path_basename(s.path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s.fd < 0)
 		return err_errno(err, errno, "cannot open '%s'", s.path);
 	*ret = s;
@@ -39,6 +41,7 @@ void scratch_release(struct scratch *s)
 {
 	closep(&s->fd);
 	if (s->path[0])
-		fs_remove_tree(AT_FDCWD, s->path, NULL);
+		fs_remove_tree(s->base, path_basename(s->path), NULL);
+	closep(&s->base);
 	*s = (struct scratch)SCRATCH_INIT;
 }

@@ -6,11 +6,11 @@
 #include "base/err.h"
 
 struct scratch {
-	int fd;
+	int fd, base;
 	char path[64];		/* short: sockets of gpg must fit below it */
 };
 
-#define SCRATCH_INIT { .fd = -1 }
+#define SCRATCH_INIT { .fd = -1, .base = -1 }
 
 int scratch_make(struct scratch *ret, struct err *err);
 void scratch_release(struct scratch *s);

@@ -76,6 +76,34 @@ static void key_release(gpgme_key_t *k)
 		gpgme_key_unref(*k);
 }
 
+/* A key that is not pinned goes again: gpg stops at the first bad signature by a key that it has, and a stranger's must not be that one. */
+static int forget_stranger(struct check *c, const char *fpr)
+{
+	gpgme_key_t key CLEANUP(key_release) = NULL;
+	gpgme_error_t e;
+
+	if (strv_has(c->pinned, fpr))
+		return 0;
+	e = gpgme_get_key(c->ctx, fpr, &key, 0);
+	if (gpgme_err_code(e) == GPG_ERR_EOF)
+		return 0;
+	if (!e)
+		e = gpgme_op_delete_ext(c->ctx, key, GPGME_DELETE_FORCE);
+	return e ? fail(c, e, "cannot read the keyring") : 0;
+}
+
+static int forget_strangers(struct check *c, gpgme_import_result_t result)
+{
+	int rc = 0;
+
+	gpgme_result_ref(result);
+	for (gpgme_import_status_t s = result->imports; s && !rc; s = s->next)
+		if (s->fpr)
+			rc = forget_stranger(c, s->fpr);
+	gpgme_result_unref(result);
+	return rc;
+}
+
 static int import_keys(struct check *c, const void *keyring, size_t len)
 {
 	gpgme_data_t data CLEANUP(data_release) = NULL;
@@ -89,7 +117,7 @@ static int import_keys(struct check *c, const void *keyring, size_t len)
 	result = e ? NULL : gpgme_op_import_result(c->ctx);
 	if (!result || !result->considered)
 		return err_set(c->err, ERR_REFUSED, "cannot verify %s: the keyring holds no key", c->what);
-	return 0;
+	return forget_strangers(c, result);
 }
 
 /* --- one signature --- */
@@ -164,7 +192,8 @@ static void note(struct check *c, enum worth worth, const char *words, const cha
 		return;
 	err_quote(shown, sizeof(shown), fpr ? fpr : "");
 	c->worth = worth;
-	snprintf(c->why, sizeof(c->why), "its signature %s%s%s", words, *shown ? " " : "", shown);
+	snprintf(c->why, sizeof(c->why), "its signature %s%s%s%s", words, *shown ? " (key " : "", shown,
+		 *shown ? ")" : "");
 }
 
 static void judge(struct check *c, gpgme_signature_t sig)
@@ -178,7 +207,7 @@ static void judge(struct check *c, gpgme_signature_t sig)
 		return;
 	}
 	if (gpgme_err_code(sig->status) == GPG_ERR_BAD_SIGNATURE) {
-		note(c, FORGED, "does not belong to this text; it names key", key->subkeys->fpr);
+		note(c, FORGED, "does not belong to this text", key->subkeys->fpr);
 		return;
 	}
 	words = flaw(sig, key);
@@ -187,14 +216,14 @@ static void judge(struct check *c, gpgme_signature_t sig)
 
 static int check_signatures(struct check *c, gpgme_data_t sig, gpgme_data_t text)
 {
-	gpgme_error_t e = gpgme_op_verify(c->ctx, sig, text, NULL);
-	gpgme_verify_result_t result = gpgme_op_verify_result(c->ctx);
+	gpgme_verify_result_t result;
 
-	if (e && gpgme_err_code(e) != GPG_ERR_NO_DATA && gpgme_err_code(e) != GPG_ERR_BAD_DATA)
-		return fail(c, e, "gpg failed");
-	if (e || !result || !result->signatures)
+	/* What it returns does not count: gpg has many words for what is no signature, and a signature has a status of its own. */
+	gpgme_op_verify(c->ctx, sig, text, NULL);
+	result = gpgme_op_verify_result(c->ctx);
+	if (!result || !result->signatures)
 		return err_set(c->err, ERR_REFUSED, "%s is not signed", c->what);
-	/* A list first: gpgme_get_key, called by judge, replaces the result that the context holds. */
+	/* gpgme_get_key, called by judge, replaces the result that the context holds. */
 	gpgme_result_ref(result);
 	for (gpgme_signature_t s = result->signatures; s; s = s->next)
 		judge(c, s);

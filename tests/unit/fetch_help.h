@@ -30,7 +30,9 @@ __attribute__((unused)) static void dir_make(void)
 
 __attribute__((unused)) static void dir_remove(void)
 {
-	fs_remove_tree(AT_FDCWD, test_dir, NULL);
+	int base CLEANUP(closep) = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	fs_remove_tree(base, path_basename(test_dir), NULL);
 	closep(&test_dirfd);
 	test_dirfd = -1;
 }

@@ -71,7 +71,7 @@ TEST(unknown, "an unknown key is refused with its path, its line and the nearest
 TEST(types, "a wrong type is refused and both types are named")
 {
 	check_refused("{ \"sysbox\": { \"default_runtime\": \"yes\" } }",
-		      "'p.json', line 1: 'sysbox.default_runtime' must be a boolean, not a string");
+		      "'p.json', line 1: 'sysbox.default_runtime' must be true or false, not a string");
 	check_refused("{ \"docker\": {\n\"settings\": [] } }",
 		      "'p.json', line 2: 'docker.settings' must be an object, not an array");
 	check_refused("{ \"sysbox\": null }", "'p.json', line 1: 'sysbox' must be an object, not null");
