@@ -68,5 +68,6 @@ int debconf_wait(const struct root *r, unsigned int seconds, struct report *rep,
 
 /* ---- packages_undo.c ---- */
 int packages_undo(struct action *a, struct action_ctx *ctx, struct err *err);
+int packages_sync(const struct root *r, struct err *err);	/* syncfs of what dpkg wrote */
 
 #endif

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kind "packages". Commit is dpkg in the shield, in the batches that apt's plan has; where its outcome cannot be known beforehand
+ * the record holds the whole before-state instead (packages_before.c), and undo compares and puts right (packages_undo.c).
+ */
+#include "actions/packages_data.h"
+
+#include "actions/kinds.h"
+
+extern const struct action_ops packages_ops;
+
+static void packages_release(struct action *a)
+{
+	struct packages *d = a->data;
+
+	strv_release(&d->names);
+	strv_release(&d->autos);
+	pkg_plan_release(&d->plan);
+	free(d->name);
+	free(d->version);
+	free(d->arch);
+	free(d->expected);
+	free(d->old_file);
+	json_free(d->before);
+	free(d);
+}
+
+struct action *action_packages(const char *step, const char *const *names, const char *name, const char *version,
+			       const char *arch, bool remove)
+{
+	struct packages *d = xcalloc(1, sizeof(*d));
+
+	if (names)
+		strv_addv(&d->names, names);
+	d->name = xstrdup(name);
+	d->version = xstrdup(version);
+	d->arch = xstrdup(arch);
+	d->remove = remove;
+	return action_new(&packages_ops, "packages", step, RANK_FILES, d);
+}
+
+/* ---- commit ---- */
+
+static int commit_remove(struct packages *d, struct action_ctx *ctx, struct err *err)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT, autos CLEANUP(strv_release) = STRV_INIT;
+
+	for (size_t i = 0; i < d->plan.n; i++) {
+		strv_add(&names, d->plan.v[i].name);
+		if (json_get_bool(before_package(d, d->plan.v[i].name), "auto", false))
+			strv_add(&autos, d->plan.v[i].name);
+	}
+	return apt_mark(ctx, "manual", &autos, err) || dpkg_purge(ctx, &names, false, err) ? -1 : 0;
+}
+
+static int commit_install(struct packages *d, struct action_ctx *ctx, struct err *err)
+{
+	return dpkg_install_plan(ctx, &d->plan, err) || apt_mark(ctx, "auto", &d->autos, err) ? -1 : 0;
+}
+
+static int packages_commit(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	struct packages *d = a->data;
+
+	if (!d->plan.n)
+		return 0;
+	if (d->remove ? commit_remove(d, ctx, err) : commit_install(d, ctx, err))
+		return -1;
+	return packages_sync(ctx->root, err);
+}
+
+static int verify_op(const struct packages *d, const struct pkg_op *op, struct action_ctx *ctx, const struct pkg_ops *ops, struct err *err)
+{
+	struct pkg_status st = { 0 };
+
+	if (ops->status(ctx->host, op->name, &st, err))
+		return -1;
+	bool installed = st.known && str_eq(st.state, "installed") && (d->remove || str_eq(st.version, op->new_version));
+	bool right = d->remove ? !st.known || str_eq(st.state, "not-installed") : installed;
+	char *now CLEANUP(freep) = st.known ? xasprintf("%s %s", st.state, st.version ? st.version : "") : xstrdup("not installed");
+	pkg_status_release(&st);
+	return right ? 0 : err_set(err, ERR_FAILED, "package '%s' is %s", op->name, now);
+}
+
+static int packages_verify(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	struct packages *d = a->data;
+	const struct pkg_ops *ops = pkg_backend(ctx->host);
+
+	for (size_t i = 0; ops && i < d->plan.n; i++)
+		if (verify_op(d, &d->plan.v[i], ctx, ops, err))
+			return -1;
+	return 0;
+}
+
+/* ---- later ---- */
+
+/* The version of the catalog's package after (and before) an action; NULL: not installed. */
+static const char *version_after(const struct packages *d)
+{
+	const struct pkg_op *op = d->name ? packages_op(d, d->name) : NULL;
+
+	return op && op->what != PKG_REMOVE ? op->new_version : NULL;
+}
+
+static const char *version_before(const struct packages *d)
+{
+	return d->name && before_installed(d, d->name) ? json_get_str(before_package(d, d->name), "version") : NULL;
+}
+
+/* Dependencies that these transactions brought go with the package, if still automatic and needed by nobody then. */
+static void copy_new(struct packages *to, const struct packages *from)
+{
+	for (size_t i = 0; i < from->plan.n; i++) {
+		const struct pkg_op *op = &from->plan.v[i];
+		if (op->what != PKG_INSTALL || packages_op(to, op->name))
+			continue;
+		plan_copy_op(&to->plan, op);
+		if (!str_eq(op->name, from->name))
+			strv_add(&to->names, op->name);
+	}
+}
+
+static struct action *invert_to_absent(const struct packages *o, const struct packages *n)
+{
+	struct action *a = action_packages("rollback", NULL, n->name, version_after(n), n->arch, true);
+	struct packages *d = a->data;
+	const struct pkg_op *now = n->name ? packages_op(n, n->name) : NULL;
+
+	d->inverted = true;
+	d->expected = xstrdup(version_after(n));
+	if (now && now->what == PKG_UPGRADE)
+		plan_copy_op(&d->plan, now);
+	copy_new(d, n);
+	copy_new(d, o);
+	return a;
+}
+
+/* A version comes back from its file: kept by the upgrade (old_file) or by the removal (the op's own). */
+static struct action *invert_to_version(const struct packages *o, const struct packages *n, const char *version)
+{
+	struct action *a = action_packages("rollback", NULL, o->name, version, o->arch, false);
+	struct packages *d = a->data;
+	const struct pkg_op *removed = packages_op(o, o->name);
+	struct pkg_op op = { .what = PKG_UPGRADE, .name = o->name, .new_version = (char *)version, .arch = o->arch };
+
+	d->inverted = true;
+	d->expected = xstrdup(version_after(n));
+	op.file = o->remove ? removed->file : o->old_file;
+	memcpy(op.sha256, o->remove ? removed->sha256 : o->old_sha256, sizeof(op.sha256));
+	plan_copy_op(&d->plan, &op);
+	return a;
+}
+
+/* Those that a removal took along come back with it, by name or file: apt fetches what the package needs. */
+static int packages_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+{
+	const struct packages *o = oldest->action->data, *n = newest->action->data;
+	const char *before = version_before(o), *after = version_after(n);
+
+	*ret = NULL;
+	if (!o->plan.n && !n->plan.n)
+		return 0;
+	if (before && !str_eq(before, after))
+		*ret = invert_to_version(o, n, before);
+	else if (!before && !n->remove)
+		*ret = invert_to_absent(o, n);
+	return 0;
+}
+
+static const char *const op_words[] = { [PKG_INSTALL] = "install", [PKG_UPGRADE] = "upgrade", [PKG_REMOVE] = "remove",
+					[PKG_CONFIGURE_STRANGER] = "configure" };
+
+static struct json *op_encode(const struct pkg_op *op)
+{
+	struct json *j = json_obj();
+
+	json_set_str(j, "what", op_words[op->what]);
+	json_set_str(j, "name", op->name);
+	json_set(j, "old_version", json_str(op->old_version));
+	json_set(j, "new_version", json_str(op->new_version));
+	json_set(j, "arch", json_str(op->arch));
+	json_set(j, "file", json_str(op->file));
+	json_set_str(j, "sha256", op->sha256);
+	json_set_i64(j, "batch", op->batch);
+	return j;
+}
+
+static int op_decode(struct pkg_plan *plan, const struct json *j, struct err *err)
+{
+	const char *what = json_get_str(j, "what"), *sha256 = json_get_str(j, "sha256");
+	struct pkg_op op = { .name = (char *)json_get_str(j, "name"), .old_version = (char *)json_get_str(j, "old_version"),
+			     .new_version = (char *)json_get_str(j, "new_version"), .arch = (char *)json_get_str(j, "arch"),
+			     .file = (char *)json_get_str(j, "file"), .batch = (unsigned int)json_get_i64(j, "batch", 0) };
+
+	if (sha256 && digest_valid(sha256))
+		memcpy(op.sha256, sha256, sizeof(op.sha256));
+	for (size_t i = 0; i < ARRAY_SIZE(op_words) && op.name; i++) {
+		if (!str_eq(what, op_words[i]))
+			continue;
+		op.what = i;
+		plan_copy_op(plan, &op);
+		return 0;
+	}
+	return err_set(err, ERR_FAILED, "a package without name or operation");
+}
+
+static struct json *names_encode(const struct strv *names)
+{
+	struct json *j = json_arr();
+
+	for (size_t i = 0; i < names->n; i++)
+		json_add_str(j, names->v[i]);
+	return j;
+}
+
+static void names_decode(const struct json *j, struct strv *ret)
+{
+	for json_each(s, j)
+		if (json_string(s))
+			strv_add(ret, json_string(s));
+}
+
+static int packages_encode(const struct action *a, struct json *j)
+{
+	const struct packages *d = a->data;
+	struct json *plan = json_arr();
+
+	for (size_t i = 0; i < d->plan.n; i++)
+		json_add(plan, op_encode(&d->plan.v[i]));
+	json_set(j, "names", names_encode(&d->names));
+	json_set(j, "name", json_str(d->name));
+	json_set(j, "version", json_str(d->version));
+	json_set(j, "arch", json_str(d->arch));
+	json_set_bool(j, "remove", d->remove);
+	json_set_bool(j, "inverted", d->inverted);
+	json_set(j, "plan", plan);
+	json_set(j, "autos", names_encode(&d->autos));
+	json_set(j, "old_file", json_str(d->old_file));
+	json_set_str(j, "old_sha256", d->old_sha256);
+	json_set(j, "before", d->before ? json_dup(d->before) : json_null());
+	return 0;
+}
+
+static int packages_decode(struct action *a, const struct json *j, struct err *err)
+{
+	struct packages *d = xcalloc(1, sizeof(*d));
+	const char *old_sha256 = json_get_str(j, "old_sha256");
+	const struct json *before = json_get(j, "before");
+
+	a->data = d;
+	names_decode(json_get(j, "names"), &d->names);
+	names_decode(json_get(j, "autos"), &d->autos);
+	d->name = xstrdup(json_get_str(j, "name"));
+	d->version = xstrdup(json_get_str(j, "version"));
+	d->arch = xstrdup(json_get_str(j, "arch"));
+	d->remove = json_get_bool(j, "remove", false);
+	d->inverted = json_get_bool(j, "inverted", false);
+	d->old_file = xstrdup(json_get_str(j, "old_file"));
+	if (old_sha256 && digest_valid(old_sha256))
+		memcpy(d->old_sha256, old_sha256, sizeof(d->old_sha256));
+	if (before && json_type(before) == JSON_OBJECT)
+		d->before = json_dup(before);
+	for json_each(op, json_get(j, "plan"))
+		if (op_decode(&d->plan, op, err))
+			return -1;
+	return 0;
+}
+
+/* ---- shown ---- */
+
+static void describe_others(const struct packages *d, struct buf *line)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+
+	for (size_t i = 0; i < d->plan.n; i++)
+		if (!str_eq(d->plan.v[i].name, d->name))
+			strv_add(&names, d->plan.v[i].name);
+	for (size_t i = 0; i < d->names.n; i++)
+		if (!strv_has(&names, d->names.v[i]))
+			strv_add(&names, d->names.v[i]);
+	char *list CLEANUP(freep) = strv_join(&names, ", ");
+	if (names.n)
+		buf_addf(line, "%s%s", d->name ? ", with " : " ", list);
+	if (!d->remove && !d->plan.n && d->name)
+		buf_adds(line, " and what it depends on");
+	if (d->remove && names.n)
+		buf_adds(line, " if nobody else needs them");
+}
+
+static void packages_describe(const struct action *a, const struct action_ctx *ctx, struct report *r)
+{
+	const struct packages *d = a->data;
+	struct buf line CLEANUP(buf_release) = BUF_INIT;
+	const char *version = version_after(d) ? version_after(d) : d->version;
+
+	buf_adds(&line, d->remove ? "remove" : "install");
+	if (d->name)
+		buf_addf(&line, " %s%s%s (dpkg)", d->name, !d->remove && version ? " " : "", !d->remove && version ? version : "");
+	describe_others(d, &line);
+	report_change(r, a->key, "%s", line.data);
+}
+
+static struct json *packages_index(const struct action *a, const struct root *root)
+{
+	const struct packages *d = a->data;
+	struct json *j, *versions;
+
+	if (d->remove || !d->plan.n)
+		return NULL;
+	j = json_obj();
+	versions = json_obj();
+	for (size_t i = 0; i < d->plan.n; i++)
+		json_set_str(versions, d->plan.v[i].name, d->plan.v[i].new_version);
+	json_set_str(j, "state", "installed");
+	json_set(j, "name", json_str(d->name));
+	json_set(j, "packages", versions);
+	json_set(j, "automatic", names_encode(&d->autos));
+	return j;
+}
+
+/* Only the package itself: its dependencies get security updates. */
+static enum report_state packages_drift(const struct json *entry, const char *key, const struct action_ctx *ctx, struct buf *found)
+{
+	const struct pkg_ops *ops = pkg_backend(ctx->host);
+	const char *name = json_get_str(entry, "name");
+	const char *version = name ? json_get_str(json_get(entry, "packages"), name) : NULL;
+	struct pkg_status st = { 0 };
+	struct err err = ERR_INIT;
+
+	if (!version)
+		return STATE_OK;
+	if (!ops || ops->status(ctx->host, name, &st, &err))
+		return STATE_UNKNOWN;
+	bool same = st.known && str_eq(st.state, "installed") && str_eq(st.version, version);
+	if (!same)
+		buf_addf(found, "%s is %s%s%s, not %s", name, st.known ? st.state : "not installed", st.version ? " " : "",
+			 st.version ? st.version : "", version);
+	pkg_status_release(&st);
+	return same ? STATE_OK : STATE_BAD;
+}
+
+const struct action_ops packages_ops = {
+	.kind = "packages",
+	.prepare = packages_prepare,
+	.commit = packages_commit,
+	.undo = packages_undo,
+	.verify = packages_verify,
+	.invert = packages_invert,
+	.encode = packages_encode,
+	.decode = packages_decode,
+	.describe = packages_describe,
+	.index = packages_index,
+	.drift = packages_drift,
+	.release = packages_release,
+};

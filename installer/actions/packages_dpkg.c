@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dpkg in the shield, and the small tools beside it (facts/dpkg-tried.md sections 2 to 4). */
+#include "actions/packages_data.h"
+
+#include "sys/clock.h"
+#include "sys/fs.h"
+#include "sys/io.h"
+#include "sys/proc.h"
+#include "sys/shield.h"
+
+#include <errno.h>
+#include <sys/file.h>
+
+#define SCRATCH STATE_DIR "/shield"
+#define DEBCONF_LOCKED "is locked by another process"
+
+enum { DPKG_SECONDS = 1800, TOOL_SECONDS = 120, DEBCONF_SECONDS = 60, POLL_MS = 50 };
+
+struct noted {
+	const struct action_ctx *ctx;
+	struct err err;
+};
+
+static void note_started(void *user, pid_t init, uint64_t starttime)
+{
+	struct noted *n = user;
+
+	(void)state_note_child(n->ctx->state, init, starttime, &n->err);
+}
+
+static int shield_run_dpkg(const struct action_ctx *ctx, struct proc *p, int *ret_status, struct err *err)
+{
+	const char *sockets[] = { ctx->host->docker.socket, NULL };
+	struct noted noted = { ctx, ERR_INIT };
+	struct shield s = { .root = ctx->root, .scratch = SCRATCH, .data_root = ctx->host->docker.data_root,
+			    .sockets = sockets, .on_started = note_started, .user = &noted };
+
+	if (fs_mkdir_path(ctx->root, SCRATCH, 0700, err) || shield_run(&s, p, ret_status, err))
+		return -1;
+	if (err_is_set(&noted.err)) {
+		*err = noted.err;
+		return -1;
+	}
+	return state_note_child(ctx->state, 0, 0, err);
+}
+
+/* The last line that dpkg or a script wrote before it gave up. */
+static int dpkg_failed(const struct buf *errout, const char *what, int status, struct err *err)
+{
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+	const char *why = "";
+	char quoted[512];
+
+	str_split(&lines, errout->data, '\n');
+	for (size_t i = 0; i < lines.n; i++)
+		if (*lines.v[i] && (!*why || strstr(lines.v[i], "error") || strstr(lines.v[i], "problem")))
+			why = lines.v[i];
+	err_quote(quoted, sizeof(quoted), why);
+	return err_set(err, ERR_FAILED, "dpkg %s failed (exit status %d): %s", what, status, quoted);
+}
+
+static int dpkg_once(const struct action_ctx *ctx, const struct strv *argv, const char *input, struct buf *errout,
+		     int *ret_status, struct err *err)
+{
+	struct proc p = PROC_INIT;
+
+	p.argv = (const char *const *)argv->v;
+	p.timeout = DPKG_SECONDS;
+	p.log = ctx->rep;
+	p.ret_errout = errout;
+	if (input) {
+		p.input = input;
+		p.input_len = strlen(input);
+	}
+	return shield_run_dpkg(ctx, &p, ret_status, err);
+}
+
+static int dpkg_run(const struct action_ctx *ctx, const struct strv *argv, const char *input, struct err *err)
+{
+	struct buf errout CLEANUP(buf_release) = BUF_INIT;
+	int status;
+
+	if (dpkg_once(ctx, argv, input, &errout, &status, err))
+		return -1;
+	if (status && strstr(errout.data, DEBCONF_LOCKED)) {
+		buf_clear(&errout);
+		if (debconf_wait(ctx->root, DEBCONF_SECONDS, ctx->rep, err) || dpkg_once(ctx, argv, input, &errout, &status, err))
+			return -1;
+	}
+	return status ? dpkg_failed(&errout, argv->v[argv->n > 1 ? 1 : 0], status, err) : 0;
+}
+
+static void dpkg_argv(struct strv *argv, const char *verb)
+{
+	strv_add(argv, "dpkg");
+	strv_add(argv, verb);
+}
+
+static int run_names(const struct action_ctx *ctx, const char *verb, const char *option, const struct strv *names, struct err *err)
+{
+	struct strv argv CLEANUP(strv_release) = STRV_INIT;
+
+	if (!names->n)
+		return 0;
+	dpkg_argv(&argv, verb);
+	if (option)
+		strv_add(&argv, option);
+	strv_addv(&argv, (const char *const *)names->v);
+	return dpkg_run(ctx, &argv, NULL, err);
+}
+
+static int install_batch(const struct action_ctx *ctx, const struct pkg_plan *plan, unsigned int batch, struct err *err)
+{
+	struct strv files CLEANUP(strv_release) = STRV_INIT;
+
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->v[i].batch == batch && plan->v[i].file)
+			strv_add(&files, plan->v[i].file);
+	return run_names(ctx, "--install", "--force-confold", &files, err);
+}
+
+int dpkg_install_plan(const struct action_ctx *ctx, const struct pkg_plan *plan, struct err *err)
+{
+	unsigned int last = 0;
+
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->v[i].batch > last)
+			last = plan->v[i].batch;
+	for (unsigned int batch = 0; batch <= last; batch++)
+		if (install_batch(ctx, plan, batch, err))
+			return -1;
+	return 0;
+}
+
+int dpkg_install_file(const struct action_ctx *ctx, const char *file, struct err *err)
+{
+	struct strv files CLEANUP(strv_release) = STRV_INIT;
+
+	strv_add(&files, file);
+	return run_names(ctx, "--install", "--force-confold", &files, err);
+}
+
+int dpkg_purge(const struct action_ctx *ctx, const struct strv *names, bool force, struct err *err)
+{
+	return run_names(ctx, "--purge", force ? "--force-remove-reinstreq" : NULL, names, err);
+}
+
+int dpkg_remove(const struct action_ctx *ctx, const struct strv *names, bool force, struct err *err)
+{
+	return run_names(ctx, "--remove", force ? "--force-remove-reinstreq" : NULL, names, err);
+}
+
+int dpkg_configure(const struct action_ctx *ctx, const struct strv *names, struct err *err)
+{
+	return run_names(ctx, "--configure", "--force-confold", names, err);
+}
+
+int dpkg_select(const struct action_ctx *ctx, const char *name, const char *want, struct err *err)
+{
+	struct strv argv CLEANUP(strv_release) = STRV_INIT;
+	char *line CLEANUP(freep) = xasprintf("%s %s\n", name, want);
+
+	dpkg_argv(&argv, "--set-selections");
+	return dpkg_run(ctx, &argv, line, err);
+}
+
+/* Not in the shield: they run no script and are asked before anything is changed, or change apt's marks only. */
+static int tool_run(const struct strv *argv, struct report *log, struct buf *out, struct buf *errout, int *ret_status,
+		    struct err *err)
+{
+	struct proc p = PROC_INIT;
+
+	p.argv = (const char *const *)argv->v;
+	p.timeout = TOOL_SECONDS;
+	p.log = log;
+	p.ret_out = out;
+	p.ret_errout = errout;
+	return proc_run(&p, ret_status, err);
+}
+
+int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *names, struct err *err)
+{
+	struct strv argv CLEANUP(strv_release) = STRV_INIT;
+
+	if (!names->n)
+		return 0;
+	strv_add(&argv, "apt-mark");
+	strv_add(&argv, mark);
+	strv_addv(&argv, (const char *const *)names->v);
+	return tool_run(&argv, ctx->rep, NULL, NULL, NULL, err);
+}
+
+/* dpkg -I FILE conffiles, -f FILE Installed-Size, -c FILE; a part that the package has not: *ret_ok false, nothing in ret. */
+int dpkg_deb(const char *option, const char *file, const char *field, struct buf *ret, bool *ret_ok, struct err *err)
+{
+	struct strv argv CLEANUP(strv_release) = STRV_INIT;
+	struct buf errout CLEANUP(buf_release) = BUF_INIT;
+	int status;
+
+	strv_add(&argv, "dpkg-deb");
+	strv_add(&argv, option);
+	strv_add(&argv, file);
+	if (field)
+		strv_add(&argv, field);
+	if (tool_run(&argv, NULL, ret, &errout, &status, err))
+		return -1;
+	*ret_ok = !status;
+	return 0;
+}
+
+/* "dpkg: dependency problems prevent removal of jq:" names what somebody else still needs. */
+static bool drop_needed(struct strv *names, const char *errout)
+{
+	static const char mark[] = "prevent removal of ";
+	struct strv kept = STRV_INIT, needed CLEANUP(strv_release) = STRV_INIT;
+
+	for (const char *p = errout; (p = strstr(p, mark));) {
+		p += strlen(mark);
+		strv_take(&needed, xstrndup(p, strcspn(p, ":\n")));
+	}
+	for (size_t i = 0; i < names->n; i++) {
+		char *plain CLEANUP(freep) = xstrndup(names->v[i], strcspn(names->v[i], ":"));
+		if (!strv_has(&needed, plain))
+			strv_add(&kept, names->v[i]);
+	}
+	bool dropped = kept.n < names->n;
+	strv_release(names);
+	*names = kept;
+	return dropped;
+}
+
+static int still_needed(const struct buf *errout, const char *keep, struct err *err)
+{
+	char quoted[512];
+
+	err_quote(quoted, sizeof(quoted), errout->data);
+	return err_set(err, ERR_REFUSED, "'%s' cannot be removed: %s", keep ? keep : "the packages", quoted);
+}
+
+int dpkg_purgeable(const struct action_ctx *ctx, struct strv *names, const char *keep, struct err *err)
+{
+	while (names->n) {
+		struct strv argv CLEANUP(strv_release) = STRV_INIT;
+		struct buf out CLEANUP(buf_release) = BUF_INIT, errout CLEANUP(buf_release) = BUF_INIT;
+		int status;
+
+		dpkg_argv(&argv, "--no-act");
+		strv_add(&argv, "--force-remove-reinstreq");
+		strv_add(&argv, "--purge");
+		strv_addv(&argv, (const char *const *)names->v);
+		if (tool_run(&argv, NULL, &out, &errout, &status, err))
+			return -1;
+		if (!status)
+			return 0;
+		bool had = keep && strv_has(names, keep);
+		if (!drop_needed(names, errout.data) || (had && !strv_has(names, keep)))
+			return still_needed(&errout, keep, err);
+	}
+	return 0;
+}
+
+/* debconf flocks its database; a script that meets the lock fails half-configured (facts/dpkg-tried.md 2.2). */
+int debconf_wait(const struct root *r, unsigned int seconds, struct report *rep, struct err *err)
+{
+	static const char path[] = "/var/cache/debconf/config.dat";
+	uint64_t deadline = clock_boot_ms() + (uint64_t)seconds * 1000;
+	int fd CLEANUP(closep) = root_openat(r, path, O_RDONLY, 0);
+	bool said = false;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, errno, "cannot open '%s'", path);
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_errno(err, errno, "cannot ask for the lock of '%s'", path);
+		if (clock_boot_ms() >= deadline) {
+			err_set(err, ERR_REFUSED, "debconf's '%s' was not free within %u s: another program is asking questions", path, seconds);
+			return err_remedy(err, "let that program finish, then try again");
+		}
+		if (!said)
+			report_info(rep, "waiting for '%s', locked by another process", path);
+		said = true;
+		clock_pause_ms(POLL_MS);
+	}
+	return 0;
+}

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* prepare of kind "packages": everything fetched, hashed, asked and recorded; nothing outside of our own state is changed. */
+#include "actions/packages_data.h"
+
+#include "backends/pkg/aptsim.h"
+#include "fetch/package.h"
+#include "sys/fs.h"
+#include "sys/io.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum { DEBCONF_SECONDS = 60 };
+#define SLACK (16ULL * 1024 * 1024)
+
+static unsigned int lock_seconds = 120;
+
+void packages_set_lock_seconds(unsigned int seconds)
+{
+	lock_seconds = seconds;
+}
+
+unsigned int packages_lock_seconds(void)
+{
+	return lock_seconds;
+}
+
+const struct pkg_op *packages_op(const struct packages *d, const char *name)
+{
+	for (size_t i = 0; i < d->plan.n; i++)
+		if (str_eq(d->plan.v[i].name, name))
+			return &d->plan.v[i];
+	return NULL;
+}
+
+void plan_copy_op(struct pkg_plan *p, const struct pkg_op *op)
+{
+	struct pkg_op copy = *op;
+
+	copy.name = xstrdup(op->name);
+	copy.old_version = xstrdup(op->old_version);
+	copy.new_version = xstrdup(op->new_version);
+	copy.arch = xstrdup(op->arch);
+	copy.file = xstrdup(op->file);
+	p->v = xreallocarray(p->v, p->n + 1, sizeof(*p->v));
+	p->v[p->n++] = copy;
+}
+
+/* ---- package files ---- */
+
+static int open_dir(const struct root *r, const char *path, struct err *err)
+{
+	int fd = root_openat(r, path, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0)
+		err_errno(err, errno, "cannot open '%s'", path);
+	return fd;
+}
+
+/* A second name in debs/ for a verified package of the cache: apt and dpkg want one that ends in .deb. */
+static int link_deb(const struct root *r, const struct package *pkg, const char *arch, char **ret, struct err *err)
+{
+	struct pkg_op op = { .name = pkg->deb.control.package, .new_version = pkg->deb.control.version, .arch = (char *)arch };
+	char *name CLEANUP(freep) = apt_archive_name(&op);
+	char *dir CLEANUP(freep) = path_dirname(pkg->cached);
+
+	if (fs_mkdir_path(r, DEBS_DIR, 0700, err))
+		return -1;
+	int from CLEANUP(closep) = open_dir(r, dir, err);
+	int to CLEANUP(closep) = from < 0 ? -1 : open_dir(r, DEBS_DIR, err);
+	if (to < 0 || fs_unlink(to, name, err))
+		return -1;
+	if (io_linkat(from, path_basename(pkg->cached), to, name) || io_fsync(to))
+		return err_errno(err, errno, "cannot put '%s' into '%s'", name, DEBS_DIR);
+	*ret = path_join(DEBS_DIR, name);
+	return 0;
+}
+
+static int fetch_entry(const struct action_ctx *ctx, const struct catalog_entry *entry, const char *file, char **ret,
+		       struct err *err)
+{
+	struct package pkg = { .fd = -1 };
+
+	if (package_fetch(&pkg, ctx->root, entry, ctx->profile, file, ctx->rep, err))
+		return -1;
+	int got = link_deb(ctx->root, &pkg, entry->arch, ret, err);
+	package_release(&pkg);
+	return got;
+}
+
+static int fetch_wanted(const struct packages *d, const struct action_ctx *ctx, const struct catalog *c, char **ret, struct err *err)
+{
+	const struct catalog_entry *e = package_choose(c, d->name, d->version ? d->version : "latest", d->arch, ctx->package_file, err);
+
+	return e ? fetch_entry(ctx, e, ctx->package_file, ret, err) : -1;
+}
+
+/* The Version field of upstream's packages: 0.7.0.linux; 0.5.0 was 0.5.0-0.linux. */
+static bool entry_is(const struct catalog_entry *e, const struct packages *d, const char *package_version)
+{
+	char *dotted CLEANUP(freep) = xasprintf("%s.linux", e->version), *dashed CLEANUP(freep) = xasprintf("%s-0.linux", e->version);
+
+	return str_eq(e->name, d->name) && str_eq(e->arch, d->arch) &&
+	       (str_eq(e->package_version, package_version) || str_eq(dotted, package_version) || str_eq(dashed, package_version));
+}
+
+static int hash_file(const struct root *r, const char *path, char hex[DIGEST_HEX + 1], struct err *err)
+{
+	int fd CLEANUP(closep) = root_openat(r, path, O_RDONLY, 0);
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open '%s'", path);
+	return fs_copy_fd(fd, -1, UINT64_MAX, hex, err);
+}
+
+static bool file_is(const struct root *r, const char *path, const char *sha256)
+{
+	struct err ignored = ERR_INIT;
+	char hex[DIGEST_HEX + 1];
+
+	return path && !hash_file(r, path, hex, &ignored) && str_eq(hex, sha256);
+}
+
+static int cannot_undo(const struct packages *d, const char *version, struct err *err)
+{
+	err_set(err, ERR_REFUSED, "this could not be undone: the package file of %s %s, which is installed, is neither here nor in the catalog",
+		d->name, version);
+	return err_remedy(err, "remove %s yourself first, or name a catalog that has version %s", d->name, version);
+}
+
+/* The .deb of a version that is installed, for undo: of ours in debs/, else by the catalog. */
+static int find_old(const struct packages *d, const struct action_ctx *ctx, const struct catalog *c, const char *version,
+		    char **ret, struct err *err)
+{
+	struct pkg_op op = { .name = d->name, .new_version = (char *)version, .arch = d->arch };
+	char *name CLEANUP(freep) = apt_archive_name(&op);
+	char *path CLEANUP(freep) = path_join(DEBS_DIR, name);
+
+	if (root_exists(ctx->root, path)) {
+		*ret = STEAL(path);
+		return 0;
+	}
+	for (size_t i = 0; i < c->n; i++)
+		if (entry_is(&c->v[i], d, version))
+			return fetch_entry(ctx, &c->v[i], NULL, ret, err);
+	return cannot_undo(d, version, err);
+}
+
+static int keep_old(struct packages *d, const struct action_ctx *ctx, const struct catalog *c, struct err *err)
+{
+	const struct pkg_op *op = d->name ? packages_op(d, d->name) : NULL;
+
+	if (!op || op->what != PKG_UPGRADE || !op->old_version)
+		return 0;
+	free(STEAL(d->old_file));
+	if (find_old(d, ctx, c, op->old_version, &d->old_file, err))
+		return -1;
+	return hash_file(ctx->root, d->old_file, d->old_sha256, err);
+}
+
+/* ---- what the packages bring ---- */
+
+static void take_units(const char *listing, struct strv *units)
+{
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+
+	str_split(&lines, listing, '\n');
+	for (size_t i = 0; i < lines.n; i++) {
+		char *path = strstr(lines.v[i], " ./");
+		char *target = path ? strstr(path, " -> ") : NULL;
+		if (target)
+			*target = '\0';
+		if (path && strstr(path, "/systemd/system/") && *path_basename(path) && !strv_has(units, path_basename(path)))
+			strv_add(units, path_basename(path));
+	}
+}
+
+static void take_conffiles(const char *text, struct strv *conffiles)
+{
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+
+	str_split(&lines, text, '\n');
+	for (size_t i = 0; i < lines.n; i++) {
+		const char *path = strchr(lines.v[i], '/');	/* a flag such as remove-on-upgrade may stand before it */
+		if (path && !strv_has(conffiles, path))
+			strv_add(conffiles, path);
+	}
+}
+
+static int look_into(const char *file, struct deb_lists *lists, uint64_t *bytes, struct err *err)
+{
+	struct buf files CLEANUP(buf_release) = BUF_INIT, conf CLEANUP(buf_release) = BUF_INIT, size CLEANUP(buf_release) = BUF_INIT;
+	bool ok, has_conf, has_size;
+	uint64_t kib;
+
+	if (dpkg_deb("--contents", file, NULL, &files, &ok, err) || dpkg_deb("--info", file, "conffiles", &conf, &has_conf, err) ||
+	    dpkg_deb("--field", file, "Installed-Size", &size, &has_size, err))
+		return -1;
+	if (!ok)
+		return err_set(err, ERR_REFUSED, "'%s' is not a package that dpkg can read", file);
+	take_units(files.data, &lists->units);
+	if (has_conf)
+		take_conffiles(conf.data, &lists->conffiles);
+	if (has_size && !str_to_u64(str_trim(size.data), UINT32_MAX, &kib))
+		*bytes += kib * 1024;
+	return 0;
+}
+
+/* Conffiles of what is there already, from its paragraph: "PATH HASH [obsolete]" on each line. */
+static void installed_conffiles(const struct buf *status, const char *name, struct strv *conffiles)
+{
+	struct stanza s;
+	char *text CLEANUP(freep) = dpkgdb_find(status, name, &s) ? stanza_lines(&s, "Conffiles") : NULL;
+	struct strv words CLEANUP(strv_release) = STRV_INIT;
+
+	if (text)
+		str_words(&words, text);
+	for (size_t i = 0; i < words.n; i++)
+		if (words.v[i][0] == '/' && !strv_has(conffiles, words.v[i]))
+			strv_add(conffiles, words.v[i]);
+}
+
+static int look_at_all(const struct packages *d, const struct action_ctx *ctx, struct deb_lists *lists, uint64_t *bytes, struct err *err)
+{
+	struct buf status CLEANUP(buf_release) = BUF_INIT;
+
+	if (dpkgdb_read(ctx->root, &status, err))
+		return -1;
+	for (size_t i = 0; i < d->plan.n; i++) {
+		installed_conffiles(&status, d->plan.v[i].name, &lists->conffiles);
+		if (d->plan.v[i].file && look_into(d->plan.v[i].file, lists, bytes, err))
+			return -1;
+	}
+	return d->old_file ? look_into(d->old_file, lists, bytes, err) : 0;
+}
+
+/* ---- space ---- */
+
+static uint64_t file_size(const struct root *r, const char *path)
+{
+	struct stat st;
+
+	return root_stat(r, path, &st) ? 0 : (uint64_t)st.st_size;
+}
+
+/* dpkg cannot even start on a full disk: what undo needs is set aside (facts/dpkg-tried.md section 3). */
+static uint64_t undo_needs(const struct root *r, uint64_t installed)
+{
+	static const char *const databases[] = { DPKG_DIR "/status", "/var/cache/debconf/config.dat", "/var/cache/debconf/templates.dat" };
+	uint64_t sum = installed + SLACK;
+
+	for (size_t i = 0; i < ARRAY_SIZE(databases); i++)
+		sum += 2 * file_size(r, databases[i]);
+	return sum;
+}
+
+static int check_space(const struct root *r, uint64_t installed, uint64_t need, struct err *err)
+{
+	static const char *const places[] = { "/usr", "/etc", DPKG_DIR, STATE_DIR };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		uint64_t bytes, inodes;
+		if (fs_free_space(r, places[i], &bytes, &inodes, err))
+			return -1;
+		if (bytes >= installed + need)
+			continue;
+		err_set(err, ERR_REFUSED, "not enough space below '%s': %llu MiB free, %llu MiB needed for the packages and their undo", places[i],
+			(unsigned long long)(bytes >> 20), (unsigned long long)((installed + need) >> 20));
+		return err_remedy(err, "free some space there, then try again");
+	}
+	return 0;
+}
+
+static int set_aside(struct packages *d, struct action_ctx *ctx, struct err *err)
+{
+	int dir CLEANUP(closep) = -1;
+
+	if (txnlog_stage(ctx->log, &dir, err))
+		return -1;
+	int fd CLEANUP(closep) = io_openat(dir, "ballast", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || io_fallocate(fd, (off_t)d->ballast) || io_fsync(fd) || io_fsync(dir))
+		return err_errno(err, errno, "cannot set aside %llu bytes for undo", (unsigned long long)d->ballast);
+	return 0;
+}
+
+/* The last part of every prepare, when the plan is complete. */
+static int record(struct packages *d, struct action_ctx *ctx, struct err *err)
+{
+	struct deb_lists lists = { STRV_INIT, STRV_INIT };
+	uint64_t installed = 0;
+	int got = look_at_all(d, ctx, &lists, &installed, err);
+
+	if (!got)
+		got = before_take(d, ctx, &lists, err);
+	strv_release(&lists.units);
+	strv_release(&lists.conffiles);
+	if (got)
+		return -1;
+	d->ballast = undo_needs(ctx->root, installed);
+	return check_space(ctx->root, installed, d->ballast, err) || set_aside(d, ctx, err) ? -1 : 0;
+}
+
+/* ---- install ---- */
+
+/* Names that are there already are left out: apt would take their mention for a wish to upgrade them. */
+static int missing_names(const struct packages *d, const struct action_ctx *ctx, const struct pkg_ops *ops, struct strv *ret, struct err *err)
+{
+	for (size_t i = 0; i < d->names.n; i++) {
+		struct pkg_status st = { 0 };
+		if (ops->status(ctx->host, d->names.v[i], &st, err))
+			return -1;
+		if (!st.known || !str_eq(st.state, "installed"))
+			strv_add(ret, d->names.v[i]);
+		pkg_status_release(&st);
+	}
+	return 0;
+}
+
+static void note_autos(struct packages *d)
+{
+	for (size_t i = 0; i < d->plan.n; i++)
+		if (d->plan.v[i].what == PKG_INSTALL && !str_eq(d->plan.v[i].name, d->name))
+			strv_add(&d->autos, d->plan.v[i].name);
+}
+
+static int check_expected(const struct packages *d, const struct action_ctx *ctx, const struct pkg_ops *ops, struct err *err)
+{
+	struct pkg_status st = { 0 };
+
+	if (!d->inverted || !d->name)
+		return 0;
+	if (ops->status(ctx->host, d->name, &st, err))
+		return -1;
+	const char *now = st.known && str_eq(st.state, "installed") ? st.version : NULL;
+	bool as_expected = str_eq(now, d->expected);
+	char *words CLEANUP(freep) = now ? xasprintf("version %s is installed", now) : xstrdup("it is not installed");
+	pkg_status_release(&st);
+	if (as_expected || ctx->force)
+		return 0;
+	err_set(err, ERR_REFUSED, "package '%s' was changed by somebody else since: %s", d->name, words);
+	return err_remedy(err, "look at it, then use --force");
+}
+
+/* The file that invert named, as it was then. */
+static int recorded_file(const struct packages *d, const struct action_ctx *ctx, char **ret, struct err *err)
+{
+	const struct pkg_op *op = d->name ? packages_op(d, d->name) : NULL;
+
+	if (!op)
+		return 0;
+	if (!file_is(ctx->root, op->file, op->sha256))
+		return err_set(err, ERR_REFUSED, "the package file '%s' of %s %s is gone or damaged", op->file ? op->file : "?", op->name,
+			       op->new_version);
+	*ret = xstrdup(op->file);
+	return 0;
+}
+
+static int resolve(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops, const char *file, struct err *err)
+{
+	struct strv wants CLEANUP(strv_release) = STRV_INIT;
+
+	if (missing_names(d, ctx, ops, &wants, err))
+		return -1;
+	if (file)
+		strv_add(&wants, file);
+	pkg_plan_release(&d->plan);
+	if (!wants.n)
+		return 0;
+	if (ops->resolve(ctx->host, (const char *const *)wants.v, DEBS_DIR, &d->plan, ctx->rep, err))
+		return -1;
+	return d->plan.n ? ops->download(ctx->host, (const char *const *)wants.v, DEBS_DIR, &d->plan, ctx->rep, err) : 0;
+}
+
+static int with_catalog(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops, const struct catalog *c, struct err *err)
+{
+	char *file CLEANUP(freep) = NULL;
+	int got = d->inverted ? recorded_file(d, ctx, &file, err) : d->name ? fetch_wanted(d, ctx, c, &file, err) : 0;
+
+	return got || resolve(d, ctx, ops, file, err) ? -1 : keep_old(d, ctx, c, err);
+}
+
+static int prepare_install(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops, struct err *err)
+{
+	struct catalog c = { 0 };
+
+	if (d->name && !d->inverted && catalog_load(&c, ctx->root, ctx->profile, ctx->rep, err))
+		return -1;
+	int got = with_catalog(d, ctx, ops, &c, err);
+	catalog_release(&c);
+	if (got)
+		return -1;
+	note_autos(d);
+	return d->plan.n ? record(d, ctx, err) : 0;
+}
+
+/* ---- remove ---- */
+
+static struct pkg_op *remove_op(struct pkg_plan *p, const char *name, const struct pkg_status *st)
+{
+	struct pkg_op op = { .what = PKG_REMOVE, .name = (char *)name, .old_version = st->version, .arch = st->arch };
+
+	plan_copy_op(p, &op);
+	return &p->v[p->n - 1];
+}
+
+/* A dependency goes too if apt still calls it automatic and its file is here, so that it can come back. */
+static int add_dependency(const struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops, const char *name,
+			  struct pkg_plan *plan, struct err *err)
+{
+	const struct pkg_op *recorded = packages_op(d, name);
+	struct pkg_status st = { 0 };
+
+	if (ops->status(ctx->host, name, &st, err))
+		return -1;
+	if (st.known && str_eq(st.state, "installed") && st.automatic) {
+		if (recorded && str_eq(recorded->new_version, st.version) && file_is(ctx->root, recorded->file, recorded->sha256)) {
+			struct pkg_op *op = remove_op(plan, name, &st);
+			op->file = xstrdup(recorded->file);
+			memcpy(op->sha256, recorded->sha256, sizeof(op->sha256));
+			op->batch = recorded->batch;
+		} else {
+			report_info(ctx->rep, "'%s' stays: its package file is not here any more (apt-get autoremove takes it out)", name);
+		}
+	}
+	pkg_status_release(&st);
+	return 0;
+}
+
+static int main_file(const struct packages *d, struct action_ctx *ctx, const char *version, struct pkg_op *op, struct err *err)
+{
+	const struct pkg_op *recorded = packages_op(d, d->name);
+	struct catalog c = { 0 };
+
+	if (recorded && str_eq(recorded->new_version, version) && file_is(ctx->root, recorded->file, recorded->sha256)) {
+		op->file = xstrdup(recorded->file);
+		memcpy(op->sha256, recorded->sha256, sizeof(op->sha256));
+		return 0;
+	}
+	if (catalog_load(&c, ctx->root, ctx->profile, ctx->rep, err))
+		return -1;
+	int got = find_old(d, ctx, &c, version, &op->file, err);
+	catalog_release(&c);
+	return got ? -1 : hash_file(ctx->root, op->file, op->sha256, err);
+}
+
+static int add_main(const struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops, struct pkg_plan *plan, struct err *err)
+{
+	struct pkg_status st = { 0 };
+	int got = 0;
+
+	if (!d->name)
+		return 0;
+	if (ops->status(ctx->host, d->name, &st, err))
+		return -1;
+	if (st.known && str_eq(st.want, "hold") && !d->inverted)
+		got = err_set(err, ERR_REFUSED, "package '%s' is on hold", d->name);
+	else if (st.known && (str_eq(st.state, "installed") || str_eq(st.state, "config-files"))) {
+		struct pkg_op *op = remove_op(plan, d->name, &st);
+		op->batch = 1000;	/* behind all its dependencies */
+		got = main_file(d, ctx, st.version, op, err);
+	}
+	pkg_status_release(&st);
+	return got;
+}
+
+/* Only what nobody else needs by now; the package itself must go, or we refuse. */
+static int drop_needed(struct packages *d, struct action_ctx *ctx, struct pkg_plan *plan, struct err *err)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+
+	for (size_t i = 0; i < plan->n; i++)
+		strv_add(&names, plan->v[i].name);
+	if (dpkg_purgeable(ctx, &names, d->name, err))
+		return -1;
+	pkg_plan_release(&d->plan);
+	for (size_t i = 0; i < plan->n; i++)
+		if (strv_has(&names, plan->v[i].name))
+			plan_copy_op(&d->plan, &plan->v[i]);
+	return 0;
+}
+
+static int prepare_remove(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops, struct err *err)
+{
+	struct pkg_plan plan CLEANUP(pkg_plan_release) = { 0 };
+
+	for (size_t i = 0; i < d->names.n; i++)
+		if (add_dependency(d, ctx, ops, d->names.v[i], &plan, err))
+			return -1;
+	if (add_main(d, ctx, ops, &plan, err) || drop_needed(d, ctx, &plan, err))
+		return -1;
+	return d->plan.n ? record(d, ctx, err) : 0;
+}
+
+int packages_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	struct packages *d = a->data;
+	const struct pkg_ops *ops = pkg_backend(ctx->host);
+
+	if (!ops) {
+		err_set(err, ERR_REFUSED, "no package manager that sysboxup knows runs here");
+		return err_remedy(err, "set \"method\": \"files\" for sysbox in the profile");
+	}
+	if (!d->arch)
+		d->arch = xstrdup(ctx->host->arch);
+	if (ops->lock(ctx->host, lock_seconds, ctx->rep, err) || ops->audit(ctx->host, err) ||
+	    debconf_wait(ctx->root, DEBCONF_SECONDS, ctx->rep, err) || check_expected(d, ctx, ops, err))
+		return -1;
+	return d->remove ? prepare_remove(d, ctx, ops, err) : prepare_install(d, ctx, ops, err);
+}

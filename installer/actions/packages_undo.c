@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * undo of kind "packages", from the record and the disk (facts/dpkg-tried.md section 3):
+ *
+ *	wait for the child of a dead run; dpkg's lock; the ballast freed
+ *	nothing of dpkg's is different: straight to the last line
+ *	repair		dpkg -i of the same files again, where something was left half-done
+ *	strangers	dpkg --configure of others that a kill in a trigger left half-configured
+ *	back		the old version; or marked manual, then purged in one call, what was not there and nobody else needs
+ *	put right	selections, auto marks, links, masks, conffiles, temporaries; syncfs
+ *
+ * A script that fails makes the repair fail: then the old version or the purge comes at once, and has to be exact by itself.
+ */
+#include "actions/packages_data.h"
+
+#include "sys/fs.h"
+#include "sys/io.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum { CHILD_SECONDS = 60 };
+
+static int free_ballast(struct action_ctx *ctx, struct err *err)
+{
+	int dir CLEANUP(closep) = -1;
+
+	if (txnlog_stage(ctx->log, &dir, err))
+		return -1;
+	return fs_unlink(dir, "ballast", err);
+}
+
+static int unsettled(const struct action_ctx *ctx, struct strv *ret, size_t *ret_pending, struct err *err)
+{
+	struct buf status CLEANUP(buf_release) = BUF_INIT;
+
+	if (dpkgdb_read(ctx->root, &status, err) || dpkgdb_updates(ctx->root, ret_pending, err))
+		return -1;
+	dpkgdb_unsettled_names(&status, ret);
+	return 0;
+}
+
+/* dpkg folds its own journal (updates/) into the status file when it is started with anything to do. */
+static int repair(const struct packages *d, struct action_ctx *ctx, bool *ret_broken, struct err *err)
+{
+	struct strv bad CLEANUP(strv_release) = STRV_INIT;
+	struct err why = ERR_INIT;
+	size_t pending;
+
+	if (unsettled(ctx, &bad, &pending, err))
+		return -1;
+	*ret_broken = false;
+	if (!bad.n && !pending && !d->remove)
+		return 0;
+	report_info(ctx->rep, "repairing what was interrupted: dpkg -i of the same packages");
+	if (!dpkg_install_plan(ctx, &d->plan, &why))
+		return 0;
+	*ret_broken = true;
+	report_warn(ctx->rep, NULL, "%s", why.msg);
+	return 0;
+}
+
+static int configure_others(const struct packages *d, struct action_ctx *ctx, bool broken, struct err *err)
+{
+	struct strv bad CLEANUP(strv_release) = STRV_INIT, others CLEANUP(strv_release) = STRV_INIT;
+	size_t pending;
+
+	if (unsettled(ctx, &bad, &pending, err))
+		return -1;
+	for (size_t i = 0; i < bad.n; i++) {
+		char *plain CLEANUP(freep) = xstrndup(bad.v[i], strcspn(bad.v[i], ":"));
+		if (!broken || (!before_package(d, bad.v[i]) && !before_package(d, plain)))
+			strv_add(&others, bad.v[i]);
+	}
+	return dpkg_configure(ctx, &others, err);
+}
+
+static int known_now(const struct action_ctx *ctx, const char *name, struct pkg_status *ret, struct err *err)
+{
+	struct buf status CLEANUP(buf_release) = BUF_INIT, marks CLEANUP(buf_release) = BUF_INIT;
+
+	if (dpkgdb_read(ctx->root, &status, err) || dpkgdb_read_marks(ctx->root, &marks, err))
+		return -1;
+	dpkgdb_status(&status, &marks, name, ret);
+	return 0;
+}
+
+static bool is_there(const struct pkg_status *st)
+{
+	return st->known && !str_eq(st->state, "not-installed");
+}
+
+/* What is there now and was not, or was there as configuration files only; and of these what apt calls automatic. */
+static int surplus(const struct packages *d, const struct action_ctx *ctx, struct strv *purge, struct strv *remove, struct strv *autos,
+		   struct err *err)
+{
+	for (size_t i = 0; i < d->plan.n; i++) {
+		const char *name = d->plan.v[i].name;
+		struct pkg_status st = { 0 };
+
+		if (before_installed(d, name))
+			continue;
+		if (known_now(ctx, name, &st, err))
+			return -1;
+		bool there = is_there(&st), files_only = str_eq(st.state, "config-files");
+		if (there && st.automatic)
+			strv_add(autos, name);
+		if (there && !before_config_files(d, name))
+			strv_add(purge, name);
+		else if (there && !files_only)
+			strv_add(remove, name);
+		pkg_status_release(&st);
+	}
+	return 0;
+}
+
+static int take_out(const struct packages *d, struct action_ctx *ctx, bool broken, struct err *err)
+{
+	struct strv purge CLEANUP(strv_release) = STRV_INIT, remove CLEANUP(strv_release) = STRV_INIT;
+	struct strv autos CLEANUP(strv_release) = STRV_INIT;
+
+	if (surplus(d, ctx, &purge, &remove, &autos, err))
+		return -1;
+	if (apt_mark(ctx, "manual", &autos, err))	/* before the purge: no stale marks stay behind */
+		return -1;
+	if (dpkg_purgeable(ctx, &purge, NULL, err) || dpkg_purge(ctx, &purge, broken, err))
+		return -1;
+	return dpkg_remove(ctx, &remove, broken, err);
+}
+
+/* ---- selections and marks ---- */
+
+static int restore_one(const struct action_ctx *ctx, const struct json *before, struct strv *mark_auto, struct strv *mark_manual,
+		       struct err *err)
+{
+	const char *name = json_key(before), *want = json_get_str(before, "want");
+	struct pkg_status st = { 0 };
+	int got = 0;
+
+	if (known_now(ctx, name, &st, err))
+		return -1;
+	if (is_there(&st) && want) {
+		bool automatic = json_get_bool(before, "auto", false);
+		if (automatic != st.automatic && str_eq(st.state, "installed"))
+			strv_add(automatic ? mark_auto : mark_manual, name);
+		if (!str_eq(st.want, want))
+			got = dpkg_select(ctx, name, want, err);
+	}
+	pkg_status_release(&st);
+	return got;
+}
+
+/* apt makes the file when it marks something; without it before, and with nothing in it now, it goes. */
+static int drop_marks_file(const struct packages *d, const struct action_ctx *ctx, struct err *err)
+{
+	struct buf marks CLEANUP(buf_release) = BUF_INIT;
+	int dir CLEANUP(closep) = -1;
+
+	if (json_get_bool(d->before, "marks", true))
+		return 0;
+	if (dpkgdb_read_marks(ctx->root, &marks, err))
+		return -1;
+	if (marks.len)
+		return 0;
+	dir = root_openat(ctx->root, APT_DIR, O_RDONLY | O_DIRECTORY, 0);
+	return dir < 0 ? 0 : fs_unlink(dir, "extended_states", err);
+}
+
+static int restore_selections(const struct packages *d, struct action_ctx *ctx, struct err *err)
+{
+	struct strv autos CLEANUP(strv_release) = STRV_INIT, manuals CLEANUP(strv_release) = STRV_INIT;
+
+	for json_each(p, json_get(d->before, "packages"))
+		if (restore_one(ctx, p, &autos, &manuals, err))
+			return -1;
+	if (apt_mark(ctx, "auto", &autos, err) || apt_mark(ctx, "manual", &manuals, err))
+		return -1;
+	return drop_marks_file(d, ctx, err);
+}
+
+/* dpkg does not sync the directories of what it unpacked (facts/testing.md section 1). */
+int packages_sync(const struct root *r, struct err *err)
+{
+	static const char *const places[] = { "/usr", "/etc", "/var/lib/dpkg" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		int fd CLEANUP(closep) = root_openat(r, places[i], O_RDONLY | O_DIRECTORY, 0);
+		if (fd >= 0 && io_syncfs(fd))
+			return err_errno(err, errno, "cannot sync the file system of '%s'", places[i]);
+	}
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+static int needs_dpkg(const struct packages *d, const struct action_ctx *ctx, bool *ret, struct err *err)
+{
+	struct strv differs CLEANUP(strv_release) = STRV_INIT, bad CLEANUP(strv_release) = STRV_INIT;
+	size_t pending;
+
+	if (before_differs(d, ctx, &differs, err) || unsettled(ctx, &bad, &pending, err))
+		return -1;
+	*ret = differs.n || bad.n || pending;
+	return 0;
+}
+
+static int take_back(const struct packages *d, struct action_ctx *ctx, struct err *err)
+{
+	bool broken;
+
+	if (repair(d, ctx, &broken, err) || configure_others(d, ctx, broken, err))
+		return -1;
+	if (d->old_file && dpkg_install_file(ctx, d->old_file, err))
+		return err_prefix(err, "cannot bring back the version before");
+	if (take_out(d, ctx, broken, err))
+		return -1;
+	return configure_others(d, ctx, false, err);
+}
+
+static int check_back(const struct packages *d, const struct action_ctx *ctx, struct err *err)
+{
+	struct strv left CLEANUP(strv_release) = STRV_INIT;
+
+	for json_each(p, json_get(d->before, "packages")) {
+		struct pkg_status st = { 0 };
+		const char *state = json_get_str(p, "state");
+
+		if (known_now(ctx, json_key(p), &st, err))
+			return -1;
+		bool was = state && !str_eq(state, "not-installed");
+		bool same = was ? str_eq(st.state, state) && str_eq(st.version, json_get_str(p, "version")) : !is_there(&st);
+		if (!same)
+			strv_addf(&left, "%s (%s%s%s)", json_key(p), st.known ? st.state : "gone", st.version ? " " : "", st.version ? st.version : "");
+		pkg_status_release(&st);
+	}
+	if (!left.n)
+		return 0;
+	char *names CLEANUP(freep) = strv_join(&left, ", ");
+	err_set(err, ERR_FAILED, "packages are not as before: %s", names);
+	return err_remedy(err, "see `dpkg --audit`; then: sysboxup recover");
+}
+
+int packages_undo(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	struct packages *d = a->data;
+	const struct pkg_ops *ops = pkg_backend(ctx->host);
+	bool changed;
+
+	if (!d->plan.n || !d->before)
+		return 0;
+	if (!ops)
+		return err_set(err, ERR_FAILED, "no package manager that sysboxup knows runs here");
+	if (state_wait_child(ctx->state, CHILD_SECONDS, err) || ops->lock(ctx->host, packages_lock_seconds(), ctx->rep, err) ||
+	    free_ballast(ctx, err) || needs_dpkg(d, ctx, &changed, err))
+		return -1;
+	if (changed && take_back(d, ctx, err))
+		return -1;
+	if (restore_selections(d, ctx, err) || before_restore_paths(d, ctx, err) || check_back(d, ctx, err))
+		return -1;
+	return packages_sync(ctx->root, err);
+}
