@@ -145,7 +145,7 @@ static int record_publish(struct txnlog *t, const char *from, int flags, const s
 int txnlog_append(struct txnlog *t, enum record_type type, const struct json *body, struct err *err)
 {
 	struct buf bytes CLEANUP(buf_release) = BUF_INIT;
-	char spare[16];
+	char spare[24];
 
 	record_encode(type, body, &bytes);
 	if (!t->spares || bytes.len > SPARE_SIZE || type == RECORD_PREPARED)

@@ -5,7 +5,7 @@
  */
 #include "steps/sysbox.h"
 
-#include "actions/kinds.h"
+#include "actions/account.h"
 #include "actions/packages.h"
 #include "backends/pkg/pkg.h"
 #include "backends/service/systemd.h"
@@ -256,9 +256,13 @@ static int plan_units(struct plan *p, const struct step_ctx *ctx, struct err *er
 	return 0;
 }
 
-static int plan_account(struct plan *p, const struct step_ctx *ctx)
+static int plan_account(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
-	if (!path_intact(ctx, "account", "sysbox"))
+	bool needed;
+
+	if (account_needed(ctx->host->root, "sysbox", &needed, err))
+		return -1;
+	if (needed)
 		plan_add(p, action_account(STEP, "sysbox"));
 	return 0;
 }
@@ -278,7 +282,8 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 	}
 	if (!ours && check_strangers(ctx, err))
 		return -1;
-	plan_account(p, ctx);
+	if (plan_account(p, ctx, err))
+		return -1;
 	if (ctx->host->running)
 		plan_live(p, ctx);
 	add_dir(p, ctx, "/var/lib/sysboxfs");

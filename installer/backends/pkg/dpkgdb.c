@@ -53,8 +53,9 @@ static const char *field_find(const struct stanza *s, const char *name, const ch
 char *stanza_field(const struct stanza *s, const char *name)
 {
 	const char *end, *value = field_find(s, name, &end);
+	char *whole CLEANUP(freep) = value ? xstrndup(value, (size_t)(end - value)) : NULL;
 
-	return value ? str_trim(xstrndup(value, (size_t)(end - value))) : NULL;
+	return whole ? xstrdup(str_trim(whole)) : NULL;
 }
 
 char *stanza_lines(const struct stanza *s, const char *name)
