@@ -29,7 +29,7 @@ static const struct {
 	{ "tear", &fault.tear, false }, { "fail", &fault.fail, true }, { "fail-from", &fault.fail_from, true },
 };
 
-static void usage(const char *item)
+static _Noreturn void usage(const char *item)
 {
 	dprintf(2, "SYSBOXUP_FAULT: not understood: %s\n", item);
 	_exit(125);

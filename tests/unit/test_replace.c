@@ -499,6 +499,42 @@ TEST(from_descriptor, "content from a descriptor, with the time asked for; other
 	trial_close(&t);
 }
 
+TEST(only_time, "a change of nothing but the time is made and taken back")
+{
+	struct trial t;
+	struct err err = ERR_INIT;
+
+	trial_open(&t, &scenarios[1]);
+	give_old_content(&t);
+	t.rp.set_mtime = true;
+	t.rp.after.mtime.tv_sec++;
+	CHECK_INT(replace_check(&t.rp, &err), 0);
+	CHECK_INT(replace_commit(&t.rp, &err), 0);
+	CHECK(!is_as_before(&t));
+	undo_must_restore(&t, "only the time");
+	trial_close(&t);
+}
+
+TEST(order, "owner, attributes, mode, sync, close, exchange, sync of the directory: in this order, and nothing more")
+{
+	struct trial t;
+	struct buf calls CLEANUP(buf_release) = BUF_INIT;
+
+	trial_open(&t, &scenarios[1]);
+	char *spec CLEANUP(freep) = xasprintf("log:%s/log", t.s.path);
+	t.fault = spec;
+	CHECK_INT(in_child(commit_faulty, &t), 0);
+	const char *log = get(&t.s, "log");
+	for (const char *line = log; log && *line; line = strchr(line, '\n') + 1) {
+		const char *call = strchr(line, ' ') + 1;
+		buf_addf(&calls, "%.*s ", (int)strcspn(call, " "), call);
+	}
+	CHECK_STR(calls.data, "open write fchown fsetxattr fsetxattr fchmod fsync close exchange fsync ");
+	char *last CLEANUP(freep) = xasprintf("10 fsync %s\n", t.s.path);
+	CHECK(log && str_ends(log, last));
+	trial_close(&t);
+}
+
 /* ---- refusals ---- */
 
 static int check_only(const struct scratch *s, const char *path, struct err *err)
