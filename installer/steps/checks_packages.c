@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "steps/checks.h"
 
+#include "backends/pkg/pkg.h"
 #include "host/dpkg.h"
 
 #include <stdio.h>
 
-#define SUBIDS_MAX (1024 * 1024)	/* bytes */
+#define SMALL_FILE (1024 * 1024)	/* bytes */
+#define FUSERMOUNT_PROFILE "/etc/apparmor.d/fusermount3"
+#define FUSERMOUNT_LOCAL "/etc/apparmor.d/local/fusermount3"
 
 enum report_state check_method(CHECK_ARGS)
 {
-	bool apt = h->distro && str_eq(h->distro->package_manager, "apt");
-
-	if (p->sysbox.method != METHOD_DEB || (apt && h->running))
+	if (p->sysbox.method != METHOD_DEB || (h->running && pkg_backend(h)))
 		return finding(f, STATE_OK, "installed %s", ctx->method == METHOD_DEB ? "by dpkg" : "file by file");
-	return finding(f, STATE_BAD, h->running ? "this distribution has no apt" : "an image has no dpkg that runs");
+	return finding(f, STATE_BAD, h->running ? "there are no dpkg and apt here" : "an image has no dpkg that runs");
 }
 
 /* What brings them is asked of the distribution's data, each package once. */
@@ -64,18 +65,19 @@ static bool mentions(const struct host *h, const char *path, const char *what)
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 	struct err ignored = ERR_INIT;
 
-	return root_read_optional(h->root, path, SUBIDS_MAX, &text, &ignored) == 0 && strstr(text.data, what);
+	return root_read_optional(h->root, path, SMALL_FILE, &text, &ignored) == 0 && strstr(text.data, what);
 }
 
-/* A warning only: the plan has a step that adds the rule (RANK_APPARMOR). */
+/* The rule is a step of ours (steps/apparmor.c); it goes into the local file, which the profile must include. */
 enum report_state check_apparmor_fusermount3(CHECK_ARGS)
 {
 	if (!h->apparmor_fusermount3 || (h->running && !h->apparmor_enabled))
 		return finding(f, STATE_OK, "no profile in force");
-	if (mentions(h, "/etc/apparmor.d/fusermount3", "/var/lib/sysboxfs") ||
-	    mentions(h, "/etc/apparmor.d/local/fusermount3", "/var/lib/sysboxfs"))
-		return finding(f, STATE_OK, "the profile has a rule for /var/lib/sysboxfs");
-	return finding(f, STATE_WARN, "the profile /etc/apparmor.d/fusermount3 has no rule for /var/lib/sysboxfs");
+	if (mentions(h, FUSERMOUNT_PROFILE, "/var/lib/sysboxfs") || mentions(h, FUSERMOUNT_LOCAL, "/var/lib/sysboxfs"))
+		return finding(f, STATE_OK, "there is a rule for /var/lib/sysboxfs");
+	if (mentions(h, FUSERMOUNT_PROFILE, "local/fusermount3"))
+		return finding(f, STATE_NONE, "'%s' gets a rule for /var/lib/sysboxfs", FUSERMOUNT_LOCAL);
+	return finding(f, STATE_BAD, "'%s' has no rule for /var/lib/sysboxfs and includes no local file", FUSERMOUNT_PROFILE);
 }
 
 enum report_state check_sysbox_ee(CHECK_ARGS)
@@ -104,7 +106,7 @@ static void read_range(const struct host *h, const char *path, struct range *ret
 	struct err ignored = ERR_INIT;
 
 	*ret = (struct range){ 0 };
-	if (root_read_optional(h->root, path, SUBIDS_MAX, &text, &ignored) != 0)
+	if (root_read_optional(h->root, path, SMALL_FILE, &text, &ignored) != 0)
 		return;
 	str_split(&lines, text.data, '\n');
 	for (size_t i = 0; i < lines.n; i++) {

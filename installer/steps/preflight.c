@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "steps/preflight.h"
 
+#include "backends/pkg/pkg.h"
 #include "steps/checks.h"
 
 #define APPLIES_ARGS const struct host *h, const struct profile *p, const struct preflight_ctx *ctx
@@ -159,8 +160,7 @@ const struct preflight_check preflight_checks[] = {
 		"apparmor-fusermount3", "AppArmor lets fusermount3 mount for Sysbox",
 		"a profile that came with Ubuntu 25.04 denies the mount at /var/lib/sysboxfs: no "
 		"container starts",
-		"a rule in /etc/apparmor.d/local/fusermount3 allows it: mount "
-		"fstype=@{fuse_types} ... -> /var/lib/sysboxfs/**/,",
+		"add this line before the profile's last brace: include if exists <local/fusermount3>",
 		for_sysbox, check_apparmor_fusermount3, true,
 	},
 	{
@@ -241,11 +241,9 @@ const struct preflight_check preflight_checks[] = {
 
 enum sysbox_method preflight_method(const struct host *h, const struct profile *p)
 {
-	bool apt = h->distro && str_eq(h->distro->package_manager, "apt");
-
 	if (p->sysbox.method != METHOD_AUTO)
 		return p->sysbox.method;
-	return h->running && apt && root_exists(h->root, "/var/lib/dpkg/status") ? METHOD_DEB : METHOD_FILES;
+	return h->running && pkg_backend(h) ? METHOD_DEB : METHOD_FILES;
 }
 
 enum report_state finding(struct preflight_finding *f, enum report_state state, const char *fmt, ...)
@@ -286,7 +284,9 @@ static int check_forced(const struct strv *forced, struct err *err)
 }
 
 struct refusals {
-	struct strv ids, forces;
+	struct strv ids;
+	struct strv forces;	/* "--force ID" of those that can be overridden */
+	struct strv firm;	/* ids of those that cannot */
 };
 
 static void emit(const struct preflight_check *c, enum report_state state, const struct preflight_finding *f,
@@ -317,6 +317,8 @@ static void run_check(const struct preflight_check *c, const struct host *h, con
 		strv_add(&no->ids, c->id);
 	if (state == STATE_BAD && c->can_force)
 		strv_addf(&no->forces, "--force %s", c->id);
+	if (state == STATE_BAD && !c->can_force)
+		strv_add(&no->firm, c->id);
 	buf_release(&f.found);
 	buf_release(&f.remedy);
 }
@@ -325,11 +327,15 @@ static int refuse(const struct refusals *no, struct err *err)
 {
 	char *ids CLEANUP(freep) = strv_join(&no->ids, ", ");
 	char *forces CLEANUP(freep) = strv_join(&no->forces, " ");
+	char *firm CLEANUP(freep) = strv_join(&no->firm, ", ");
 
-	if (no->forces.n == no->ids.n)
-		return err_set(err, ERR_REFUSED, "preflight refuses: %s; to go on all the same: %s", ids, forces);
-	return err_set(err, ERR_REFUSED, "preflight refuses: %s; no --force helps where the id is not among: %s", ids,
-		       no->forces.n ? forces : "(none)");
+	if (!no->firm.n)
+		return err_set(err, ERR_REFUSED, "preflight refuses: %s; to go on all the same: %s", ids,
+			       forces);
+	if (!no->forces.n)
+		return err_set(err, ERR_REFUSED, "preflight refuses: %s; nothing overrides that", ids);
+	return err_set(err, ERR_REFUSED, "preflight refuses: %s; %s overrides; nothing overrides: %s", ids, forces,
+		       firm);
 }
 
 int preflight_run(const struct host *h, const struct profile *p, const char *resolved_sysbox_version,
@@ -340,7 +346,7 @@ int preflight_run(const struct host *h, const struct profile *p, const char *res
 		.sysbox = p->sysbox.present && !str_eq(p->sysbox.version, "absent"),
 		.method = preflight_method(h, p),
 	};
-	struct refusals no = { STRV_INIT, STRV_INIT };
+	struct refusals no = { STRV_INIT, STRV_INIT, STRV_INIT };
 	int ret = check_forced(forced, err);
 
 	for (const struct preflight_check *c = preflight_checks; !ret && c->id; c++)
@@ -350,5 +356,6 @@ int preflight_run(const struct host *h, const struct profile *p, const char *res
 		ret = refuse(&no, err);
 	strv_release(&no.ids);
 	strv_release(&no.forces);
+	strv_release(&no.firm);
 	return ret;
 }

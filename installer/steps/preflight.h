@@ -50,7 +50,8 @@ extern const struct preflight_check preflight_checks[];		/* ends with id == NULL
 int preflight_run(const struct host *h, const struct profile *p, const char *resolved_sysbox_version,
 		  const struct strv *forced, struct report *rep, struct err *err);
 
-/* How Sysbox is installed here: what the profile says; for "auto" through dpkg on a running system that has apt, else by files. */
+/* How Sysbox is installed here: what the profile says; for "auto" by the package manager of a running system that has one that we
+ * can drive (backends/pkg/), else by files. */
 enum sysbox_method preflight_method(const struct host *h, const struct profile *p);
 
 #endif
