@@ -52,13 +52,13 @@ guest__locked() {
 
 guest__keep_sysctls() {
 	local key
-	[ -e "$GUEST_RUN/.sysctls" ] && return
+	[ ! -e "$GUEST_RUN/.sysctls" ] || return 0
 	for key in $GUEST_SYSCTLS; do echo "$key $(cat "/proc/sys/$key")"; done >"$GUEST_RUN/.sysctls"
 }
 
 guest__restore_sysctls() {
 	local key value
-	rmdir "$GUEST_RUN"/* 2>/dev/null
+	rmdir "$GUEST_RUN"/* 2>/dev/null || :
 	if compgen -G "$GUEST_RUN/*" >/dev/null || [ ! -e "$GUEST_RUN/.sysctls" ]; then
 		return 0
 	fi
@@ -68,7 +68,8 @@ guest__restore_sysctls() {
 	rm -f "$GUEST_RUN/.sysctls"
 }
 
-# The disk of a fresh guest. The owner is who is asked by guest_sweep whether the test run still lives.
+# The disk of a fresh guest. The owner is the process that guest_sweep asks whether the test run still lives;
+# a guest that a person made by hand has none.
 guest__disk() {
 	local name=$1 suite=${2:-} dir image
 	dir=$(guest_dir "$name")
@@ -76,7 +77,7 @@ guest__disk() {
 	image=$("$GUEST_HERE/rootfs" $suite) || return
 	guest__locked guest__keep_sysctls
 	mkdir -p "$dir/root" || return
-	echo "${BATS_ROOT_PID:-$$}" >"$dir/owner"
+	[ -z "${BATS_ROOT_PID:-}" ] || echo "$BATS_ROOT_PID" >"$dir/owner"
 	cp --sparse=always --reflink=auto "$image" "$dir/disk.img"
 }
 
@@ -171,7 +172,7 @@ guest__drop_groups() {
 	local group
 	[ -e "$(guest_dir "$1")/cgroups" ] || return 0
 	while read -r group; do
-		[ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} + 2>/dev/null
+		[ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || :
 	done <"$(guest_dir "$1")/cgroups"
 }
 
@@ -235,12 +236,13 @@ guest_exec_root() {
 }
 
 guest_destroy() {
-	local name=$1 dir
+	local name=$1 dir rc=0
 	dir=$(guest_dir "$name")
 	[ -d "$dir" ] || return 0
-	guest_kill "$name"
+	guest_kill "$name" || rc=$?
 	rm -rf "$dir"
 	guest__locked guest__restore_sysctls
+	return $rc
 }
 
 guest_sweep() {
