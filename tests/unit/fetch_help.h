@@ -39,20 +39,16 @@ __attribute__((unused)) static void dir_remove(void)
 
 __attribute__((unused)) static void file_put(const char *name, const void *data, size_t len)
 {
-	struct err err = ERR_INIT;
+	int fd CLEANUP(closep) = io_openat(test_dirfd, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
-	if (fs_put(test_dirfd, name, 0644, data, len, &err) < 0) {
-		printf("# %s\n", err.msg);
+	if (fd < 0 || io_write_all(fd, data, len) < 0)
 		abort();
-	}
 }
 
 __attribute__((unused)) static void file_get(const char *name, struct buf *ret)
 {
-	struct err err = ERR_INIT;
-
 	buf_clear(ret);
-	if (fs_read_at(test_dirfd, name, 1 << 28, ret, &err) != 0) {
+	if (fs_read_at(test_dirfd, name, 1 << 28, ret, NULL) != 0) {
 		printf("# no file %s\n", name);
 		test_failed = true;
 	}
