@@ -60,6 +60,8 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 all: $(BUILD)/sysboxup
 
+objects: $(OBJS)
+
 $(BUILD)/sysboxup: $(BUILD)/installer/main.o $(CORE)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LDLIBS) $(LDLIBS)
@@ -151,7 +153,7 @@ bench: $(BUILD)/sysboxup
 clean:
 	rm -rf build
 
-.PHONY: all tools units check-unit lint bench install clean
+.PHONY: all objects tools units check-unit lint bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(FAULTY)
 -include $(OBJS:.o=.d) $(filter $(BUILD)/faults/%,$(FAULTY:.o=.d))

@@ -46,10 +46,12 @@ static int check_arguments(const struct cli *cli, struct err *err)
 		return err_set(err, ERR_USAGE, "no command given");
 	if (n > c->args_max) {
 		err_quote(shown, sizeof(shown), cli->opts.args.v[c->args_max]);
-		return err_set(err, ERR_USAGE, "'%s' is one word too many for '%s'", shown, c->name);
+		return err_set(err, ERR_USAGE, "'%s' is one word too many for '%s'", shown,
+			       c->name);
 	}
 	if (n < c->args_min)
-		return err_set(err, ERR_USAGE, "'%s' needs an argument: sysboxup %s %s", c->name, c->name, c->usage);
+		return err_set(err, ERR_USAGE, "'%s' needs an argument: sysboxup %s %s", c->name,
+			       c->name, c->usage);
 	return 0;
 }
 
@@ -124,13 +126,15 @@ static bool committed_by_us(struct cli *cli)
 	bool ours;
 	size_t n;
 
-	if (session_open(&s, cli, 0, &ignored) < 0 || txnlog_list(&s.state, &ids, &n, &ignored) < 0 || !n)
+	if (session_open(&s, cli, 0, &ignored) < 0 ||
+	    txnlog_list(&s.state, &ids, &n, &ignored) < 0 || !n)
 		return false;
 	if (txnlog_read(&s.state, ids[n - 1], &t, &ignored) < 0)
 		return false;
 	ours = t.state == TXN_COMMITTED && str_eq(json_get_str(t.begin, "run"), who_run_id());
 	if (ours)
-		cli->result = (struct summary){ true, t.id, json_len(json_get(t.prepared, "actions")) };
+		cli->result = (struct summary){ true, t.id,
+						json_len(json_get(t.prepared, "actions")) };
 	txn_summary_release(&t);
 	return ours;
 }
@@ -173,7 +177,8 @@ static int supervise(struct cli *cli)
 static int help_or_version(struct cli *cli)
 {
 	if (option_given(&cli->opts, "version"))
-		render_raw(cli->out, "sysboxup " SYSBOXUP_VERSION "\n", strlen("sysboxup " SYSBOXUP_VERSION "\n"));
+		render_raw(cli->out, "sysboxup " SYSBOXUP_VERSION "\n",
+			   strlen("sysboxup " SYSBOXUP_VERSION "\n"));
 	else if (cli->cmd)
 		help_command(cli->out, cli->cmd);
 	else
@@ -188,7 +193,8 @@ static int dispatch(struct cli *cli, char **argv)
 	const struct options *o = &cli->opts;
 
 	out_set_color(color_wanted(o));
-	render_init(cli->out, option_given(o, "json") && !asks_help(cli), option_given(o, "quiet"), option_given(o, "verbose"));
+	render_init(cli->out, option_given(o, "json") && !asks_help(cli), option_given(o, "quiet"),
+		    option_given(o, "verbose"));
 	if (rc < 0)
 		return conclude(cli, rc, &err);
 	if (asks_help(cli))
@@ -198,7 +204,8 @@ static int dispatch(struct cli *cli, char **argv)
 	return cli->cmd->flags & CMD_CHANGES ? supervise(cli) : work(cli);
 }
 
-/* A result that could not be written is a failure, unless the host was changed: then the code has to tell that. */
+/* A result that could not be written is a failure, unless the host was changed: then the code has
+ * to tell that. */
 static int check_output(const struct cli *cli, int code)
 {
 	struct err err = ERR_INIT;

@@ -6,21 +6,33 @@
 
 static const struct option_spec apply_options[] = {
 	{ .name = "allow-restart", .help = "Docker may be restarted where a reload is not enough" },
-	{ .name = "package", .arg = "FILE", .value = VALUE_FILE, .help = "take the Sysbox package from FILE; it is verified all the same" },
-	{ .name = "force", .arg = "CHECK-ID", .repeated = true, .help = "let this check of preflight not refuse; may be repeated" },
+	{ .name = "package",
+	  .arg = "FILE",
+	  .value = VALUE_FILE,
+	  .help = "take the Sysbox package from FILE; it is verified all the same" },
+	{ .name = "force",
+	  .arg = "CHECK-ID",
+	  .repeated = true,
+	  .help = "let this check of preflight not refuse; may be repeated" },
 	{ .name = NULL },
 };
 
 static int remember_catalog(struct session *s, struct err *err)
 {
-	return s->has_catalog && !s->catalog.embedded ? catalog_remember(&s->catalog, &s->root, err) : 0;
+	return s->has_catalog && !s->catalog.embedded ?
+		       catalog_remember(&s->catalog, &s->root, err) :
+		       0;
 }
 
 static int transact(struct session *s, struct plan *plan, unsigned int *ret_id, struct err *err)
 {
 	struct json *begin CLEANUP(json_freep) = who_begin(s, "apply");
 	struct txn_request rq = {
-		.plan = plan, .begin = begin, .ctx = session_action_ctx(s), .prove = session_prove, .user = s,
+		.plan = plan,
+		.begin = begin,
+		.ctx = session_action_ctx(s),
+		.prove = session_prove,
+		.user = s,
 	};
 
 	return txn_run(&rq, ret_id, err);
@@ -59,7 +71,8 @@ static int run(struct cli *cli, struct err *err)
 	struct session s CLEANUP(session_release) = SESSION_INIT;
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
 
-	if (session_open(&s, cli, SESSION_PROFILE | SESSION_LOCK | SESSION_HOST | SESSION_PACKAGE, err) < 0)
+	if (session_open(&s, cli, SESSION_PROFILE | SESSION_LOCK | SESSION_HOST | SESSION_PACKAGE,
+			 err) < 0)
 		return -1;
 	if (session_plan(&s, &plan, err) < 0)
 		return -1;

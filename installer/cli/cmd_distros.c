@@ -8,7 +8,8 @@ static char *release_names(const struct distro *d)
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
 	for (size_t i = 0; i < d->releases_n; i++)
-		strv_addf(&names, "%s (%s)", d->releases[i].version_id, d->releases[i].tier ? d->releases[i].tier : d->tier);
+		strv_addf(&names, "%s (%s)", d->releases[i].version_id,
+			  d->releases[i].tier ? d->releases[i].tier : d->tier);
 	return strv_join(&names, ", ");
 }
 
@@ -29,7 +30,8 @@ static void show_distro(struct cli *cli, const struct distro *d)
 	json_set_str(j, "tier", d->tier);
 	json_set_str(j, "file", d->file);
 	json_set(j, "releases", list);
-	render_row(cli->out, "distro", j, "  %-10s %-12s %s", d->id, d->tier ? d->tier : "", releases);
+	render_row(cli->out, "distro", j, "  %-10s %-12s %s", d->id, d->tier ? d->tier : "",
+		   releases);
 }
 
 static void show_host(struct session *s)
@@ -49,7 +51,8 @@ static void show_host(struct session *s)
 	json_set_str(j, "tier", tier);
 	json_set_str(j, "arch", h->arch);
 	if (d)
-		render_row(s->cli->out, "host", j, "This host: %s, recognised as %s by %s, tier: %s%s", name, d->id,
+		render_row(s->cli->out, "host", j,
+			   "This host: %s, recognised as %s by %s, tier: %s%s", name, d->id,
 			   h->distro_by, tier, r ? "" : " (release not listed)");
 	else
 		render_row(s->cli->out, "host", j, "This host: %s, not recognised", name);
@@ -75,8 +78,9 @@ const struct command cmd_distros = {
 	.name = "distros",
 	.usage = "",
 	.summary = "what is known, and how this host was recognised",
-	.about = "Lists the distributions and releases that sysboxup knows. \"proven\" means that the tests install and roll back "
-		 "on it; \"recognised\" that it should work. Further ones go into /etc/sysboxup/distros.d/.",
+	.about =
+		"Lists the distributions and releases that sysboxup knows. \"proven\" means that the tests install and roll back "
+		"on it; \"recognised\" that it should work. Further ones go into /etc/sysboxup/distros.d/.",
 	.options = no_options,
 	.run = run,
 };

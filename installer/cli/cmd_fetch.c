@@ -5,7 +5,10 @@
 #include "fetch/package.h"
 
 static const struct option_spec fetch_options[] = {
-	{ .name = "package", .arg = "FILE", .value = VALUE_FILE, .help = "take the package from FILE instead of the network" },
+	{ .name = "package",
+	  .arg = "FILE",
+	  .value = VALUE_FILE,
+	  .help = "take the package from FILE instead of the network" },
 	{ .name = NULL },
 };
 
@@ -18,7 +21,8 @@ static void show_package(struct cli *cli, const struct catalog_entry *e, const s
 	json_set_str(j, "arch", e->arch);
 	json_set_str(j, "sha256", e->sha256);
 	json_set_str(j, "path", p->cached);
-	render_row(cli->out, "package", j, "%s %s (%s), verified: %s", e->name, e->version, e->arch, p->cached);
+	render_row(cli->out, "package", j, "%s %s (%s), verified: %s", e->name, e->version, e->arch,
+		   p->cached);
 }
 
 static int run(struct cli *cli, struct err *err)
@@ -26,7 +30,8 @@ static int run(struct cli *cli, struct err *err)
 	struct session s CLEANUP(session_release) = SESSION_INIT;
 	struct package package = { .fd = -1 };
 
-	if (session_open(&s, cli, SESSION_PROFILE | SESSION_LOCK | SESSION_HOST | SESSION_PACKAGE, err) < 0)
+	if (session_open(&s, cli, SESSION_PROFILE | SESSION_LOCK | SESSION_HOST | SESSION_PACKAGE,
+			 err) < 0)
 		return -1;
 	if (!s.entry) {
 		render_say(cli->out, PAINT_NONE, "Nothing to fetch: the profile wants no package.");

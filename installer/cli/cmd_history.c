@@ -35,8 +35,9 @@ static void list_one(struct cli *cli, const struct txn_summary *t)
 {
 	char *who CLEANUP(freep) = who_words(t->begin);
 
-	render_row(cli->out, "transaction", txn_object(t), "%5u  %-20s  %-9s %7zu  %-12s %s", t->id, word(t->begin, "time"),
-		   word(t->begin, "command"), show_txn_actions(t), who, show_txn_state(t));
+	render_row(cli->out, "transaction", txn_object(t), "%5u  %-20s  %-9s %7zu  %-12s %s", t->id,
+		   word(t->begin, "time"), word(t->begin, "command"), show_txn_actions(t), who,
+		   show_txn_state(t));
 }
 
 static int list(struct session *s, struct err *err)
@@ -49,8 +50,8 @@ static int list(struct session *s, struct err *err)
 	if (!n)
 		render_say(s->cli->out, PAINT_NONE, "No transaction yet.");
 	else
-		render_say(s->cli->out, PAINT_STRONG, "%5s  %-20s  %-9s %7s  %-12s %s", "ID", "WHEN", "COMMAND", "CHANGES", "WHO",
-			   "STATE");
+		render_say(s->cli->out, PAINT_STRONG, "%5s  %-20s  %-9s %7s  %-12s %s", "ID",
+			   "WHEN", "COMMAND", "CHANGES", "WHO", "STATE");
 	for (size_t i = 0; i < n; i++) {
 		struct txn_summary t;
 
@@ -73,18 +74,20 @@ static char *command_line(const struct json *begin)
 
 static void show_head(struct cli *cli, const struct txn_summary *t)
 {
-	char *who CLEANUP(freep) = who_words(t->begin), *line CLEANUP(freep) = command_line(t->begin);
+	char *who CLEANUP(freep) = who_words(t->begin),
+		  *line CLEANUP(freep) = command_line(t->begin);
 	const struct json *profile = json_get(t->begin, "profile");
 	const char *reason = json_get_str(t->terminal, "reason");
 
-	render_row(cli->out, "transaction", txn_object(t), "Transaction %u: %s", t->id, show_txn_state(t));
+	render_row(cli->out, "transaction", txn_object(t), "Transaction %u: %s", t->id,
+		   show_txn_state(t));
 	render_row(cli->out, NULL, NULL, "  when     %s", word(t->begin, "time"));
 	render_row(cli->out, NULL, NULL, "  who      %s", who);
 	render_row(cli->out, NULL, NULL, "  command  %s", line);
 	render_row(cli->out, NULL, NULL, "  program  sysboxup %s", word(t->begin, "program"));
 	if (profile)
-		render_row(cli->out, NULL, NULL, "  profile  %s (SHA-256 %.16s...)", word(profile, "source"),
-			   word(profile, "digest"));
+		render_row(cli->out, NULL, NULL, "  profile  %s (SHA-256 %.16s...)",
+			   word(profile, "source"), word(profile, "digest"));
 	if (reason)
 		render_row(cli->out, NULL, NULL, "  reason   %s", reason);
 }
@@ -145,7 +148,8 @@ static int print_content(struct cli *cli, const char *path, int fd, struct err *
 	return EXIT_DONE;
 }
 
-static int show_path(struct session *s, const struct txn_summary *t, const char *path, struct err *err)
+static int show_path(struct session *s, const struct txn_summary *t, const char *path,
+		     struct err *err)
 {
 	int fd CLEANUP(closep) = -1;
 	unsigned int index = 0;
@@ -211,8 +215,9 @@ const struct command cmd_history = {
 	.name = "history",
 	.usage = "[show ID [PATH]]",
 	.summary = "who changed what and when; the old text of a file",
-	.about = "Lists all transactions. \"show ID\" shows one with its changes; \"show ID PATH\" prints the file PATH as it was "
-		 "before that transaction, byte for byte.",
+	.about =
+		"Lists all transactions. \"show ID\" shows one with its changes; \"show ID PATH\" prints the file PATH as it was "
+		"before that transaction, byte for byte.",
 	.options = no_options,
 	.words = words,
 	.args_max = 3,

@@ -6,8 +6,14 @@
 static const struct option_spec plan_options[] = {
 	{ .name = "check", .help = "exit with 7 when changes are pending" },
 	{ .name = "allow-restart", .help = "plan as if Docker may be restarted" },
-	{ .name = "package", .arg = "FILE", .value = VALUE_FILE, .help = "take the Sysbox package from FILE" },
-	{ .name = "force", .arg = "CHECK-ID", .repeated = true, .help = "let this check of preflight not refuse; may be repeated" },
+	{ .name = "package",
+	  .arg = "FILE",
+	  .value = VALUE_FILE,
+	  .help = "take the Sysbox package from FILE" },
+	{ .name = "force",
+	  .arg = "CHECK-ID",
+	  .repeated = true,
+	  .help = "let this check of preflight not refuse; may be repeated" },
 	{ .name = NULL },
 };
 
@@ -29,7 +35,8 @@ static int pending(struct session *s, const struct plan *plan, struct err *err)
 	s->cli->result = (struct summary){ .changed = false, .actions = plan->n };
 	if (session_preflight(s, err) < 0)
 		return -1;
-	render_say(s->cli->out, PAINT_NONE, "%zu change%s pending: sysboxup apply", plan->n, plan->n == 1 ? "" : "s");
+	render_say(s->cli->out, PAINT_NONE, "%zu change%s pending: sysboxup apply", plan->n,
+		   plan->n == 1 ? "" : "s");
 	return option_given(&s->cli->opts, "check") ? EXIT_NOT_AS_WANTED : EXIT_DONE;
 }
 

@@ -9,7 +9,8 @@
 #define APPLIED "profile.json"
 
 static const struct option_spec rollback_options[] = {
-	{ .name = "force", .help = "go on over what others changed since; their version is kept beside" },
+	{ .name = "force",
+	  .help = "go on over what others changed since; their version is kept beside" },
 	{ .name = "allow-restart", .help = "Docker may be restarted where a reload is not enough" },
 	{ .name = NULL },
 };
@@ -32,8 +33,8 @@ static int read_id(const struct cli *cli, unsigned int *ret, struct err *err)
 }
 
 /*
- * The profile in force after transaction `id`: its own if it was an apply; where it was a rollback, the one in force
- * before its target. 1: none, or not known.
+ * The profile in force after transaction `id`: its own if it was an apply; where it was a rollback,
+ * the one in force before its target. 1: none, or not known.
  */
 static int profile_after(const struct state *s, unsigned int id, struct buf *ret)
 {
@@ -71,8 +72,8 @@ static void restore_profile(struct session *s, unsigned int target)
 		report_warn(s->rep, NULL, "the profile last applied could not be put back: %s", why.msg);
 }
 
-static int transact(struct session *s, struct action_ctx ctx, struct plan *plan, unsigned int target, unsigned int *ret_id,
-		    struct err *err)
+static int transact(struct session *s, struct action_ctx ctx, struct plan *plan,
+		    unsigned int target, unsigned int *ret_id, struct err *err)
 {
 	struct json *begin CLEANUP(json_freep) = who_begin(s, "rollback");
 	struct txn_request rq = { .plan = plan, .begin = begin, .ctx = ctx };
@@ -87,7 +88,8 @@ static int run(struct cli *cli, struct err *err)
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
 	unsigned int wanted, target = 0, id = 0;
 
-	if (read_id(cli, &wanted, err) < 0 || session_open(&s, cli, SESSION_APPLIED | SESSION_LOCK | SESSION_HOST, err) < 0)
+	if (read_id(cli, &wanted, err) < 0 ||
+	    session_open(&s, cli, SESSION_APPLIED | SESSION_LOCK | SESSION_HOST, err) < 0)
 		return -1;
 	struct action_ctx ctx = session_action_ctx(&s);
 

@@ -20,7 +20,8 @@ static int failed(struct session *s, const struct txn_summary *t, struct err *er
 
 static int interrupted(const struct txn_summary *t, struct err *err)
 {
-	err_set(err, ERR_INTERRUPTED, "transaction %u (%s) was interrupted%s", t->id, json_get_str(t->begin, "command"),
+	err_set(err, ERR_INTERRUPTED, "transaction %u (%s) was interrupted%s", t->id,
+		json_get_str(t->begin, "command"),
 		t->state == TXN_COMMITTED ? " after its commit: only cleaning up is left" : "");
 	return err_remedy(err, "sysboxup recover");
 }
@@ -33,7 +34,8 @@ static void show_last(struct cli *cli, const struct txn_summary *t)
 
 	json_set_i64(j, "id", t->id);
 	json_set_str(j, "state", show_txn_state(t));
-	render_row(cli->out, "last", cli->out->quiet ? (json_free(j), NULL) : j, "Last transaction: %u, %s, %s, by %s: %s", t->id,
+	render_row(cli->out, "last", cli->out->quiet ? (json_free(j), NULL) : j,
+		   "Last transaction: %u, %s, %s, by %s: %s", t->id,
 		   json_get_str(t->begin, "command"), when ? when : "?", who, show_txn_state(t));
 }
 
@@ -84,8 +86,8 @@ static int check_all(struct session *s, struct err *err)
 	for json_each(entry, s->index)
 		drifted += check_entry(s, entry);
 	if (!drifted) {
-		render_say(s->cli->out, PAINT_GOOD, "%zu thing%s in place, none drifted.", json_len(s->index),
-			   json_len(s->index) == 1 ? "" : "s");
+		render_say(s->cli->out, PAINT_GOOD, "%zu thing%s in place, none drifted.",
+			   json_len(s->index), json_len(s->index) == 1 ? "" : "s");
 		return EXIT_DONE;
 	}
 	err_set(err, ERR_DRIFT, "%zu of %zu things are not as sysboxup left them", drifted, json_len(s->index));
@@ -111,9 +113,10 @@ const struct command cmd_status = {
 	.name = "status",
 	.usage = "",
 	.summary = "what is in place, and what drifted since",
-	.about = "Shows the last transaction, and for each thing that is sysboxup's whether it is still as it was left. Exits with 7 "
-		 "when something drifted, with 6 when a run was interrupted, with 5 when one could not be rolled back fully; "
-		 "then it names everything that is left, and what to do.",
+	.about =
+		"Shows the last transaction, and for each thing that is sysboxup's whether it is still as it was left. Exits with 7 "
+		"when something drifted, with 6 when a run was interrupted, with 5 when one could not be rolled back fully; "
+		"then it names everything that is left, and what to do.",
 	.options = no_options,
 	.run = run,
 };

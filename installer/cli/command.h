@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A command is a file cmd_NAME.c that ends in its descriptor, and one line in commands.c. Help, completion and the
- * man page's list of commands and options are made from these descriptors and from nothing else.
+ * A command is a file cmd_NAME.c that ends in its descriptor, and one line in commands.c. Help,
+ * completion and the man page's list of commands and options are made from these descriptors and
+ * from nothing else.
  */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H

@@ -10,9 +10,13 @@ static const struct {
 	[EXIT_FAILED] = { "failed", "as before", NULL },
 	[EXIT_USAGE] = { "usage", "nothing was touched", NULL },
 	[EXIT_REFUSED] = { "refused", "nothing was touched", NULL },
-	[EXIT_LOCKED] = { "locked", "nothing was touched by this run", "wait until the other run has ended" },
-	[EXIT_UNDO] = { "undo-failed", "not fully as before; what is left is kept in the history", "sysboxup status" },
-	[EXIT_INTERRUPTED] = { "interrupted", "as the interrupted run left it; nothing was touched now", "sysboxup recover" },
+	[EXIT_LOCKED] = { "locked", "nothing was touched by this run",
+			  "wait until the other run has ended" },
+	[EXIT_UNDO] = { "undo-failed", "not fully as before; what is left is kept in the history",
+			"sysboxup status" },
+	[EXIT_INTERRUPTED] = { "interrupted",
+			       "as the interrupted run left it; nothing was touched now",
+			       "sysboxup recover" },
 	[EXIT_NOT_AS_WANTED] = { "not-as-wanted", "nothing was touched", NULL },
 };
 

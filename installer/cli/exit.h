@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The exit codes of DESIGN.md section 6, and the only place where the kind of an error becomes one. */
+/* The exit codes of DESIGN.md section 6, and the only place where the kind of an error becomes
+ * one. */
 #ifndef CLI_EXIT_H
 #define CLI_EXIT_H
 

@@ -30,7 +30,8 @@ static void fold(struct buf *b, unsigned int indent, const char *text)
 static void add_option(struct buf *b, const struct option_spec *s)
 {
 	char letter[8] = "    ";
-	char *name CLEANUP(freep) = xasprintf("--%s%s%s", s->name, s->arg ? " " : "", s->arg ? s->arg : "");
+	char *name CLEANUP(freep) = xasprintf("--%s%s%s", s->name, s->arg ? " " : "",
+					      s->arg ? s->arg : "");
 
 	if (s->letter)
 		snprintf(letter, sizeof(letter), "-%c, ", s->letter);
@@ -71,7 +72,8 @@ void help_command(struct render *out, const struct command *c)
 	render_raw(out, b.data, b.len);
 }
 
-/* A folded sentence as roff input: backslashes escaped, no line that begins with a control character. */
+/* A folded sentence as roff input: backslashes escaped, no line that begins with a control
+ * character. */
 static void add_sentence(struct buf *b, const char *text)
 {
 	struct buf folded CLEANUP(buf_release) = BUF_INIT;

@@ -5,16 +5,19 @@
 
 #define NAMES_MAX 64
 
-static const struct option_spec *find_in(const struct option_spec *t, const char *name, size_t len, char letter)
+static const struct option_spec *find_in(const struct option_spec *t, const char *name, size_t len,
+					 char letter)
 {
 	for (; t && t->name; t++) {
-		if (letter ? t->letter == letter : strlen(t->name) == len && !strncmp(t->name, name, len))
+		if (letter ? t->letter == letter :
+			     strlen(t->name) == len && !strncmp(t->name, name, len))
 			return t;
 	}
 	return NULL;
 }
 
-static const struct option_spec *find(const struct options *o, const char *name, size_t len, char letter)
+static const struct option_spec *find(const struct options *o, const char *name, size_t len,
+				      char letter)
 {
 	const struct option_spec *s = find_in(o->tables[1], name, len, letter);
 
@@ -82,7 +85,8 @@ static int take_long(struct options *o, char *const *argv, struct err *err)
 	if (!s->arg || equals)
 		return add(o, s, s->arg ? equals + 1 : NULL, err);
 	if (!argv[1])
-		return err_set(err, ERR_USAGE, "'--%s' needs a value: --%s %s", s->name, s->name, s->arg);
+		return err_set(err, ERR_USAGE, "'--%s' needs a value: --%s %s", s->name, s->name,
+			       s->arg);
 	return add(o, s, argv[1], err) < 0 ? -1 : 1;
 }
 
@@ -101,7 +105,8 @@ static int take_letters(struct options *o, const char *word, struct err *err)
 	return 0;
 }
 
-static int take_word(struct options *o, option_select_fn *select, void *user, const char *word, struct err *err)
+static int take_word(struct options *o, option_select_fn *select, void *user, const char *word,
+		     struct err *err)
 {
 	if (o->tables[1]) {
 		strv_add(&o->args, word);
@@ -111,7 +116,8 @@ static int take_word(struct options *o, option_select_fn *select, void *user, co
 	return o->tables[1] ? 0 : -1;
 }
 
-static int take(struct options *o, option_select_fn *select, void *user, char *const *argv, struct err *err)
+static int take(struct options *o, option_select_fn *select, void *user, char *const *argv,
+		struct err *err)
 {
 	if (str_starts(argv[0], "--"))
 		return take_long(o, argv, err);
@@ -120,8 +126,8 @@ static int take(struct options *o, option_select_fn *select, void *user, char *c
 	return take_word(o, select, user, argv[0], err);
 }
 
-int options_parse(struct options *o, const struct option_spec *globals, option_select_fn *select, void *user,
-		  char *const *argv, struct err *err)
+int options_parse(struct options *o, const struct option_spec *globals, option_select_fn *select,
+		  void *user, char *const *argv, struct err *err)
 {
 	o->tables[0] = globals;
 	for (; *argv && !str_eq(*argv, "--"); argv++) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one parser of options, global ones and those of a command. Long options take `--name=VALUE` or `--name VALUE`,
- * letters may be joined (-qv), `--` ends them, options may stand before and behind the command's name
- * (before it the global ones only). Tables end with name == NULL; help, completion and man page are made from them.
+ * The one parser of options, global ones and those of a command. Long options take `--name=VALUE`
+ * or `--name VALUE`, letters may be joined (-qv), `--` ends them, options may stand before and
+ * behind the command's name (before it the global ones only). Tables end with name == NULL; help,
+ * completion and man page are made from them.
  */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
@@ -36,12 +37,14 @@ struct options {
 
 #define OPTIONS_INIT { { NULL, NULL }, NULL, 0, STRV_INIT }
 
-/* Called with the first word that is no option: the option table of that command, or NULL with err set. */
+/* Called with the first word that is no option: the option table of that command, or NULL with err
+ * set. */
 typedef const struct option_spec *option_select_fn(void *user, const char *word, struct err *err);
 
-/* argv without the program's name, NULL-terminated. What was read before an error is in *o all the same. Errors: ERR_USAGE. */
-int options_parse(struct options *o, const struct option_spec *globals, option_select_fn *select, void *user,
-		  char *const *argv, struct err *err);
+/* argv without the program's name, NULL-terminated. What was read before an error is in *o all the
+ * same. Errors: ERR_USAGE. */
+int options_parse(struct options *o, const struct option_spec *globals, option_select_fn *select,
+		  void *user, char *const *argv, struct err *err);
 void options_release(struct options *o);
 
 bool option_given(const struct options *o, const char *name);

@@ -29,13 +29,15 @@ static FILE *file_of(enum out_stream s)
 
 static bool auto_color(enum out_stream s)
 {
-	return str_empty(getenv("NO_COLOR")) && !str_eq(getenv("TERM"), "dumb") && out_is_terminal(s);
+	return str_empty(getenv("NO_COLOR")) && !str_eq(getenv("TERM"), "dumb") &&
+	       out_is_terminal(s);
 }
 
 void out_set_color(enum out_color when)
 {
 	for (int s = OUT_RESULT; s <= OUT_TALK; s++)
-		colored[s] = when == COLOR_ALWAYS || (when == COLOR_AUTO && auto_color((enum out_stream)s));
+		colored[s] = when == COLOR_ALWAYS ||
+			     (when == COLOR_AUTO && auto_color((enum out_stream)s));
 }
 
 bool out_is_terminal(enum out_stream s)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two streams, and what may go onto them: the only code of the program that writes to a terminal. Text from
- * outside is shown with anything unprintable as \xNN. A failed write is remembered and never interrupts the
- * work: out_failed tells at the end. A reader that went away (EPIPE) is no failure.
+ * The two streams, and what may go onto them: the only code of the program that writes to a
+ * terminal. Text from outside is shown with anything unprintable as \xNN. A failed write is
+ * remembered and never interrupts the work: out_failed tells at the end. A reader that went away
+ * (EPIPE) is no failure.
  */
 #ifndef CLI_OUT_H
 #define CLI_OUT_H

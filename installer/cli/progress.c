@@ -30,7 +30,8 @@ static void begin(struct progress *p, const char *subject, uint64_t done, uint64
 	p->ended = false;
 }
 
-bool progress_due(struct progress *p, const char *subject, uint64_t done, uint64_t total, unsigned int every_ms)
+bool progress_due(struct progress *p, const char *subject, uint64_t done, uint64_t total,
+		  unsigned int every_ms)
 {
 	uint64_t now = clock_boot_ms();
 	bool first = !p->subject || !str_eq(p->subject, subject) || (p->ended && done < total);
@@ -55,8 +56,8 @@ static void amounts(const struct progress *p, uint64_t done, uint64_t total, cha
 	bytes_words(total, all, sizeof(all));
 	if (ms)
 		bytes_words((done - p->first) * 1000 / ms, rate, sizeof(rate));
-	snprintf(buf, size, "%s%s%s%s%s%s", have, total ? " of " : "", total ? all : "", *rate ? ", " : "", rate,
-		 *rate ? "/s" : "");
+	snprintf(buf, size, "%s%s%s%s%s%s", have, total ? " of " : "", total ? all : "",
+		 *rate ? ", " : "", rate, *rate ? "/s" : "");
 }
 
 static void add_bar(struct buf *b, uint64_t done, uint64_t total, unsigned int room)

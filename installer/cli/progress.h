@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes on their way. On a terminal one line that is drawn over itself at most ten times a second; elsewhere a plain
- * line at the beginning, every ten seconds and at the end.
+ * Bytes on their way. On a terminal one line that is drawn over itself at most ten times a second;
+ * elsewhere a plain line at the beginning, every ten seconds and at the end.
  */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
@@ -19,8 +19,10 @@ struct progress {
 	bool ended;
 };
 
-/* Is it time to tell about this? Keeps the times. every_ms: at most that often, but always the first and the last. */
-bool progress_due(struct progress *p, const char *subject, uint64_t done, uint64_t total, unsigned int every_ms);
+/* Is it time to tell about this? Keeps the times. every_ms: at most that often, but always the
+ * first and the last. */
+bool progress_due(struct progress *p, const char *subject, uint64_t done, uint64_t total,
+		  unsigned int every_ms);
 void progress_draw(struct progress *p, uint64_t done, uint64_t total);		/* on the terminal */
 void progress_line(struct progress *p, uint64_t done, uint64_t total);		/* plain */
 /* Before any other line: takes the drawn line off the terminal. */

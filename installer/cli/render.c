@@ -89,7 +89,8 @@ static void emit_json(struct render *r, const struct report_line *l)
 {
 	struct json *event CLEANUP(json_freep) = event_from_line(l);
 
-	if (l->kind == REPORT_PROGRESS && !progress_due(&r->progress, l->subject, l->done, l->total, EVENT_MS))
+	if (l->kind == REPORT_PROGRESS &&
+	    !progress_due(&r->progress, l->subject, l->done, l->total, EVENT_MS))
 		return;
 	event_print(event);
 }
@@ -109,7 +110,8 @@ static void emit(struct report *report, const struct report_line *l)
 
 void render_init(struct render *r, bool json, bool quiet, bool verbose)
 {
-	*r = (struct render){ .report = { .emit = emit }, .json = json, .quiet = quiet, .verbose = verbose };
+	*r = (struct render){ .report = { .emit = emit }, .json = json, .quiet = quiet, .verbose =
+	*verbose };
 }
 
 void render_release(struct render *r)
@@ -186,7 +188,8 @@ static struct json *error_object(const struct err *err, int code)
 	return j;
 }
 
-void render_summary(struct render *r, const char *command, const struct summary *s, int code, const struct err *err)
+void render_summary(struct render *r, const char *command, const struct summary *s, int code,
+		    const struct err *err)
 {
 	struct json *j CLEANUP(json_freep) = NULL;
 

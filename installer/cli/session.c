@@ -21,7 +21,8 @@ static int load_applied(struct session *s, struct err *err)
 	if (state_open(&state, &s->root, STATE_READ, err) < 0)
 		return -1;
 	rc = state.fd < 0 ? 1 : fs_read_at(state.fd, APPLIED, PROFILE_MAX, &text, err);
-	return rc ? rc : profile_parse(&s->profile, text.data, text.len, STATE_DIR "/" APPLIED, err);
+	return rc ? rc :
+		    profile_parse(&s->profile, text.data, text.len, STATE_DIR "/" APPLIED, err);
 }
 
 static int load_profile(struct session *s, int want, struct err *err)
@@ -49,7 +50,8 @@ static int open_state_reading(struct session *s, struct err *err)
 		*err = why;
 		return -1;
 	}
-	report_warn(s->rep, "run it as root", "what sysboxup has done here before cannot be read: %s", why.msg);
+	report_warn(s->rep, "run it as root",
+		    "what sysboxup has done here before cannot be read: %s", why.msg);
 	s->state = (struct state)STATE_INIT;
 	s->state.root = &s->root;
 	return 0;
@@ -79,11 +81,13 @@ static int entry_of_file(struct session *s, struct err *err)
 	int fd CLEANUP(closep) = open(s->package_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
 	if (fd < 0)
-		return err_errno(err, errno, "cannot read '%s'", s->package_file), err_raise(err, ERR_USAGE);
+		return err_errno(err, errno, "cannot read '%s'", s->package_file),
+		       err_raise(err, ERR_USAGE);
 	if (node_read_fd(&node, fd, NODE_DIGEST, err) < 0)
 		return -1;
 	for (size_t i = 0; i < s->catalog.n && !s->entry; i++)
-		if (str_eq(s->catalog.v[i].sha256, node.digest) && str_eq(s->catalog.v[i].arch, s->host.arch))
+		if (str_eq(s->catalog.v[i].sha256, node.digest) &&
+		    str_eq(s->catalog.v[i].arch, s->host.arch))
 			s->entry = &s->catalog.v[i];
 	if (s->entry)
 		return 0;
@@ -206,7 +210,8 @@ int session_verify(struct session *s, unsigned int *ret_bad, struct err *err)
 	unsigned int before = s->rep->bad;
 
 	for (size_t i = 0; steps[i]; i++)
-		if (steps[i]->verify && steps[i]->wanted(&ctx) && steps[i]->verify(&ctx, s->rep, err) < 0)
+		if (steps[i]->verify && steps[i]->wanted(&ctx) &&
+		    steps[i]->verify(&ctx, s->rep, err) < 0)
 			return -1;
 	*ret_bad = s->rep->bad - before;
 	return 0;
@@ -229,7 +234,8 @@ int session_keep_profile(struct session *s, struct err *err)
 	struct buf old CLEANUP(buf_release) = BUF_INIT;
 	struct err ignored = ERR_INIT;
 
-	if (!fs_read_at(s->state.fd, APPLIED, PROFILE_MAX, &old, &ignored) && buf_equal(&old, &s->profile.text))
+	if (!fs_read_at(s->state.fd, APPLIED, PROFILE_MAX, &old, &ignored) &&
+	    buf_equal(&old, &s->profile.text))
 		return 0;
 	return fs_put(s->state.fd, APPLIED, 0600, s->profile.text.data, s->profile.text.len, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the commands share: from options to root, profile, state, host, catalog and plan. Everything is released by
- * session_release, the lock included.
+ * What the commands share: from options to root, profile, state, host, catalog and plan. Everything
+ * is released by session_release, the lock included.
  */
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
@@ -38,19 +38,22 @@ enum session_want {
 
 #define SESSION_INIT { .root = ROOT_INIT, .state = STATE_INIT, .profile = { .text = BUF_INIT } }
 
-/* In the order: root, profile (so that its errors come before anything is made), state, host, catalog. */
+/* In the order: root, profile (so that its errors come before anything is made), state, host,
+ * catalog. */
 int session_open(struct session *s, struct cli *cli, int want, struct err *err);
 void session_release(struct session *s);
 
 /* For the engine. Without SESSION_HOST its host is NULL. */
 struct action_ctx session_action_ctx(struct session *s);
-/* What the steps want changed. When a step cannot plan, preflight's refusal, if there is one, is the error. */
+/* What the steps want changed. When a step cannot plan, preflight's refusal, if there is one, is
+ * the error. */
 int session_plan(struct session *s, struct plan *ret, struct err *err);
 /* ERR_REFUSED; ERR_USAGE for an unknown id behind --force. */
 int session_preflight(struct session *s, struct err *err);
 /* The steps' proofs, each as a check. 0 also when proofs fail: those are counted in *ret_bad. */
 int session_verify(struct session *s, unsigned int *ret_bad, struct err *err);
-/* As the engine's `prove`: Docker's facts are read anew, a failed proof is an error. user: the session. */
+/* As the engine's `prove`: Docker's facts are read anew, a failed proof is an error. user: the
+ * session. */
 int session_prove(void *user, struct report *rep, struct err *err);
 /* Take over the profile as the one last applied, if it is another one. */
 int session_keep_profile(struct session *s, struct err *err);

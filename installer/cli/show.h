@@ -5,7 +5,8 @@
 
 #include "cli/session.h"
 
-/* "Plan for Debian GNU/Linux 12 (bookworm), Docker 20.10.24, profile /etc/sysboxup/profile.json:" */
+/* "Plan for Debian GNU/Linux 12 (bookworm), Docker 20.10.24, profile
+ * /etc/sysboxup/profile.json:" */
 void show_target(struct session *s, const char *what);
 
 /* A transaction read for showing; released by txn_summary_release. */

@@ -7,9 +7,9 @@ static const struct {
 	const char *word;
 	char mark;
 } verbs[] = {
-	{ "+", '+' }, { "add", '+' }, { "create", '+' }, { "fetch", '+' }, { "install", '+' }, { "link", '+' },
-	{ "start", '+' },
-	{ "-", '-' }, { "purge", '-' }, { "remove", '-' }, { "stop", '-' },
+	{ "+", '+' },       { "add", '+' },    { "create", '+' }, { "fetch", '+' },
+	{ "install", '+' }, { "link", '+' },   { "start", '+' },  { "-", '-' },
+	{ "purge", '-' },   { "remove", '-' }, { "stop", '-' },
 };
 
 static const struct {
@@ -33,7 +33,8 @@ static size_t word_length(const char *s)
 	return strcspn(s, " ,:;");
 }
 
-/* The first word says which of the three kinds of change it is; what is neither made nor taken away is changed. */
+/* The first word says which of the three kinds of change it is; what is neither made nor taken away
+ * is changed. */
 static char mark_of(const char *text)
 {
 	size_t len = word_length(text);
@@ -47,7 +48,8 @@ static char mark_of(const char *text)
 /* A describer may give the mark itself: "+ 12 packages". */
 static const char *without_mark(const char *text)
 {
-	return (text[0] == '+' || text[0] == '-' || text[0] == '~') && text[1] == ' ' ? text + 2 : text;
+	return (text[0] == '+' || text[0] == '-' || text[0] == '~') && text[1] == ' ' ? text + 2 :
+											text;
 }
 
 void text_change(const struct report_line *l)
@@ -58,7 +60,8 @@ void text_change(const struct report_line *l)
 	out_textf(OUT_RESULT, mark_paint(mark), "  %c ", mark);
 	out_text(OUT_RESULT, PAINT_STRONG, l->subject ? l->subject : "");
 	if (*text)
-		out_textf(OUT_RESULT, PAINT_NONE, "%s%s", l->subject ? "  " : "", without_mark(text));
+		out_textf(OUT_RESULT, PAINT_NONE, "%s%s", l->subject ? "  " : "",
+			  without_mark(text));
 	out_newline(OUT_RESULT);
 }
 
@@ -85,7 +88,8 @@ void text_diff(const char *diff)
 	}
 }
 
-void text_folded(enum out_stream s, enum out_paint paint, unsigned int indent, const char *label, const char *text)
+void text_folded(enum out_stream s, enum out_paint paint, unsigned int indent, const char *label,
+		 const char *text)
 {
 	struct strv words CLEANUP(strv_release) = STRV_INIT;
 	size_t lead = indent + strlen(label), column = lead;

@@ -11,6 +11,7 @@ void text_diff(const char *diff);			/* indented and coloured */
 void text_check(const struct report_line *l, bool verbose);	/* with why and remedy unless all is well */
 void text_warning(const struct report_line *l);
 /* Indented by `indent` columns and folded at word boundaries to the terminal's width. */
-void text_folded(enum out_stream s, enum out_paint paint, unsigned int indent, const char *label, const char *text);
+void text_folded(enum out_stream s, enum out_paint paint, unsigned int indent, const char *label,
+		 const char *text);
 
 #endif

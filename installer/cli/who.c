@@ -78,5 +78,6 @@ char *who_words(const struct json *begin)
 
 	if (sudo)
 		return xstrdup(sudo);
-	return xasprintf("uid %lld", (long long)json_get_i64(begin, "login_uid", json_get_i64(begin, "uid", 0)));
+	return xasprintf("uid %lld", (long long)json_get_i64(begin, "login_uid",
+							     json_get_i64(begin, "uid", 0)));
 }

@@ -6,16 +6,19 @@
 #include "cli/session.h"
 
 /*
- *	{ "class": "apply", "command": "apply", "argv": [...], "time": "2026-11-22T01:28:26Z", "program": "0.1.0", "run": "...",
- *	  "uid": 0, "login_uid": 1000, "sudo_user": "ann", "profile": { "source", "digest", "text" } }
+ *	{ "class": "apply", "command": "apply", "argv": [...], "time": "2026-11-22T01:28:26Z",
+ *	"program": "0.1.0", "run": "...",
+ *	  "uid": 0, "login_uid": 1000, "sudo_user": "ann", "profile": { "source", "digest", "text" }
+ *	  }
  *
- * login_uid and sudo_user are left out where there is none; the text of the profile, from which rollback restores the
- * profile last applied, is kept here and shown nowhere.
+ * login_uid and sudo_user are left out where there is none; the text of the profile, from which
+ * rollback restores the profile last applied, is kept here and shown nowhere.
  */
 struct json *who_begin(const struct session *s, const char *class);
 /* "ann", "uid 0": for tables. Allocated. */
 char *who_words(const struct json *begin);
-/* Names this run of the program, worker and parent together. Call it first before the worker is made. */
+/* Names this run of the program, worker and parent together. Call it first before the worker is
+ * made. */
 const char *who_run_id(void);
 
 #endif
