@@ -15,6 +15,7 @@
  *	before	anything	not exchanged yet (the temporary may be torn), or exchanged back: delete the temporary
  *	after	before		exchanged: exchange back, delete
  *	after	absent		made where nothing was (before is absent): delete the target; or finished: use the copy
+ *	after	other		exchanged, and what came out is somebody's edit of that instant: exchange back, REPLACE_CONFLICT
  *	other	any		somebody else's edit: REPLACE_CONFLICT, nothing is touched
  *
  * Taking a file away: renamed to the temporary. Where the file system has no RENAME_EXCHANGE (EINVAL, ENOSYS) the old file is
@@ -54,6 +55,7 @@ struct replace {
  * Needs write access to the directory unless nothing would change: a plan without privileges uses node_read instead.
  */
 int replace_check(struct replace *rp, struct err *err);
+/* After REPLACE_CONFLICT nothing of ours is left; after another failure replace_undo gives what was before. */
 int replace_commit(struct replace *rp, struct err *err);
 /*
  * content_fd/content hold the before-image's bytes here, used only where the old inode is gone. Idempotent. Returns
