@@ -53,7 +53,7 @@ int docker_config_tree(const struct buf *text, const char *path, struct json **r
 		return -1;
 	if (whole.len >= 3 && !memcmp(whole.data, "\xef\xbb\xbf", 3))
 		buf_splice(&whole, 0, 3, NULL, 0);
-	return json_parse(whole.data, whole.len, JSON_STRICT, path, ret, err);
+	return json_parse(whole.data, whole.len, JSON_BLANK, path, ret, err);
 }
 
 static int name_conflicts(const struct docker_config_data *d, const struct strv *conflicts, struct err *err)

@@ -107,7 +107,7 @@ static int read_config(const struct step_ctx *ctx, struct buf *text, struct json
 	    json_splice(text->data, text->len, nothing, path, &whole, err))
 		return err_raise(err, ERR_REFUSED);
 	p = str_starts(whole.data, "\xef\xbb\xbf") ? whole.data + 3 : whole.data;
-	return json_parse(p, whole.len - (size_t)(p - whole.data), JSON_STRICT, path, ret, err);
+	return json_parse(p, whole.len - (size_t)(p - whole.data), JSON_BLANK, path, ret, err);
 }
 
 /* The patch: what is wanted, and what of ours goes back. A leaf that somebody else changed meanwhile stays theirs. */
