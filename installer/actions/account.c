@@ -124,7 +124,7 @@ static void lines_release(char *lines[ACC_FILES])
 
 int account_needed(const struct root *r, const char *name, bool *ret, struct err *err)
 {
-	struct account_texts t CLEANUP(account_texts_release);
+	struct account_texts t CLEANUP(account_texts_release) = { 0 };
 	char *lines[ACC_FILES] = { NULL };
 	bool any = false;
 
@@ -203,7 +203,7 @@ static void note_joined(struct account *d, const struct account_texts *t)
 static int account_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct account *d = a->data;
-	struct account_texts t CLEANUP(account_texts_release);
+	struct account_texts t CLEANUP(account_texts_release) = { 0 };
 
 	if (texts_read(ctx->root, &t, err))
 		return -1;
@@ -268,7 +268,7 @@ static int take_locks(struct account *d, const struct action_ctx *ctx, struct ac
 /* Somebody may have taken an id since prepare. */
 static int still_free(struct account *d, const struct action_ctx *ctx, struct err *err)
 {
-	struct account_texts t CLEANUP(account_texts_release);
+	struct account_texts t CLEANUP(account_texts_release) = { 0 };
 	char *lines[ACC_FILES] = { NULL };
 	bool same = true;
 

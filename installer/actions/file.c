@@ -95,6 +95,12 @@ struct action *action_link(const char *step, const char *path, const char *targe
 	return file_action(step, d);
 }
 
+/* A link is put, replaced and taken away as a link; a file is reached through whatever links lead to it. */
+static bool is_link(const struct file_data *d)
+{
+	return d->after.type == NODE_LINK || d->before.type == NODE_LINK || d->expected.type == NODE_LINK;
+}
+
 static struct replace file_replace(struct file_data *d, const struct action_ctx *ctx)
 {
 	struct replace rp = REPLACE_INIT;
@@ -102,7 +108,7 @@ static struct replace file_replace(struct file_data *d, const struct action_ctx 
 	rp.root = ctx->root;
 	rp.path = d->path;
 	rp.tag = ctx->tag;
-	rp.nofollow = d->after.type == NODE_LINK || d->before.type == NODE_LINK;
+	rp.nofollow = is_link(d);
 	node_copy(&rp.before, &d->before);
 	node_copy(&rp.after, &d->after);
 	rp.set_mtime = d->after.type == NODE_FILE;
@@ -394,8 +400,9 @@ static void file_describe(const struct action *a, const struct action_ctx *ctx, 
 	const struct file_data *d = a->data;
 	bool exists = root_exists(ctx->root, d->path);
 
-	if (d->after.type == NODE_LINK) {
-		report_change(r, d->path, "link to %s", d->after.target);
+	if (is_link(d)) {
+		report_change(r, d->path, d->after.type == NODE_LINK ? "link to %s" : "remove link to %s",
+			      d->after.type == NODE_LINK ? d->after.target : d->expected.target);
 		return;
 	}
 	report_change(r, d->path, "%s", d->after.type == NODE_ABSENT ? "remove" : exists ? "replace" : "create");
