@@ -182,9 +182,12 @@ int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *
 {
 	struct strv argv CLEANUP(strv_release) = STRV_INIT;
 
+	static const char *const no_caches[] = { "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", NULL };
+
 	if (!names->n)
 		return 0;
 	strv_add(&argv, "apt-mark");
+	strv_addv(&argv, no_caches);
 	strv_add(&argv, mark);
 	strv_addv(&argv, (const char *const *)names->v);
 	return tool_run(&argv, ctx->rep, NULL, NULL, NULL, err);

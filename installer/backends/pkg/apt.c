@@ -257,6 +257,15 @@ static int hash_op(const struct root *r, struct pkg_op *op, const char *dir, con
 	return 0;
 }
 
+/* The one thing that apt makes outside of state_dir, on a system where it was never there. */
+static void drop_auxfiles(const struct root *r)
+{
+	int lists CLEANUP(closep) = root_openat(r, APT_DIR "/lists", O_RDONLY | O_DIRECTORY, 0);
+
+	if (lists >= 0)
+		(void)io_unlinkat(lists, "auxfiles", AT_REMOVEDIR);	/* only if empty */
+}
+
 static int apt_download(const struct host *h, const char *const *wants, const char *state_dir, struct pkg_plan *plan,
 			struct report *rep, struct err *err)
 {
@@ -264,11 +273,14 @@ static int apt_download(const struct host *h, const char *const *wants, const ch
 	struct strv argv CLEANUP(strv_release) = STRV_INIT, uris CLEANUP(strv_release) = STRV_INIT;
 	struct buf out CLEANUP(buf_release) = BUF_INIT, text CLEANUP(buf_release) = BUF_INIT;
 
+	bool had_auxfiles = root_exists(h->root, APT_DIR "/lists/auxfiles");
 	apt_argv(&argv, state_dir, get, wants);
 	apt_argv(&uris, state_dir, list, wants);
 	if (make_archives(h, state_dir, err) || apt_run(&argv, DOWNLOAD_SECONDS, rep, &out, err) ||
 	    apt_run(&uris, APT_SECONDS, rep, &text, err) || fetch_local(h, &text, state_dir, err))
 		return -1;
+	if (!had_auxfiles)
+		drop_auxfiles(h->root);
 	for (size_t i = 0; i < plan->n; i++)
 		if (hash_op(h->root, &plan->v[i], state_dir, want_file(wants, plan->v[i].name), err))
 			return -1;
