@@ -66,6 +66,11 @@ dockerd_of() {
 	guest_get harness /root/new/dir/file | cmp - "$BATS_TEST_TMPDIR/file"
 	run -0 guest_run harness stat -c %a /root/new/dir/file
 	[ "$output" = 750 ]
+	mkdir -p "$BATS_TEST_TMPDIR/tree/lib/tree"
+	echo leaf >"$BATS_TEST_TMPDIR/tree/lib/tree/leaf"
+	guest_put_tree harness "$BATS_TEST_TMPDIR/tree" /
+	run -0 guest_get harness /usr/lib/tree/leaf
+	[ "$output" = leaf ]
 }
 
 @test "a guest reaches nothing outside, and its sysctls are not this machine's" {

@@ -8,6 +8,7 @@
 #                                  when its boot has finished, so Docker answers. About 1.3 s.
 #   guest_run NAME CMD...          run CMD in it as root, clean environment, stdin and exit status pass through
 #   guest_put NAME FILE DEST       copy a file into it (mode kept), directories on the way are made
+#   guest_put_tree NAME DIR DEST   what is in DIR (say, a `make install DESTDIR=DIR`) into its DEST, owned by root
 #   guest_get NAME PATH            its content on stdout
 #   guest_wait NAME CMD...         until CMD succeeds in the guest; fails after GUEST_DEADLINE (30) seconds
 #   guest_kill NAME                kill -9 of the whole host at once; the disk stays as it is
@@ -153,6 +154,10 @@ guest_run() {
 guest_put() {
 	guest_run "$1" sh -c 'mkdir -p "$(dirname "$1")" && cat >"$1" && chmod "$2" "$1"' sh \
 		"$3" "$(stat -c %a "$2")" <"$2"
+}
+
+guest_put_tree() {
+	tar -C "$2" --owner=0 --group=0 -cf - . | guest_run "$1" tar --keep-directory-symlink -C "$3" -xf -
 }
 
 guest_get() {
