@@ -31,35 +31,85 @@ static struct json *txn_object(const struct txn_summary *t)
 	return j;
 }
 
-static void list_one(struct cli *cli, const struct txn_summary *t)
-{
-	char *who CLEANUP(freep) = who_words(t->begin);
+struct listed {
+	struct txn_summary txn;
+	unsigned int taken_back;	/* the rollback that did it, or 0 */
+};
 
-	render_row(cli->out, "transaction", txn_object(t), "%5u  %-20s  %-9s %7zu  %-12s %s", t->id,
-		   word(t->begin, "time"), word(t->begin, "command"), show_txn_actions(t), who,
-		   show_txn_state(t));
+struct list {
+	struct listed *v;
+	size_t n;
+};
+
+static void list_release(struct list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		txn_summary_release(&l->v[i].txn);
+	free(l->v);
 }
 
-static int list(struct session *s, struct err *err)
+/* A rollback takes back everything from its target on; taking back a rollback gives back what it
+ * took. */
+static void mark_taken_back(struct list *l, unsigned int target, unsigned int by)
+{
+	for (size_t i = 0; i < l->n && l->v[i].txn.id < by; i++) {
+		struct listed *one = &l->v[i];
+
+		if (one->txn.id >= target && one->txn.state == TXN_COMMITTED && !one->taken_back)
+			one->taken_back = by;
+		else if (one->taken_back >= target && one->txn.id < target)
+			one->taken_back = 0;
+	}
+}
+
+static int list_read(struct list *l, const struct state *s, struct err *err)
 {
 	unsigned int *ids CLEANUP(freep) = NULL;
 	size_t n;
 
-	if (txnlog_list(&s->state, &ids, &n, err) < 0)
+	if (txnlog_list(s, &ids, &n, err) < 0)
 		return -1;
-	if (!n)
+	l->v = xcalloc(n + 1, sizeof(*l->v));
+	for (; l->n < n; l->n++) {
+		const struct txn_summary *t = &l->v[l->n].txn;
+
+		if (txnlog_read(s, ids[l->n], &l->v[l->n].txn, err) < 0)
+			return -1;
+		if (t->state == TXN_COMMITTED && json_get(t->begin, "rollback_to"))
+			mark_taken_back(l, (unsigned int)json_get_i64(t->begin, "rollback_to", 0),
+					t->id);
+	}
+	return 0;
+}
+
+static void list_one(struct cli *cli, const struct listed *one)
+{
+	const struct txn_summary *t = &one->txn;
+	char *who CLEANUP(freep) = who_words(t->begin), *state CLEANUP(freep) = NULL;
+	struct json *j = txn_object(t);
+
+	state = one->taken_back ? xasprintf("rolled back by %u", one->taken_back) :
+				  xstrdup(show_txn_state(t));
+	if (one->taken_back)
+		json_set_i64(j, "rolled_back_by", one->taken_back);
+	render_row(cli->out, "transaction", j, "%5u  %-20s  %-9s %7zu  %-12s %s", t->id,
+		   word(t->begin, "time"), word(t->begin, "command"), show_txn_actions(t), who,
+		   state);
+}
+
+static int list(struct session *s, struct err *err)
+{
+	struct list l CLEANUP(list_release) = { NULL, 0 };
+
+	if (list_read(&l, &s->state, err) < 0)
+		return -1;
+	if (!l.n)
 		render_say(s->cli->out, PAINT_NONE, "No transaction yet.");
 	else
 		render_say(s->cli->out, PAINT_STRONG, "%5s  %-20s  %-9s %7s  %-12s %s", "ID",
 			   "WHEN", "COMMAND", "CHANGES", "WHO", "STATE");
-	for (size_t i = 0; i < n; i++) {
-		struct txn_summary t;
-
-		if (txnlog_read(&s->state, ids[i], &t, err) < 0)
-			return -1;
-		list_one(s->cli, &t);
-		txn_summary_release(&t);
-	}
+	for (size_t i = 0; i < l.n; i++)
+		list_one(s->cli, &l.v[i]);
 	return EXIT_DONE;
 }
 

@@ -85,6 +85,10 @@ static int check_all(struct session *s, struct err *err)
 
 	for json_each(entry, s->index)
 		drifted += check_entry(s, entry);
+	if (!json_len(s->index)) {
+		render_say(s->cli->out, PAINT_NONE, "Nothing of sysboxup is in place.");
+		return EXIT_DONE;
+	}
 	if (!drifted) {
 		render_say(s->cli->out, PAINT_GOOD, "%zu thing%s in place, none drifted.",
 			   json_len(s->index), json_len(s->index) == 1 ? "" : "s");

@@ -110,8 +110,9 @@ static void emit(struct report *report, const struct report_line *l)
 
 void render_init(struct render *r, bool json, bool quiet, bool verbose)
 {
-	*r = (struct render){ .report = { .emit = emit }, .json = json, .quiet = quiet, .verbose =
-	*verbose };
+	*r = (struct render){
+		.report = { .emit = emit }, .json = json, .quiet = quiet, .verbose = verbose,
+	};
 }
 
 void render_release(struct render *r)

@@ -75,9 +75,9 @@ struct json *who_begin(const struct session *s, const char *class)
 char *who_words(const struct json *begin)
 {
 	const char *sudo = json_get_str(begin, "sudo_user");
+	int64_t uid = json_get_i64(begin, "login_uid", json_get_i64(begin, "uid", 0));
 
 	if (sudo)
 		return xstrdup(sudo);
-	return xasprintf("uid %lld", (long long)json_get_i64(begin, "login_uid",
-							     json_get_i64(begin, "uid", 0)));
+	return uid ? xasprintf("uid %lld", (long long)uid) : xstrdup("root");
 }

@@ -15,7 +15,7 @@
  * rollback restores the profile last applied, is kept here and shown nowhere.
  */
 struct json *who_begin(const struct session *s, const char *class);
-/* "ann", "uid 0": for tables. Allocated. */
+/* "ann", "root", "uid 1000": for tables. Allocated. */
 char *who_words(const struct json *begin);
 /* Names this run of the program, worker and parent together. Call it first before the worker is
  * made. */
