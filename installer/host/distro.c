@@ -57,22 +57,29 @@ static bool valid_id(const char *s)
 
 static bool valid_kernel(const char *s)
 {
-	return *s >= '0' && *s <= '9' && strspn(s, "0123456789.") == strlen(s) && !strstr(s, "..") && !str_ends(s, ".");
+	return *s >= '0' && *s <= '9' && strspn(s, "0123456789.") == strlen(s) &&
+	       !strstr(s, "..") && !str_ends(s, ".");
 }
 
 static bool valid_path(const char *s) { return *s == '/' && s[1]; }
-static bool valid_unit(const char *s) { return str_ends(s, ".service") && !strchr(s, '/') && *s != '.'; }
+static bool valid_unit(const char *s)
+{
+	return str_ends(s, ".service") && !strchr(s, '/') && *s != '.';
+}
 static bool valid_text(const char *s) { return *s != '\0'; }
 static bool valid_package(const char *s) { return *s && *s != '-' && !strpbrk(s, " \t\n/"); }
 
 static const struct key distro_keys[] = {
 	{ "format", JSON_NUMBER, true, NULL, NULL, NO_SLOT },
-	{ "id", JSON_STRING, true, valid_id, "lower case letters, digits and ._-", offsetof(struct distro, id) },
+	{ "id", JSON_STRING, true, valid_id, "lower case letters, digits and ._-",
+	  offsetof(struct distro, id) },
 	{ "name", JSON_STRING, true, valid_text, "a name", offsetof(struct distro, name) },
-	{ "package_manager", JSON_STRING, true, valid_manager, "one of apt, dnf, zypper, pacman, apk, none",
-	  offsetof(struct distro, package_manager) },
-	{ "tier", JSON_STRING, true, valid_tier, "\"proven\" or \"recognised\"", offsetof(struct distro, tier) },
-	{ "kernel_min", JSON_STRING, true, valid_kernel, "numbers and dots", offsetof(struct distro, kernel_min) },
+	{ "package_manager", JSON_STRING, true, valid_manager,
+	  "one of apt, dnf, zypper, pacman, apk, none", offsetof(struct distro, package_manager) },
+	{ "tier", JSON_STRING, true, valid_tier, "\"proven\" or \"recognised\"",
+	  offsetof(struct distro, tier) },
+	{ "kernel_min", JSON_STRING, true, valid_kernel, "numbers and dots",
+	  offsetof(struct distro, kernel_min) },
 	{ "releases", JSON_ARRAY, false, NULL, NULL, NO_SLOT },
 	{ "docker", JSON_OBJECT, true, NULL, NULL, NO_SLOT },
 	{ "packages", JSON_OBJECT, false, NULL, NULL, NO_SLOT },
@@ -80,25 +87,32 @@ static const struct key distro_keys[] = {
 };
 
 static const struct key docker_keys[] = {
-	{ "unit", JSON_STRING, true, valid_unit, "the name of a service", offsetof(struct distro, docker.unit) },
-	{ "config", JSON_STRING, true, valid_path, "an absolute path", offsetof(struct distro, docker.config) },
-	{ "package", JSON_STRING, false, valid_package, "a package's name", offsetof(struct distro, docker.package) },
+	{ "unit", JSON_STRING, true, valid_unit, "the name of a service",
+	  offsetof(struct distro, docker.unit) },
+	{ "config", JSON_STRING, true, valid_path, "an absolute path",
+	  offsetof(struct distro, docker.config) },
+	{ "package", JSON_STRING, false, valid_package, "a package's name",
+	  offsetof(struct distro, docker.package) },
 	{ "env_files", JSON_ARRAY, false, NULL, NULL, NO_SLOT },
 	{ 0 },
 };
 
 static const struct key release_keys[] = {
-	{ "version_id", JSON_STRING, true, valid_text, "a version", offsetof(struct distro_release, version_id) },
-	{ "codename", JSON_STRING, false, valid_text, "a name", offsetof(struct distro_release, codename) },
+	{ "version_id", JSON_STRING, true, valid_text, "a version",
+	  offsetof(struct distro_release, version_id) },
+	{ "codename", JSON_STRING, false, valid_text, "a name",
+	  offsetof(struct distro_release, codename) },
 	{ "tier", JSON_STRING, true, valid_tier, "\"proven\" or \"recognised\"",
 	  offsetof(struct distro_release, tier) },
 	{ "kernel_min", JSON_STRING, false, valid_kernel, "numbers and dots",
 	  offsetof(struct distro_release, kernel_min) },
-	{ "notes", JSON_STRING, false, valid_text, "words", offsetof(struct distro_release, notes) },
+	{ "notes", JSON_STRING, false, valid_text, "words",
+	  offsetof(struct distro_release, notes) },
 	{ 0 },
 };
 
-static int complain(struct reader *r, const char *where, const char *key, const char *fmt, ...) PRINTF(4, 5);
+static int complain(struct reader *r, const char *where, const char *key, const char *fmt, ...)
+	PRINTF(4, 5);
 static int complain(struct reader *r, const char *where, const char *key, const char *fmt, ...)
 {
 	char *words CLEANUP(freep) = NULL, *path CLEANUP(freep) = NULL;
@@ -121,10 +135,12 @@ static int unknown_key(struct reader *r, const struct key *keys, const char *whe
 	for (size_t i = 0; keys[i].name; i++)
 		names[i] = keys[i].name;
 	near = str_nearest(key, names);
-	return complain(r, where, key, near ? "is not known; did you mean '%s'?" : "is not known", near);
+	return complain(r, where, key, near ? "is not known; did you mean '%s'?" : "is not known",
+			near);
 }
 
-static int read_key(struct reader *r, const struct key *k, const char *where, const struct json *value, void *base)
+static int read_key(struct reader *r, const struct key *k, const char *where,
+		    const struct json *value, void *base)
 {
 	if (!value)
 		return k->required ? complain(r, where, k->name, "is missing") : 0;
@@ -138,7 +154,8 @@ static int read_key(struct reader *r, const struct key *k, const char *where, co
 	return 0;
 }
 
-static int read_object(struct reader *r, const struct key *keys, const char *where, const struct json *j, void *base)
+static int read_object(struct reader *r, const struct key *keys, const char *where,
+		       const struct json *j, void *base)
 {
 	if (json_type(j) != JSON_OBJECT)
 		return complain(r, where, "", "must be %s", json_type_name(JSON_OBJECT));
@@ -199,20 +216,24 @@ static int read_distro(struct reader *r, const struct json *j, struct distro *d)
 	/* before the keys: a later format may well have others */
 	if (json_get(j, "format") && json_get_i64(j, "format", 0) != 1)
 		return complain(r, "", "format", "must be 1: made for another release of sysboxup");
-	if (read_object(r, distro_keys, "", j, d) < 0 || read_docker(r, json_get(j, "docker"), d) < 0)
+	if (read_object(r, distro_keys, "", j, d) < 0 ||
+	    read_docker(r, json_get(j, "docker"), d) < 0)
 		return -1;
 	releases = json_get(j, "releases");
 	packages = json_get(j, "packages");
-	if ((releases && read_releases(r, releases, d) < 0) || (packages && read_packages(r, packages, d) < 0))
+	if ((releases && read_releases(r, releases, d) < 0) ||
+	    (packages && read_packages(r, packages, d) < 0))
 		return -1;
 
 	char *name CLEANUP(freep) = xasprintf("%s.json", d->id);
 	if (!str_eq(path_basename(r->file), name))
-		return complain(r, "", "id", "is '%s', so the file must be called '%s'", d->id, name);
+		return complain(r, "", "id", "is '%s', so the file must be called '%s'", d->id,
+				name);
 	return 0;
 }
 
-int distro_parse(struct distro *ret, const char *text, size_t len, const char *file, struct err *err)
+int distro_parse(struct distro *ret, const char *text, size_t len, const char *file,
+		 struct err *err)
 {
 	struct distro d CLEANUP(distro_release_all) = { .file = xstrdup(file) };
 	struct json *j CLEANUP(json_freep) = NULL;
@@ -264,7 +285,8 @@ void distro_list_release(struct distro_list *l)
 	*l = (struct distro_list){ 0 };
 }
 
-static int list_add(struct distro_list *l, const char *text, size_t len, const char *file, struct err *err)
+static int list_add(struct distro_list *l, const char *text, size_t len, const char *file,
+		    struct err *err)
 {
 	struct distro d;
 
@@ -280,7 +302,8 @@ static bool is_distro_file(const char *name)
 	return str_ends(name, ".json") && name[0] != '.';
 }
 
-static int add_overrides(struct distro_list *l, const struct root *root, const struct strv *names, struct err *err)
+static int add_overrides(struct distro_list *l, const struct root *root, const struct strv *names,
+			 struct err *err)
 {
 	for (size_t i = 0; i < names->n; i++) {
 		struct buf text CLEANUP(buf_release) = BUF_INIT;
@@ -297,7 +320,8 @@ static int add_overrides(struct distro_list *l, const struct root *root, const s
 static int add_embedded(struct distro_list *l, const struct strv *overridden, struct err *err)
 {
 	for (const struct embedded *e = embedded_files; e->name; e++) {
-		if (!str_starts(e->name, "distros/") || strv_has(overridden, path_basename(e->name)))
+		if (!str_starts(e->name, "distros/") ||
+		    strv_has(overridden, path_basename(e->name)))
 			continue;
 		if (list_add(l, e->data, e->len, e->name, err) < 0)
 			return -1;
@@ -315,8 +339,8 @@ int distro_list_load(struct distro_list *ret, const struct root *root, struct er
 	struct distro_list l CLEANUP(distro_list_release) = { 0 };
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
-	if (root_list(root, OVERRIDES, &names, err) < 0 || add_overrides(&l, root, &names, err) < 0 ||
-	    add_embedded(&l, &names, err) < 0)
+	if (root_list(root, OVERRIDES, &names, err) < 0 ||
+	    add_overrides(&l, root, &names, err) < 0 || add_embedded(&l, &names, err) < 0)
 		return -1;
 	if (l.n)
 		qsort(l.v, l.n, sizeof(*l.v), by_id);
@@ -333,7 +357,8 @@ static const struct distro *find_id(const struct distro_list *l, const char *id)
 	return NULL;
 }
 
-const struct distro *distro_find(const struct distro_list *l, const char *id, const struct strv *id_like, char **ret_by)
+const struct distro *distro_find(const struct distro_list *l, const char *id,
+				 const struct strv *id_like, char **ret_by)
 {
 	const struct distro *d = find_id(l, id);
 

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * distros/NAME.json: what differs per distribution, as data. Embedded; a file of the same name under
- * /etc/sysboxup/distros.d/ wins. Strictly validated: an unknown key, a wrong type, a word that means nothing to us is an
- * ERR_USAGE with file and key. The id is the file's name.
+ * distros/NAME.json: what differs per distribution, as data. Embedded; a file of the same name
+ * under /etc/sysboxup/distros.d/ wins. Strictly validated: an unknown key, a wrong type, a word
+ * that means nothing to us is an ERR_USAGE with file and key. The id is the file's name.
  *
  *	{ "format": 1, "id": "debian", "name": "Debian", "package_manager": "apt",
  *	  "tier": "proven",				// or "recognised"
- *	  "releases": [ { "version_id": "12", "codename": "bookworm", "tier": "proven", "kernel_min": "5.5",
- *	                  "notes": "..." } ],
+ *	  "releases": [ { "version_id": "12", "codename": "bookworm", "tier": "proven",
+ *	                  "kernel_min": "5.5", "notes": "..." } ],
  *	  "kernel_min": "5.5",
  *	  "docker": { "unit": "docker.service", "config": "/etc/docker/daemon.json",
  *	              "env_files": ["/etc/default/docker"], "package": "docker.io" },
- *	  "packages": { "fusermount3": "fuse3", "rsync": "rsync", "iptables": "iptables", "modprobe": "kmod", "jq": "jq" } }
+ *	  "packages": { "fusermount3": "fuse3", "rsync": "rsync", "modprobe": "kmod" } }
  *
- * Required: format, id, name, package_manager, tier, kernel_min, docker (unit, config). Comments are allowed. The tier says what we
- * know: "proven" by our own tests on that system, "recognised" by what others report. Kernel minima: facts/sysbox.md 1.1, 1.3.
+ * Required: format, id, name, package_manager, tier, kernel_min, docker (unit, config). Comments
+ * are allowed. The tier says what we know: "proven" by our own tests on that system, "recognised"
+ * by what others report. Kernel minima: facts/sysbox.md 1.1, 1.3.
  */
 #ifndef HOST_DISTRO_H
 #define HOST_DISTRO_H
@@ -43,15 +44,18 @@ struct distro_list {
 /* All known ones: the embedded, and those of the root's /etc/sysboxup/distros.d. */
 int distro_list_load(struct distro_list *ret, const struct root *root, struct err *err);
 void distro_list_release(struct distro_list *l);
-/* By ID, then by each word of ID_LIKE in order; *ret_by (may be NULL) says how ("id", "id_like debian"). NULL if unknown. */
-const struct distro *distro_find(const struct distro_list *l, const char *id, const struct strv *id_like, char **ret_by);
+/* By ID, then by each word of ID_LIKE in order; *ret_by (may be NULL) says how ("id", "id_like
+ * debian"). NULL if unknown. */
+const struct distro *distro_find(const struct distro_list *l, const char *id,
+				 const struct strv *id_like, char **ret_by);
 const struct distro_release *distro_release_find(const struct distro *d, const char *version_id);
 /* The package that brings a tool here, or the tool's own name. */
 const char *distro_package(const struct distro *d, const char *tool);
 /* "apt-get install fuse3 rsync" in this distribution's words; d may be NULL. Allocated. */
 char *distro_install_command(const struct distro *d, const struct strv *packages);
 
-int distro_parse(struct distro *ret, const char *text, size_t len, const char *file, struct err *err);
+int distro_parse(struct distro *ret, const char *text, size_t len, const char *file,
+		 struct err *err);
 void distro_release_all(struct distro *d);
 
 #endif

@@ -22,7 +22,8 @@
 #define CONFIG_MAX (1024 * 1024)	/* bytes */
 #define PING_MS 10000			/* a daemon that has just started answers its first question late */
 
-static const char *const binaries[] = { "/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd", NULL };
+static const char *const binaries[] = { "/usr/bin/dockerd", "/usr/sbin/dockerd",
+					"/usr/local/bin/dockerd", NULL };
 static const char *const docker_packages[] = { "docker-ce", "docker.io", "moby-engine", NULL };
 
 /* ---- processes ---- */
@@ -42,7 +43,8 @@ static char *proc_link(const struct root *root, pid_t pid, const char *name)
 	return root_readlink(root, path, &target) < 0 ? NULL : target;
 }
 
-/* A dockerd inside of a container of this host is seen in /proc too. Where nothing can be read, it counts as ours. */
+/* A dockerd inside of a container of this host is seen in /proc too. Where nothing can be read, it
+ * counts as ours. */
 static bool in_our_pid_namespace(const struct root *root, pid_t pid)
 {
 	char *its CLEANUP(freep) = proc_link(root, pid, "ns/pid");
@@ -101,10 +103,12 @@ static pid_t pid_of_file(const struct root *root, const char *path)
 /* What systemd would say as MainPID, without asking it. */
 static pid_t pid_of_unit(const struct root *root, const char *unit)
 {
-	static const char *const trees[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified" };
+	static const char *const trees[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/systemd",
+					     "/sys/fs/cgroup/unified" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(trees); i++) {
-		char *path CLEANUP(freep) = xasprintf("%s/system.slice/%s/cgroup.procs", trees[i], unit);
+		char *path CLEANUP(freep) = xasprintf("%s/system.slice/%s/cgroup.procs", trees[i],
+						      unit);
 		struct buf text CLEANUP(buf_release) = BUF_INIT;
 		struct strv pids CLEANUP(strv_release) = STRV_INIT;
 		if (read_some(root, path, &text))
@@ -116,7 +120,8 @@ static pid_t pid_of_unit(const struct root *root, const char *unit)
 	return 0;
 }
 
-/* The last resort: a daemon started by hand with a pid file of its own. *ret_rootless: there are only such. */
+/* The last resort: a daemon started by hand with a pid file of its own. *ret_rootless: there are
+ * only such. */
 static pid_t pid_of_scan(const struct root *root, bool *ret_rootless)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
@@ -139,7 +144,8 @@ static pid_t pid_of_scan(const struct root *root, bool *ret_rootless)
 
 static const char *flag_value(const struct host *h, const char *name)
 {
-	const struct docker_flag *f = h->docker.flags ? docker_flag_find(h->docker.flags, name) : NULL;
+	const struct docker_flag *f = h->docker.flags ? docker_flag_find(h->docker.flags, name) :
+							NULL;
 
 	return f && !str_empty(f->value) ? f->value : NULL;
 }
@@ -147,7 +153,8 @@ static const char *flag_value(const struct host *h, const char *name)
 static void find_daemon(struct host *h)
 {
 	const char *pidfile = flag_value(h, "pidfile");
-	pid_t pid = pid_of_file(h->root, pidfile ? pidfile : h->docker.snap ? SNAP_PIDFILE : DEFAULT_PIDFILE);
+	const char *by_default = h->docker.snap ? SNAP_PIDFILE : DEFAULT_PIDFILE;
+	pid_t pid = pid_of_file(h->root, pidfile ? pidfile : by_default);
 
 	if (!pid && h->docker.unit && h->init == INIT_SYSTEMD)
 		pid = pid_of_unit(h->root, h->docker.unit);
@@ -177,8 +184,8 @@ static void find_binary(struct host *h)
 /* Its files are no sign of a running snap once a native Docker is there. */
 static bool is_snap(const struct host *h)
 {
-	return !h->docker.installed &&
-	       (root_exists(h->root, "/snap/bin/docker") || root_exists(h->root, "/var/snap/docker"));
+	return !h->docker.installed && (root_exists(h->root, "/snap/bin/docker") ||
+					root_exists(h->root, "/var/snap/docker"));
 }
 
 static int read_unit_flags(struct host *h, const char *unit, struct err *err)
@@ -222,7 +229,8 @@ static int settle_daemon(struct host *h, struct err *err)
 
 	h->docker.main_starttime = proc_starttime(h->docker.main_pid);
 	h->docker.snap = h->docker.snap || (exe && str_starts(exe, "/snap/"));
-	if (h->docker.snap || (h->docker.unit && runs_in_unit(h->root, h->docker.main_pid, h->docker.unit)))
+	if (h->docker.snap ||
+	    (h->docker.unit && runs_in_unit(h->root, h->docker.main_pid, h->docker.unit)))
 		return 0;
 	if (!take_process_flags(h, &gone))
 		return 0;
@@ -287,7 +295,8 @@ static const char *first_of(const char *a, const char *b, const char *c)
 static void find_places(struct host *h)
 {
 	const struct distro *d = h->distro;
-	const char *by_default = h->docker.snap ? SNAP_CONFIG : d ? d->docker.config : DEFAULT_CONFIG;
+	const char *of_distro = d ? d->docker.config : DEFAULT_CONFIG;
+	const char *by_default = h->docker.snap ? SNAP_CONFIG : of_distro;
 	struct json *config CLEANUP(json_freep) = NULL;
 
 	free(h->docker.config_file);
@@ -295,16 +304,18 @@ static void find_places(struct host *h)
 	free(h->docker.socket);
 	h->docker.config_file = xstrdup(first_of(flag_value(h, "config-file"), NULL, by_default));
 	config = read_config(h);
-	h->docker.data_root = xstrdup(first_of(first_of(flag_value(h, "data-root"), flag_value(h, "graph"), NULL),
-					       json_get_str(config, "data-root"),
-					       h->docker.snap ? SNAP_DATA_ROOT : DEFAULT_DATA_ROOT));
-	h->docker.socket = xstrdup(first_of(socket_of_flags(h), socket_of_config(config), DEFAULT_SOCKET));
+	h->docker.data_root =
+		xstrdup(first_of(first_of(flag_value(h, "data-root"), flag_value(h, "graph"), NULL),
+				 json_get_str(config, "data-root"),
+				 h->docker.snap ? SNAP_DATA_ROOT : DEFAULT_DATA_ROOT));
+	h->docker.socket = xstrdup(first_of(socket_of_flags(h), socket_of_config(config),
+					    DEFAULT_SOCKET));
 }
 
 /* ---- what it says ---- */
 
-/* "Server: Docker/20.10.24+dfsg1 (linux)": every answer of the Engine API has it, /_ping costs the daemon nothing, whereas
- * /version and /info start runc and docker-init. */
+/* "Server: Docker/20.10.24+dfsg1 (linux)": every answer of the Engine API has it. /_ping costs the
+ * daemon nothing, whereas /version and /info start runc and docker-init. */
 static void read_server(struct host *h, const char *reply)
 {
 	const char *server = strcasestr(reply, "\nServer: ");
@@ -414,7 +425,8 @@ int gather_docker(struct host *h, struct err *err)
 		find_package_version(h);
 	h->docker.podman = h->docker.podman || is_podman_link(h);
 	h->docker.swarm = is_swarm_member(h);
-	h->docker.from_desktop = !h->docker.installed && root_exists(h->root, "/opt/docker-desktop");
+	h->docker.from_desktop = !h->docker.installed &&
+				 root_exists(h->root, "/opt/docker-desktop");
 	return 0;
 }
 

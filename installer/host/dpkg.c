@@ -20,7 +20,8 @@ void dpkg_status_release(struct dpkg_status *s)
 	buf_release(&s->text);
 }
 
-/* The value of a field of the stanza that begins at stanza, or NULL; not NUL-terminated: *ret_len. */
+/* The value of a field of the stanza that begins at stanza, or NULL; not NUL-terminated:
+ * *ret_len. */
 static const char *field(const char *stanza, const char *name, size_t *ret_len)
 {
 	size_t n = strlen(name);
@@ -65,7 +66,8 @@ char *dpkg_version(const struct dpkg_status *s, const char *package)
 
 static bool is_settled(const char *status)
 {
-	static const char *const fine[] = { "installed", "config-files", "not-installed", "triggers-awaited", "triggers-pending" };
+	static const char *const fine[] = { "installed", "config-files", "not-installed",
+					    "triggers-awaited", "triggers-pending" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fine); i++)
 		if (str_eq(status, fine[i]))
@@ -78,7 +80,8 @@ void dpkg_broken(const struct dpkg_status *s, struct strv *ret)
 	for (const char *stanza = s->text.data; *stanza;) {
 		const char *end = strstr(stanza, "\n\n");
 		char *status CLEANUP(freep) = field_copy(stanza, "Status");
-		const char *state = status && strrchr(status, ' ') ? strrchr(status, ' ') + 1 : NULL;
+		const char *state = status && strrchr(status, ' ') ? strrchr(status, ' ') + 1 :
+								     NULL;
 		if (state && !is_settled(state)) {
 			char *name CLEANUP(freep) = field_copy(stanza, "Package");
 			strv_addf(ret, "%s (%s)", name ? name : "?", state);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dpkg's database read as a file: no process, no lock; between two packages of a running dpkg it may be the state of before. */
+/* dpkg's database read as a file: no process, no lock; between two packages of a running dpkg it
+ * may be the state of before. */
 #ifndef HOST_DPKG_H
 #define HOST_DPKG_H
 
@@ -14,7 +15,8 @@ int dpkg_status_read(struct dpkg_status *ret, const struct root *root, struct er
 void dpkg_status_release(struct dpkg_status *s);
 /* The version of a package that is installed (state "installed"), allocated, or NULL. */
 char *dpkg_version(const struct dpkg_status *s, const char *package);
-/* Packages in a state other than installed, config-files, not-installed or triggers-*: "NAME (half-configured)". */
+/* Packages in a state other than installed, config-files, not-installed or triggers-*: "NAME
+ * (half-configured)". */
 void dpkg_broken(const struct dpkg_status *s, struct strv *ret);
 
 #endif

@@ -8,7 +8,8 @@
 
 static int gather(struct host *h, struct err *err)
 {
-	if (osrelease_read(&h->os, h->root, err) < 0 || distro_list_load(&h->distros, h->root, err) < 0)
+	if (osrelease_read(&h->os, h->root, err) < 0 ||
+	    distro_list_load(&h->distros, h->root, err) < 0)
 		return -1;
 	h->distro = distro_find(&h->distros, h->os.id, &h->os.id_like, &h->distro_by);
 	gather_platform(h);
@@ -103,14 +104,16 @@ int host_try_idmap(const struct host *h, const char *path, char **ret_why)
 
 const char *host_fusermount_name(const char *sysbox_version)
 {
-	bool old = !str_empty(sysbox_version) && version_compare_numeric(sysbox_version, "0.7.0") < 0;
+	bool old = !str_empty(sysbox_version) &&
+		   version_compare_numeric(sysbox_version, "0.7.0") < 0;
 
 	return old ? "fusermount" : "fusermount3";
 }
 
 void host_missing_tools(const struct host *h, const char *sysbox_version, struct strv *ret)
 {
-	const char *const tools[] = { "rsync", "modprobe", "iptables", host_fusermount_name(sysbox_version) };
+	const char *const tools[] = { "rsync", "modprobe", "iptables",
+				      host_fusermount_name(sysbox_version) };
 
 	for (size_t i = 0; i < ARRAY_SIZE(tools); i++) {
 		char *path CLEANUP(freep) = host_find_program(h->root, tools[i]);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is there: read-only facts, gathered once. With a root that is not "/", only what its tree says; nothing runs in it.
- * Facts that cost a process or a mount are gathered on demand by the functions below; host_gather itself reads small files and asks
- * the daemon one /_ping, so it costs less than one `curl .../info`.
+ * What is there: read-only facts, gathered once. With a root that is not "/", only what its tree
+ * says; nothing runs in it. Facts that cost a process or a mount are gathered on demand by the
+ * functions below; host_gather itself reads small files and asks the daemon one /_ping, so it costs
+ * less than one `curl .../info`.
  *
- * Everything on a running host is read through `root`, /proc and /sys too (but not uname's machine and what /proc/self tells about
- * mounts), so a directory that looks like a host serves as one in tests: root_open, then set is_host.
+ * Everything on a running host is read through `root`, /proc and /sys too (but not uname's machine
+ * and what /proc/self tells about mounts), so a directory that looks like a host serves as one in
+ * tests: root_open, then set is_host.
  */
 #ifndef HOST_HOST_H
 #define HOST_HOST_H
@@ -61,29 +63,34 @@ struct host {
 		char *socket;		/* "/var/run/docker.sock" unless flags or file say otherwise */
 		char *config_file;	/* daemon.json as this daemon uses it; where it would be without Docker */
 		char *data_root;
-		struct docker_flags *flags;	/* docker/flags.h: of the unit (the next start); of the process if by_hand; or NULL */
+		struct docker_flags *flags;	/* of the unit (the next start); of the process if by_hand; or NULL */
 	} docker;
 };
 
-/* Errors: what must be readable is not, a file of distros.d is wrong, the unit's files cannot be understood. */
+/* Errors: what must be readable is not, a file of distros.d is wrong, the unit's files cannot be
+ * understood. */
 int host_gather(struct host *ret, const struct root *root, struct err *err);
 void host_release(struct host *h);
 
-/* After the daemon was reloaded or restarted, or its files changed: h->docker read anew. On failure it stays as it was. */
+/* After the daemon was reloaded or restarted, or its files changed: h->docker read anew. On failure
+ * it stays as it was. */
 int host_docker_refresh(struct host *h, struct err *err);
 
 /* Is pid 1 systemd and does it answer? Only then units can be asked. */
 bool host_has_systemd(const struct host *h);
-/* Really tries an idmapped mount of the file system of path (sys/idmap.h), or of its nearest parent that exists:
+/* Really tries an idmapped mount of the file system of path (sys/idmap.h), or of its nearest parent
+ * that exists:
  * 0 works, 1 does not (why in *ret_why), -1 could not be tried (why in *ret_why). */
 int host_try_idmap(const struct host *h, const char *path, char **ret_why);
 /* The tools Sysbox needs that are missing ("rsync", "modprobe", "iptables", "fusermount3"). */
 void host_missing_tools(const struct host *h, const char *sysbox_version, struct strv *ret);
 /* fusermount3 from Sysbox 0.7.0 on, before that fusermount (facts/sysbox.md 1.4). */
 const char *host_fusermount_name(const char *sysbox_version);
-/* Path of a program in the PATH that systemd gives to services, inside the root; allocated, or NULL. */
+/* Path of a program in the PATH that systemd gives to services, inside the root; allocated, or
+ * NULL. */
 char *host_find_program(const struct root *root, const char *name);
-/* /proc/sys value of a dotted name ("fs.inotify.max_user_watches"): 0, or -1 if it does not exist. */
+/* /proc/sys value of a dotted name ("fs.inotify.max_user_watches"): 0, or -1 if it does not
+ * exist. */
 int host_sysctl(const char *name, char **ret);
 /* The same on the host h is about. */
 int host_proc_sys(const struct host *h, const char *name, char **ret);

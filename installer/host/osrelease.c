@@ -15,7 +15,8 @@ static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 static bool is_key(char c, bool first)
 {
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || (!first && c >= '0' && c <= '9');
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
+	       (!first && c >= '0' && c <= '9');
 }
 
 static char take(struct reader *r)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * os-release(5) with its full quoting rules: comments, single and double quotes, backslash escapes, lines that go on after a
- * backslash or inside quotes, no expansion of any kind. The last of several assignments wins; a line that is no assignment is
- * skipped, as systemd does. An ID that is absent is "linux". Other fields that are absent are "".
+ * os-release(5) with its full quoting rules: comments, single and double quotes, backslash escapes,
+ * lines that go on after a backslash or inside quotes, no expansion of any kind. The last of
+ * several assignments wins; a line that is no assignment is skipped, as systemd does. An ID that is
+ * absent is "linux". Other fields that are absent are "".
  *
  * Errors: quotes that never close, a NUL byte; they name the line, not the file.
  */

@@ -56,10 +56,14 @@ static const struct {
 	unsigned int machine, class;
 	const char *arch, *uname;
 } elf_archs[] = {
-	{ EM_X86_64, ELFCLASS64, "amd64", "x86_64" },	{ EM_X86_64, ELFCLASS32, "x32", "x86_64" },
-	{ EM_AARCH64, ELFCLASS64, "arm64", "aarch64" }, { EM_386, ELFCLASS32, "i386", "i686" },
-	{ EM_ARM, ELFCLASS32, "armhf", "armv7l" },	{ EM_RISCV, ELFCLASS64, "riscv64", "riscv64" },
-	{ EM_PPC64, ELFCLASS64, "ppc64el", "ppc64le" }, { EM_S390, ELFCLASS64, "s390x", "s390x" },
+	{ EM_X86_64, ELFCLASS64, "amd64", "x86_64" },
+	{ EM_X86_64, ELFCLASS32, "x32", "x86_64" },
+	{ EM_AARCH64, ELFCLASS64, "arm64", "aarch64" },
+	{ EM_386, ELFCLASS32, "i386", "i686" },
+	{ EM_ARM, ELFCLASS32, "armhf", "armv7l" },
+	{ EM_RISCV, ELFCLASS64, "riscv64", "riscv64" },
+	{ EM_PPC64, ELFCLASS64, "ppc64el", "ppc64le" },
+	{ EM_S390, ELFCLASS64, "s390x", "s390x" },
 };
 
 /* Row of elf_archs for a program under the root, or -1. */
@@ -78,7 +82,8 @@ static int elf_arch(const struct root *root, const char *path)
 	return -1;
 }
 
-/* dpkg's own binary is made for dpkg's architecture; a shell's comes next; the list of architectures last. */
+/* dpkg's own binary is made for dpkg's architecture; a shell's comes next; the list of
+ * architectures last. */
 static void gather_arch(struct host *h)
 {
 	static const char *const programs[] = { "/usr/bin/dpkg", "/bin/sh", "/usr/bin/env" };
@@ -87,7 +92,8 @@ static void gather_arch(struct host *h)
 
 	for (size_t i = 0; i < ARRAY_SIZE(programs) && row < 0; i++)
 		row = elf_arch(h->root, programs[i]);
-	h->arch = row >= 0 ? xstrdup(elf_archs[row].arch) : read_line(h->root, "/var/lib/dpkg/arch");
+	h->arch = row >= 0 ? xstrdup(elf_archs[row].arch) :
+			     read_line(h->root, "/var/lib/dpkg/arch");
 	if (h->running && !uname(&u))
 		h->machine = xstrdup(u.machine);
 	else
@@ -106,7 +112,8 @@ static enum host_init init_of_image(const struct root *root)
 	return root_exists(root, "/sbin/init") ? INIT_OTHER : INIT_NONE;
 }
 
-/* sd_booted(3) is the directory; a directory left behind by a bind mount or a package does not fool pid 1's name. */
+/* sd_booted(3) is the directory; a directory left behind by a bind mount or a package does not fool
+ * pid 1's name. */
 static enum host_init init_of_running(const struct root *root)
 {
 	char *comm CLEANUP(freep) = read_line(root, "/proc/1/comm");
@@ -118,7 +125,8 @@ static enum host_init init_of_running(const struct root *root)
 
 bool host_has_systemd(const struct host *h)
 {
-	return h->running && h->init == INIT_SYSTEMD && root_exists(h->root, "/run/systemd/private");
+	return h->running && h->init == INIT_SYSTEMD &&
+	       root_exists(h->root, "/run/systemd/private");
 }
 
 static void gather_security(struct host *h)
@@ -140,7 +148,8 @@ static bool any_exists(const struct root *root, const char *const *paths)
 	return false;
 }
 
-/* Does what the package manager writes at runtime end up in /usr? statvfs tells; ostree remounts for its own tools only. */
+/* Does what the package manager writes at runtime end up in /usr? statvfs tells; ostree remounts
+ * for its own tools only. */
 static bool usr_is_read_only(const struct host *h)
 {
 	int fd CLEANUP(closep) = root_openat(h->root, "/usr", O_PATH | O_DIRECTORY, 0);
@@ -157,7 +166,8 @@ static void gather_marks(struct host *h)
 		"/etc/kubernetes/kubelet.conf", "/var/lib/kubelet/config.yaml", "/etc/rancher/k3s",
 		"/etc/rancher/rke2", "/var/snap/microk8s", "/var/lib/k0s", NULL,
 	};
-	static const char *const reboot[] = { "/run/reboot-required", "/var/run/reboot-required", NULL };
+	static const char *const reboot[] = { "/run/reboot-required", "/var/run/reboot-required",
+					      NULL };
 
 	h->dev_fuse = h->running && root_exists(h->root, "/dev/fuse");
 	h->reboot_pending = h->running && any_exists(h->root, reboot);
@@ -191,12 +201,14 @@ static int open_data_dir(const struct root *root)
 	return fd;
 }
 
-/* "22 27 0:21 / /proc rw - proc proc rw": the word behind the lone dash, of the mount with this number. */
+/* "22 27 0:21 / /proc rw - proc proc rw": the word behind the lone dash, of the mount with this
+ * number. */
 static char *mount_type(const char *mountinfo, uint64_t id)
 {
 	char *want CLEANUP(freep) = xasprintf("%llu ", (unsigned long long)id);
 
-	for (const char *line = mountinfo; line && *line; line = strchr(line, '\n'), line += !!line) {
+	for (const char *line = mountinfo; line && *line;
+	     line = strchr(line, '\n'), line += !!line) {
 		const char *dash = strstr(line, " - "), *end = strchrnul(line, '\n');
 		if (str_starts(line, want) && dash && dash < end)
 			return xstrndup(dash + 3, strcspn(dash + 3, " \n"));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/gather.h"
 
-/* Inode numbers of the first namespaces: include/linux/proc_ns.h, part of the kernel's interface since 3.8. */
+/* Inode numbers of the first namespaces: include/linux/proc_ns.h, part of the kernel's interface
+ * since 3.8. */
 static const struct {
 	const char *path, *first;
 } namespaces[] = {
@@ -14,17 +15,32 @@ static const struct {
 static const struct {
 	const char *in_cgroup, *name;
 } cgroups[] = {
-	{ "/lxc/", "lxc" }, { "/lxc.payload", "lxc" },		{ "/docker/", "docker" }, { "/docker-", "docker" },
-	{ "/kubepods", "kubernetes" }, { "/libpod", "podman" }, { "/machine.slice/machine-", "systemd-nspawn" },
+	{ "/lxc/", "lxc" },
+	{ "/lxc.payload", "lxc" },
+	{ "/docker/", "docker" },
+	{ "/docker-", "docker" },
+	{ "/kubepods", "kubernetes" },
+	{ "/libpod", "podman" },
+	{ "/machine.slice/machine-", "systemd-nspawn" },
 };
 
 static const struct {
 	const char *in_dmi, *name;
 } vms[] = {
-	{ "KVM", "kvm" },	     { "QEMU", "qemu" },	{ "VMware", "vmware" },	  { "VirtualBox", "oracle" },
-	{ "innotek", "oracle" },     { "Xen", "xen" },		{ "Microsoft Corporation Virtual", "microsoft" },
-	{ "Amazon EC2", "amazon" },  { "Google", "google" },	{ "Parallels", "parallels" },
-	{ "OpenStack", "openstack" }, { "Apple Virtualization", "apple" }, { "Hetzner", "kvm" }, { "DigitalOcean", "kvm" },
+	{ "KVM", "kvm" },
+	{ "QEMU", "qemu" },
+	{ "VMware", "vmware" },
+	{ "VirtualBox", "oracle" },
+	{ "innotek", "oracle" },
+	{ "Xen", "xen" },
+	{ "Microsoft Corporation Virtual", "microsoft" },
+	{ "Amazon EC2", "amazon" },
+	{ "Google", "google" },
+	{ "Parallels", "parallels" },
+	{ "OpenStack", "openstack" },
+	{ "Apple Virtualization", "apple" },
+	{ "Hetzner", "kvm" },
+	{ "DigitalOcean", "kvm" },
 };
 
 /* container=NAME among the strings of pid 1's environment. */
@@ -57,16 +73,19 @@ static bool in_first_namespaces(const struct root *root)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
 		char *target CLEANUP(freep) = NULL;
-		if (root_readlink(root, namespaces[i].path, &target) < 0 || !str_eq(target, namespaces[i].first))
+		if (root_readlink(root, namespaces[i].path, &target) < 0 ||
+		    !str_eq(target, namespaces[i].first))
 			return false;
 	}
 	return true;
 }
 
-/* A mark in the file system may come from an image that was made out of a container and now boots on its own. */
+/* A mark in the file system may come from an image that was made out of a container and now boots
+ * on its own. */
 static char *container_of_marks(const struct root *root)
 {
-	bool docker = root_exists(root, "/.dockerenv"), podman = root_exists(root, "/run/.containerenv");
+	bool docker = root_exists(root, "/.dockerenv"),
+	     podman = root_exists(root, "/run/.containerenv");
 
 	if ((!docker && !podman) || in_first_namespaces(root))
 		return NULL;
@@ -75,7 +94,9 @@ static char *container_of_marks(const struct root *root)
 
 static char *find_container(const struct root *root)
 {
-	static char *(*const looks[])(const struct root *) = { container_of_environ, container_of_cgroup, container_of_marks };
+	static char *(*const looks[])(const struct root *) = { container_of_environ,
+							       container_of_cgroup,
+							       container_of_marks };
 	char *name = read_line(root, "/run/systemd/container");
 
 	for (size_t i = 0; i < ARRAY_SIZE(looks) && !name; i++)
@@ -92,7 +113,8 @@ static char *vm_of_dmi(const struct root *root)
 {
 	char *vendor CLEANUP(freep) = read_line(root, "/sys/class/dmi/id/sys_vendor");
 	char *product CLEANUP(freep) = read_line(root, "/sys/class/dmi/id/product_name");
-	char *both CLEANUP(freep) = xasprintf("%s %s", vendor ? vendor : "", product ? product : "");
+	char *both CLEANUP(freep) = xasprintf("%s %s", vendor ? vendor : "",
+					      product ? product : "");
 
 	for (size_t i = 0; i < ARRAY_SIZE(vms); i++)
 		if (strstr(both, vms[i].in_dmi))
@@ -105,7 +127,9 @@ static char *vm_of_cpu(const struct root *root)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 
-	return read_some(root, "/proc/cpuinfo", &text) && strstr(text.data, " hypervisor") ? xstrdup("vm") : NULL;
+	return read_some(root, "/proc/cpuinfo", &text) && strstr(text.data, " hypervisor") ?
+		       xstrdup("vm") :
+		       NULL;
 }
 
 static void set_virt(struct host *h, enum host_virt virt, char *name)

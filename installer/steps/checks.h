@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The functions of the table in preflight.c: what a check is for, and how it looks. Inside of steps/ only. */
+/* The functions of the table in preflight.c: what a check is for, and how it looks. Inside of
+ * steps/ only. */
 #ifndef STEPS_CHECKS_H
 #define STEPS_CHECKS_H
 
 #include "steps/preflight.h"
 
-#define CHECK_ARGS                                                                                    \
-	const struct host *h, const struct profile *p, const struct preflight_ctx *ctx, struct preflight_finding *f
+#define CHECK_ARGS \
+	const struct host *h, const struct profile *p, const struct preflight_ctx *ctx, \
+		struct preflight_finding *f
 #define DECLARE_CHECK(name) enum report_state check_##name(CHECK_ARGS)
 
 /* checks_system.c: what kind of system this is */
@@ -52,6 +54,7 @@ DECLARE_CHECK(docker_time_namespaces);
 DECLARE_CHECK(swarm);
 
 /* found, and the state, in one go: return finding(f, STATE_BAD, "..."); */
-enum report_state finding(struct preflight_finding *f, enum report_state state, const char *fmt, ...) PRINTF(3, 4);
+enum report_state finding(struct preflight_finding *f, enum report_state state, const char *fmt,
+			  ...) PRINTF(3, 4);
 
 #endif

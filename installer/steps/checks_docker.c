@@ -7,7 +7,8 @@
 
 enum report_state check_docker_present(CHECK_ARGS)
 {
-	const char *package = h->distro && h->distro->docker.package ? h->distro->docker.package : "docker";
+	const char *package = h->distro && h->distro->docker.package ? h->distro->docker.package :
+								       "docker";
 	struct strv packages CLEANUP(strv_release) = STRV_INIT;
 
 	if (h->docker.installed)
@@ -46,8 +47,8 @@ enum report_state check_podman_docker(CHECK_ARGS)
 enum report_state check_docker_running(CHECK_ARGS)
 {
 	if (h->docker.answers)
-		return finding(f, STATE_OK, "Docker %s answers on '%s'", h->docker.version ? h->docker.version : "",
-			       h->docker.socket);
+		return finding(f, STATE_OK, "Docker %s answers on '%s'",
+			       h->docker.version ? h->docker.version : "", h->docker.socket);
 	if (!h->docker.main_pid)
 		return finding(f, STATE_BAD, "Docker does not run");
 	return finding(f, geteuid() ? STATE_UNKNOWN : STATE_BAD, "dockerd (pid %d) does not answer on '%s'",
@@ -76,8 +77,10 @@ enum report_state check_docker_time_namespaces(CHECK_ARGS)
 	if (!h->docker.installed)
 		return finding(f, STATE_OK, "no Docker yet");
 	if (!docker || str_empty(sysbox))
-		return finding(f, STATE_UNKNOWN, "the version of %s cannot be told", docker ? "Sysbox" : "Docker");
-	if (version_compare_numeric(docker, "29.5") < 0 || version_compare_numeric(sysbox, "0.7.0") > 0)
+		return finding(f, STATE_UNKNOWN, "the version of %s cannot be told",
+			       docker ? "Sysbox" : "Docker");
+	if (version_compare_numeric(docker, "29.5") < 0 ||
+	    version_compare_numeric(sysbox, "0.7.0") > 0)
 		return finding(f, STATE_OK, "Docker %s and Sysbox %s agree", docker, sysbox);
 	if (!json_get_bool(json_get(config, "features"), "time-namespaces", true))
 		return finding(f, STATE_OK, "time namespaces are switched off");

@@ -21,7 +21,8 @@ enum report_state check_max_user_namespaces(CHECK_ARGS)
 
 	if (host_proc_sys(h, "user.max_user_namespaces", &value) < 0)
 		return finding(f, STATE_OK, "no limit on user namespaces");
-	return finding(f, str_eq(value, "0") ? STATE_BAD : STATE_OK, "user.max_user_namespaces is %s", value);
+	return finding(f, str_eq(value, "0") ? STATE_BAD : STATE_OK,
+		       "user.max_user_namespaces is %s", value);
 }
 
 enum report_state check_unprivileged_userns_clone(CHECK_ARGS)
@@ -30,7 +31,8 @@ enum report_state check_unprivileged_userns_clone(CHECK_ARGS)
 
 	if (host_proc_sys(h, "kernel.unprivileged_userns_clone", &value) < 0)
 		return finding(f, STATE_OK, "this kernel has no such switch");
-	return finding(f, str_eq(value, "0") ? STATE_WARN : STATE_OK, "kernel.unprivileged_userns_clone is %s", value);
+	return finding(f, str_eq(value, "0") ? STATE_WARN : STATE_OK,
+		       "kernel.unprivileged_userns_clone is %s", value);
 }
 
 static bool has_shiftfs(const struct host *h)
@@ -41,7 +43,8 @@ static bool has_shiftfs(const struct host *h)
 
 	if (root_exists(h->root, "/sys/module/shiftfs"))
 		return true;
-	return root_read_optional(h->root, path, 64 * MIB, &text, &ignored) == 0 && strstr(text.data, "/shiftfs.ko");
+	return root_read_optional(h->root, path, 64 * MIB, &text, &ignored) == 0 &&
+	       strstr(text.data, "/shiftfs.ko");
 }
 
 enum report_state check_shiftfs(CHECK_ARGS)
@@ -68,18 +71,20 @@ enum report_state check_idmap(CHECK_ARGS)
 	if (got < 0)
 		return finding(f, STATE_UNKNOWN, "a mount with mapped ids could not be tried: %s", why);
 	return finding(f, states[got], "a mount of /var/lib/sysbox (%s) with mapped ids %s%s%s",
-		       *h->var_lib_fs ? h->var_lib_fs : "file system unknown", got ? "fails" : "works", got ? ": " : "",
-		       got ? why : "");
+		       *h->var_lib_fs ? h->var_lib_fs : "file system unknown",
+		       got ? "fails" : "works", got ? ": " : "", got ? why : "");
 }
 
 static const struct {
 	const char *type;
 	enum report_state state;
 } file_systems[] = {
-	{ "ext4", STATE_OK },	    { "xfs", STATE_OK },	{ "btrfs", STATE_OK },	   { "tmpfs", STATE_BAD },
-	{ "ramfs", STATE_BAD },	    { "overlay", STATE_BAD },	{ "shiftfs", STATE_BAD },  { "aufs", STATE_BAD },
-	{ "nfs", STATE_BAD },	    { "nfs4", STATE_BAD },	{ "cifs", STATE_BAD },	   { "9p", STATE_BAD },
-	{ "virtiofs", STATE_BAD },  { "fuse", STATE_BAD },	{ "squashfs", STATE_BAD }, { "vfat", STATE_BAD },
+	{ "ext4", STATE_OK },      { "xfs", STATE_OK },    { "btrfs", STATE_OK },
+	{ "tmpfs", STATE_BAD },    { "ramfs", STATE_BAD }, { "overlay", STATE_BAD },
+	{ "shiftfs", STATE_BAD },  { "aufs", STATE_BAD },  { "nfs", STATE_BAD },
+	{ "nfs4", STATE_BAD },     { "cifs", STATE_BAD },  { "9p", STATE_BAD },
+	{ "virtiofs", STATE_BAD }, { "fuse", STATE_BAD },  { "squashfs", STATE_BAD },
+	{ "vfat", STATE_BAD },
 };
 
 enum report_state check_var_lib_fs(CHECK_ARGS)
@@ -88,7 +93,8 @@ enum report_state check_var_lib_fs(CHECK_ARGS)
 		return finding(f, STATE_UNKNOWN, "the file system of /var/lib cannot be told");
 	for (size_t i = 0; i < ARRAY_SIZE(file_systems); i++)
 		if (str_eq(h->var_lib_fs, file_systems[i].type))
-			return finding(f, file_systems[i].state, "/var/lib/sysbox is on %s", h->var_lib_fs);
+			return finding(f, file_systems[i].state, "/var/lib/sysbox is on %s",
+				       h->var_lib_fs);
 	return finding(f, str_starts(h->var_lib_fs, "fuse.") ? STATE_BAD : STATE_WARN,
 		       "/var/lib/sysbox is on %s, which nobody tests Sysbox on", h->var_lib_fs);
 }
@@ -118,12 +124,14 @@ static bool holds_state(const char *mount_point)
 {
 	size_t n = strlen(mount_point);
 
-	return str_starts(STATE_DIR, mount_point) && (STATE_DIR[n] == '/' || !STATE_DIR[n]) && n > 1;
+	return str_starts(STATE_DIR, mount_point) && (STATE_DIR[n] == '/' || !STATE_DIR[n]) &&
+	       n > 1;
 }
 
 static bool is_network_type(const char *type)
 {
-	static const char *const types[] = { "nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "lustre", "ocfs2", "gfs2" };
+	static const char *const types[] = { "nfs",       "nfs4",   "cifs",  "smb3", "ceph",
+					     "glusterfs", "lustre", "ocfs2", "gfs2" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		if (str_eq(type, types[i]))
@@ -161,7 +169,9 @@ enum report_state check_state_mount_order(CHECK_ARGS)
 	str_split(&lines, text.data, '\n');
 	for (size_t i = 0; i < lines.n; i++)
 		if (is_late_mount(lines.v[i]))
-			return finding(f, STATE_BAD, "/etc/fstab line %zu mounts what holds " STATE_DIR " over the network",
+			return finding(f, STATE_BAD,
+				       "/etc/fstab line %zu mounts what holds " STATE_DIR
+				       " over the network",
 				       i + 1);
 	return finding(f, STATE_OK, STATE_DIR " is local");
 }

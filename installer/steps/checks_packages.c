@@ -13,8 +13,11 @@
 enum report_state check_method(CHECK_ARGS)
 {
 	if (p->sysbox.method != METHOD_DEB || (h->running && pkg_backend(h)))
-		return finding(f, STATE_OK, "installed %s", ctx->method == METHOD_DEB ? "by dpkg" : "file by file");
-	return finding(f, STATE_BAD, h->running ? "there are no dpkg and apt here" : "an image has no dpkg that runs");
+		return finding(f, STATE_OK, "installed %s",
+			       ctx->method == METHOD_DEB ? "by dpkg" : "file by file");
+	return finding(f, STATE_BAD,
+		       h->running ? "there are no dpkg and apt here" :
+				    "an image has no dpkg that runs");
 }
 
 /* What brings them is asked of the distribution's data, each package once. */
@@ -65,18 +68,22 @@ static bool mentions(const struct host *h, const char *path, const char *what)
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 	struct err ignored = ERR_INIT;
 
-	return root_read_optional(h->root, path, SMALL_FILE, &text, &ignored) == 0 && strstr(text.data, what);
+	return root_read_optional(h->root, path, SMALL_FILE, &text, &ignored) == 0 &&
+	       strstr(text.data, what);
 }
 
-/* The rule is a step of ours (steps/apparmor.c); it goes into the local file, which the profile must include. */
+/* The rule is a step of ours (steps/apparmor.c); it goes into the local file, which the profile
+ * must include. */
 enum report_state check_apparmor_fusermount3(CHECK_ARGS)
 {
 	if (!h->apparmor_fusermount3 || (h->running && !h->apparmor_enabled))
 		return finding(f, STATE_OK, "no profile in force");
-	if (mentions(h, FUSERMOUNT_PROFILE, "/var/lib/sysboxfs") || mentions(h, FUSERMOUNT_LOCAL, "/var/lib/sysboxfs"))
+	if (mentions(h, FUSERMOUNT_PROFILE, "/var/lib/sysboxfs") ||
+	    mentions(h, FUSERMOUNT_LOCAL, "/var/lib/sysboxfs"))
 		return finding(f, STATE_OK, "there is a rule for /var/lib/sysboxfs");
 	if (mentions(h, FUSERMOUNT_PROFILE, "local/fusermount3"))
-		return finding(f, STATE_NONE, "'%s' gets a rule for /var/lib/sysboxfs", FUSERMOUNT_LOCAL);
+		return finding(f, STATE_NONE, "'%s' gets a rule for /var/lib/sysboxfs",
+			       FUSERMOUNT_LOCAL);
 	return finding(f, STATE_BAD, "'%s' has no rule for /var/lib/sysboxfs and includes no local file", FUSERMOUNT_PROFILE);
 }
 
@@ -116,7 +123,8 @@ static void read_range(const struct host *h, const char *path, struct range *ret
 		str_split(&part, lines.v[i], ':');
 		ret->lines++;
 		snprintf(ret->start, sizeof(ret->start), "%s", part.n > 1 ? part.v[1] : "");
-		snprintf(ret->count, sizeof(ret->count), "%s", part.n > 2 ? str_trim(part.v[2]) : "");
+		snprintf(ret->count, sizeof(ret->count), "%s",
+			 part.n > 2 ? str_trim(part.v[2]) : "");
 	}
 }
 
@@ -129,10 +137,13 @@ enum report_state check_subids(CHECK_ARGS)
 	if (!uid.lines && !gid.lines)
 		return finding(f, STATE_OK, "none yet");
 	if (uid.lines > 1 || gid.lines > 1)
-		return finding(f, STATE_BAD, "several lines for sysbox in /etc/%s", uid.lines > 1 ? "subuid" : "subgid");
+		return finding(f, STATE_BAD, "several lines for sysbox in /etc/%s",
+			       uid.lines > 1 ? "subuid" : "subgid");
 	if (!uid.lines || !gid.lines)
-		return finding(f, STATE_BAD, "a line for sysbox in /etc/%s only", uid.lines ? "subuid" : "subgid");
-	if (!str_eq(uid.start, gid.start) || !str_eq(uid.count, "65536") || !str_eq(gid.count, "65536"))
+		return finding(f, STATE_BAD, "a line for sysbox in /etc/%s only",
+			       uid.lines ? "subuid" : "subgid");
+	if (!str_eq(uid.start, gid.start) || !str_eq(uid.count, "65536") ||
+	    !str_eq(gid.count, "65536"))
 		return finding(f, STATE_BAD, "sysbox has %s:%s in /etc/subuid and %s:%s in /etc/subgid", uid.start,
 			       uid.count, gid.start, gid.count);
 	return finding(f, STATE_OK, "%s:%s", uid.start, uid.count);
@@ -141,7 +152,8 @@ enum report_state check_subids(CHECK_ARGS)
 enum report_state check_dpkg_state(CHECK_ARGS)
 {
 	struct dpkg_status status CLEANUP(dpkg_status_release) = { BUF_INIT };
-	struct strv broken CLEANUP(strv_release) = STRV_INIT, updates CLEANUP(strv_release) = STRV_INIT;
+	struct strv broken CLEANUP(strv_release) = STRV_INIT,
+			   updates CLEANUP(strv_release) = STRV_INIT;
 	struct err err = ERR_INIT;
 
 	if (dpkg_status_read(&status, h->root, &err) < 0 ||

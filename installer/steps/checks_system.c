@@ -5,9 +5,12 @@
 
 static const char *kernel_min(const struct host *h)
 {
-	const struct distro_release *r = h->distro ? distro_release_find(h->distro, h->os.version_id) : NULL;
+	const struct distro_release *r = h->distro ?
+						 distro_release_find(h->distro, h->os.version_id) :
+						 NULL;
 
-	/* a release number means something for the distribution itself, not for one that is like it */
+	/* a release number means something for the distribution itself, not for one that is like
+	 * it */
 	if (r && r->kernel_min && str_eq(h->distro->id, h->os.id))
 		return r->kernel_min;
 	return h->distro ? h->distro->kernel_min : KERNEL_MIN;
@@ -19,14 +22,16 @@ enum report_state check_kernel_version(CHECK_ARGS)
 
 	if (str_empty(h->kernel))
 		return finding(f, STATE_UNKNOWN, "the kernel does not say its version");
-	return finding(f, ok ? STATE_OK : STATE_BAD, "kernel %s, needed is %s", h->kernel, kernel_min(h));
+	return finding(f, ok ? STATE_OK : STATE_BAD, "kernel %s, needed is %s", h->kernel,
+		       kernel_min(h));
 }
 
 enum report_state check_arch(CHECK_ARGS)
 {
 	if (str_empty(h->machine))
 		return finding(f, STATE_UNKNOWN, "no program says what processor this image is for");
-	return finding(f, *host_arch_of_machine(h->machine) ? STATE_OK : STATE_BAD, "the processor is %s", h->machine);
+	return finding(f, *host_arch_of_machine(h->machine) ? STATE_OK : STATE_BAD,
+		       "the processor is %s", h->machine);
 }
 
 enum report_state check_userland_arch(CHECK_ARGS)
@@ -35,13 +40,16 @@ enum report_state check_userland_arch(CHECK_ARGS)
 
 	if (str_empty(h->arch) || str_empty(want))
 		return finding(f, STATE_UNKNOWN, "what the user land is made for cannot be told");
-	return finding(f, str_eq(h->arch, want) ? STATE_OK : STATE_BAD, "user land is %s, the kernel %s", h->arch, want);
+	return finding(f, str_eq(h->arch, want) ? STATE_OK : STATE_BAD,
+		       "user land is %s, the kernel %s", h->arch, want);
 }
 
 enum report_state check_distro(CHECK_ARGS)
 {
 	const char *name = str_empty(h->os.pretty_name) ? h->os.id : h->os.pretty_name;
-	const struct distro_release *r = h->distro ? distro_release_find(h->distro, h->os.version_id) : NULL;
+	const struct distro_release *r = h->distro ?
+						 distro_release_find(h->distro, h->os.version_id) :
+						 NULL;
 
 	if (!h->distro)
 		return finding(f, STATE_BAD, "'%s' (%s) is not known", h->os.id, name);
@@ -49,7 +57,8 @@ enum report_state check_distro(CHECK_ARGS)
 		return finding(f, STATE_WARN, "'%s' is not known; taken for %s by its %s", h->os.id, h->distro->name,
 			       h->distro_by);
 	if (!r)
-		return finding(f, STATE_WARN, "this release of %s (%s) is not known", h->distro->name,
+		return finding(f, STATE_WARN, "this release of %s (%s) is not known",
+			       h->distro->name,
 			       str_empty(h->os.version_id) ? "no number" : h->os.version_id);
 	if (!str_eq(r->tier, "proven"))
 		return finding(f, STATE_NONE, "%s is known from others' reports, not proven by our tests%s%s", name,
@@ -61,7 +70,8 @@ enum report_state check_systemd_pid1(CHECK_ARGS)
 {
 	if (h->init == INIT_SYSTEMD)
 		return finding(f, STATE_OK, "systemd");
-	return finding(f, STATE_BAD, h->running ? "pid 1 is not systemd" : "there is no systemd in this image");
+	return finding(f, STATE_BAD,
+		       h->running ? "pid 1 is not systemd" : "there is no systemd in this image");
 }
 
 enum report_state check_container(CHECK_ARGS)
@@ -75,7 +85,8 @@ enum report_state check_wsl(CHECK_ARGS)
 {
 	if (h->virt != VIRT_WSL)
 		return finding(f, STATE_OK, "no WSL");
-	return finding(f, STATE_WARN, "this is WSL%s", h->init == INIT_SYSTEMD ? "" : ", without systemd");
+	return finding(f, STATE_WARN, "this is WSL%s",
+		       h->init == INIT_SYSTEMD ? "" : ", without systemd");
 }
 
 enum report_state check_immutable(CHECK_ARGS)

@@ -9,9 +9,15 @@
 static bool for_sysbox(APPLIES_ARGS) { return ctx->sysbox; }
 static bool for_sysbox_running(APPLIES_ARGS) { return ctx->sysbox && h->running; }
 static bool for_docker(APPLIES_ARGS) { return ctx->sysbox || p->docker.present; }
-static bool for_docker_running(APPLIES_ARGS) { return for_docker(h, p, ctx) && h->running && h->docker.installed; }
+static bool for_docker_running(APPLIES_ARGS)
+{
+	return for_docker(h, p, ctx) && h->running && h->docker.installed;
+}
 static bool for_running(APPLIES_ARGS) { return h->running; }
-static bool for_dpkg(APPLIES_ARGS) { return p->sysbox.present && h->running && ctx->method == METHOD_DEB; }
+static bool for_dpkg(APPLIES_ARGS)
+{
+	return p->sysbox.present && h->running && ctx->method == METHOD_DEB;
+}
 
 const struct preflight_check preflight_checks[] = {
 	{
@@ -246,7 +252,8 @@ enum sysbox_method preflight_method(const struct host *h, const struct profile *
 	return h->running && pkg_backend(h) ? METHOD_DEB : METHOD_FILES;
 }
 
-enum report_state finding(struct preflight_finding *f, enum report_state state, const char *fmt, ...)
+enum report_state finding(struct preflight_finding *f, enum report_state state, const char *fmt,
+			  ...)
 {
 	va_list ap;
 
@@ -276,8 +283,8 @@ static int check_forced(const struct strv *forced, struct err *err)
 			continue;
 		const char *near = str_nearest(forced->v[i], ids);
 		err_quote(shown, sizeof(shown), forced->v[i]);
-		err_set(err, ERR_USAGE, "no check is called '%s'%s%s%s", shown, near ? "; did you mean '" : "",
-			near ? near : "", near ? "'?" : "");
+		err_set(err, ERR_USAGE, "no check is called '%s'%s%s%s", shown,
+			near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 		return err_remedy(err, "--force takes the id of a check, as preflight prints it");
 	}
 	return 0;
@@ -289,21 +296,23 @@ struct refusals {
 	struct strv firm;	/* ids of those that cannot */
 };
 
-static void emit(const struct preflight_check *c, enum report_state state, const struct preflight_finding *f,
-		 struct report *rep)
+static void emit(const struct preflight_check *c, enum report_state state,
+		 const struct preflight_finding *f, struct report *rep)
 {
 	const char *remedy = f->remedy.len ? f->remedy.data : c->remedy;
 
 	if (state == STATE_OK)
-		report_log(rep, "preflight %s: %s", c->id, f->found.len ? f->found.data : c->summary);
+		report_log(rep, "preflight %s: %s", c->id,
+			   f->found.len ? f->found.data : c->summary);
 	else if (state == STATE_NONE)
 		report_info(rep, "%s: %s", c->id, f->found.data);
 	else
 		report_check(rep, c->id, state, c->why, remedy, "%s", f->found.data);
 }
 
-static void run_check(const struct preflight_check *c, const struct host *h, const struct profile *p,
-		      const struct preflight_ctx *ctx, bool forced, struct report *rep, struct refusals *no)
+static void run_check(const struct preflight_check *c, const struct host *h,
+		      const struct profile *p, const struct preflight_ctx *ctx, bool forced,
+		      struct report *rep, struct refusals *no)
 {
 	struct preflight_finding f = { BUF_INIT, BUF_INIT };
 	enum report_state state = c->run(h, p, ctx, &f);
@@ -338,8 +347,9 @@ static int refuse(const struct refusals *no, struct err *err)
 		       firm);
 }
 
-int preflight_run(const struct host *h, const struct profile *p, const char *resolved_sysbox_version,
-		  const struct strv *forced, struct report *rep, struct err *err)
+int preflight_run(const struct host *h, const struct profile *p,
+		  const char *resolved_sysbox_version, const struct strv *forced,
+		  struct report *rep, struct err *err)
 {
 	struct preflight_ctx ctx = {
 		.sysbox_version = resolved_sysbox_version ? resolved_sysbox_version : "",

@@ -64,7 +64,8 @@ static int open_userns(char **ret_why)
 	if (pid < 0)
 		return give_up(ret_why, -1, "cannot make a user namespace");
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-	if (write_map(pid, "uid_map") < 0 || write_map(pid, "gid_map") < 0 || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+	if (write_map(pid, "uid_map") < 0 || write_map(pid, "gid_map") < 0 ||
+	    (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
 		give_up(ret_why, -1, "cannot map the ids of a user namespace");
 	stop_waiter(pid);
 	return fd;
@@ -79,14 +80,16 @@ int idmap_try(int dirfd, char **ret_why)
 {
 	int userns CLEANUP(closep) = -1, tree CLEANUP(closep) = -1;
 
-	tree = (int)syscall(SYS_open_tree, dirfd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	tree = (int)syscall(SYS_open_tree, dirfd, "",
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	if (tree < 0)
 		return give_up(ret_why, errno == ENOSYS ? 1 : -1, "cannot copy the mount");
 	userns = open_userns(ret_why);
 	if (userns < 0)
 		return -1;
 
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (unsigned int)userns };
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP,
+				   .userns_fd = (unsigned int)userns };
 	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return give_up(ret_why, refuses(errno) ? 1 : -1, "cannot map the ids of the mount");
 	return 0;

@@ -12,7 +12,8 @@
 
 enum { REPLY_MAX = 16 * 1024 };
 
-/* Through /proc, so that the length of the path does not matter and the file is the one that was looked at. */
+/* Through /proc, so that the length of the path does not matter and the file is the one that was
+ * looked at. */
 static int connect_fd(int s, int fd)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -24,7 +25,8 @@ static int connect_fd(int s, int fd)
 static int open_socket(int fd, unsigned int timeout_ms)
 {
 	int s CLEANUP(closep) = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct timeval t = { .tv_sec = timeout_ms / 1000, .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000 };
+	struct timeval t = { .tv_sec = timeout_ms / 1000,
+			     .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000 };
 
 	if (s < 0 || setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) < 0 ||
 	    setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) < 0 || connect_fd(s, fd) < 0)
@@ -61,7 +63,8 @@ static int receive(int s, const char *until, struct buf *ret)
 	return 0;
 }
 
-int sock_ask(int fd, const char *request, const char *until, unsigned int timeout_ms, struct buf *ret, pid_t *ret_peer)
+int sock_ask(int fd, const char *request, const char *until, unsigned int timeout_ms,
+	     struct buf *ret, pid_t *ret_peer)
 {
 	struct buf reply CLEANUP(buf_release) = BUF_INIT;
 	int s CLEANUP(closep) = open_socket(fd, timeout_ms);

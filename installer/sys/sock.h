@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One question over a unix socket, and who answers. For a look at a daemon that must cost nothing; the Engine API proper is
- * docker/api.h. Connecting to a socket that systemd listens on starts its service: the caller knows whether that is wanted.
+ * One question over a unix socket, and who answers. For a look at a daemon that must cost nothing;
+ * the Engine API proper is docker/api.h. Connecting to a socket that systemd listens on starts its
+ * service: the caller knows whether that is wanted.
  */
 #ifndef SYS_SOCK_H
 #define SYS_SOCK_H
@@ -11,10 +12,13 @@
 #include <sys/types.h>
 
 /*
- * Sends request to the socket that fd (O_PATH) is, reads until `until` has been seen, the peer closes, 16 KiB are full, or timeout_ms
- * pass without a byte. 0, or -1 and errno (ECONNREFUSED: nobody listens; EAGAIN: no answer in time).
- * *ret_peer is who called listen(2): systemd's pid 1 for an activated socket; 0 if it lives in another pid namespace.
+ * Sends request to the socket that fd (O_PATH) is, reads until `until` has been seen, the peer
+ * closes, 16 KiB are full, or timeout_ms pass without a byte. 0, or -1 and errno (ECONNREFUSED:
+ * nobody listens; EAGAIN: no answer in time).
+ * *ret_peer is who called listen(2): systemd's pid 1 for an activated socket; 0 if it lives in
+ * another pid namespace.
  */
-int sock_ask(int fd, const char *request, const char *until, unsigned int timeout_ms, struct buf *ret, pid_t *ret_peer);
+int sock_ask(int fd, const char *request, const char *until, unsigned int timeout_ms,
+	     struct buf *ret, pid_t *ret_peer);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A directory that looks like a host, made by a test and gone with it. Paths are absolute inside of it. */
+/* A directory that looks like a host, made by a test and gone with it. Paths are absolute inside of
+ * it. */
 #ifndef UNIT_FIXTURE_H
 #define UNIT_FIXTURE_H
 
@@ -67,7 +68,8 @@ static inline void fixture_parent(const struct fixture *f, const char *path)
 	fixture_mkdir(f, dir);
 }
 
-static inline void fixture_put_bytes(const struct fixture *f, const char *path, const void *data, size_t len)
+static inline void fixture_put_bytes(const struct fixture *f, const char *path, const void *data,
+				     size_t len)
 {
 	char *full CLEANUP(freep) = fixture_path(f, path);
 

@@ -4,8 +4,10 @@
 #include "fixture.h"
 #include "test.h"
 
-#define HEAD "{ \"format\": 1, \"id\": \"x\", \"name\": \"X\", \"package_manager\": \"apt\", \"tier\": \"proven\", \"kernel_min\": \"5.5\", "
-#define DOCKER "\"docker\": { \"unit\": \"docker.service\", \"config\": \"/etc/docker/daemon.json\" }"
+#define HEAD \
+	"{ \"format\": 1, \"id\": \"x\", \"name\": \"X\", \"package_manager\": \"apt\", \"tier\": \"proven\", \"kernel_min\": \"5.5\", "
+#define DOCKER \
+	"\"docker\": { \"unit\": \"docker.service\", \"config\": \"/etc/docker/daemon.json\" }"
 
 /* The error of a text, or "" if it is accepted. Allocated. */
 static char *parse(const char *text, const char *file)
@@ -28,33 +30,45 @@ static const struct {
 	{ HEAD DOCKER " }", "" },
 	{ "// a comment\n" HEAD DOCKER " }", "" },
 	{ "[]", "'x.json': must be an object" },
-	{ HEAD DOCKER ", \"kernal_min\": \"5\" }", "'x.json': 'kernal_min' is not known; did you mean 'kernel_min'?" },
+	{ HEAD DOCKER ", \"kernal_min\": \"5\" }",
+	  "'x.json': 'kernal_min' is not known; did you mean 'kernel_min'?" },
 	{ HEAD DOCKER ", \"zzzzzzzzzzzz\": 1 }", "'x.json': 'zzzzzzzzzzzz' is not known" },
 	{ HEAD "\"docker\": { \"unit\": \"docker.service\", \"config\": \"/c\", \"units\": 1 } }",
 	  "'x.json': 'docker.units' is not known; did you mean 'unit'?" },
-	{ HEAD "\"docker\": { \"unit\": \"docker.service\" } }", "'x.json': 'docker.config' is missing" },
-	{ HEAD "\"docker\": { \"unit\": \"docker\", \"config\": \"/c\" } }", "'x.json': 'docker.unit' must be the name of a service" },
+	{ HEAD "\"docker\": { \"unit\": \"docker.service\" } }",
+	  "'x.json': 'docker.config' is missing" },
+	{ HEAD "\"docker\": { \"unit\": \"docker\", \"config\": \"/c\" } }",
+	  "'x.json': 'docker.unit' must be the name of a service" },
 	{ HEAD "\"docker\": { \"unit\": \"docker.service\", \"config\": \"c\" } }",
 	  "'x.json': 'docker.config' must be an absolute path" },
-	{ HEAD "\"docker\": { \"unit\": \"docker.service\", \"config\": \"/c\", \"env_files\": [\"e\"] } }",
+	{ HEAD
+	  "\"docker\": { \"unit\": \"docker.service\", \"config\": \"/c\", \"env_files\": [\"e\"] } }",
 	  "'x.json': 'docker.env_files' must hold absolute paths" },
-	{ HEAD "\"docker\": { \"unit\": \"docker.service\", \"config\": \"/c\", \"env_files\": \"/e\" } }",
+	{ HEAD
+	  "\"docker\": { \"unit\": \"docker.service\", \"config\": \"/c\", \"env_files\": \"/e\" } }",
 	  "'x.json': 'docker.env_files' must be an array" },
 	{ HEAD "\"docker\": 1 }", "'x.json': 'docker' must be an object" },
-	{ HEAD DOCKER ", \"packages\": { \"rsync\": 1 } }", "'x.json': 'packages.rsync' must be a package's name" },
-	{ HEAD DOCKER ", \"packages\": { \"rsync\": \"-y\" } }", "'x.json': 'packages.rsync' must be a package's name" },
-	{ HEAD DOCKER ", \"releases\": [ { \"tier\": \"proven\" } ] }", "'x.json': 'releases[0].version_id' is missing" },
+	{ HEAD DOCKER ", \"packages\": { \"rsync\": 1 } }",
+	  "'x.json': 'packages.rsync' must be a package's name" },
+	{ HEAD DOCKER ", \"packages\": { \"rsync\": \"-y\" } }",
+	  "'x.json': 'packages.rsync' must be a package's name" },
+	{ HEAD DOCKER ", \"releases\": [ { \"tier\": \"proven\" } ] }",
+	  "'x.json': 'releases[0].version_id' is missing" },
 	{ HEAD DOCKER ", \"releases\": [ 1 ] }", "'x.json': 'releases[0]' must be an object" },
 	{ HEAD DOCKER ", \"releases\": [ { \"version_id\": \"1\", \"tier\": \"gold\" } ] }",
 	  "'x.json': 'releases[0].tier' must be \"proven\" or \"recognised\"" },
-	{ HEAD DOCKER ", \"releases\": [ { \"version_id\": \"1\", \"tier\": \"proven\" }, { \"version_id\": \"1\", \"tier\": \"proven\" } ] }",
+	{ HEAD DOCKER
+	  ", \"releases\": [ { \"version_id\": \"1\", \"tier\": \"proven\" }, { \"version_id\": \"1\", \"tier\": \"proven\" } ] }",
 	  "'x.json': 'releases[1].version_id' is there twice" },
-	{ HEAD DOCKER ", \"releases\": [ { \"version_id\": \"1\", \"tier\": \"proven\", \"kernel_min\": \"5.\" } ] }",
+	{ HEAD DOCKER
+	  ", \"releases\": [ { \"version_id\": \"1\", \"tier\": \"proven\", \"kernel_min\": \"5.\" } ] }",
 	  "'x.json': 'releases[0].kernel_min' must be numbers and dots" },
 	{ "{ \"id\": \"x\" }", "'x.json': 'format' is missing" },
-	{ "{ \"format\": 2, \"later\": true }", "'x.json': 'format' must be 1: made for another release of sysboxup" },
+	{ "{ \"format\": 2, \"later\": true }",
+	  "'x.json': 'format' must be 1: made for another release of sysboxup" },
 	{ "{ \"format\": \"1\" }", "'x.json': 'format' must be a number" },
-	{ "{ \"format\": 1, \"id\": \"X\" }", "'x.json': 'id' must be lower case letters, digits and ._-" },
+	{ "{ \"format\": 1, \"id\": \"X\" }",
+	  "'x.json': 'id' must be lower case letters, digits and ._-" },
 	{ "{ \"format\": 1, \"id\": 1 }", "'x.json': 'id' must be a string" },
 	{ "{ \"format\": 1, \"id\": \"x\", \"name\": \"X\", \"package_manager\": \"brew\" }",
 	  "'x.json': 'package_manager' must be one of apt, dnf, zypper, pacman, apk, none" },
@@ -86,7 +100,8 @@ TEST(syntax, "a syntax error names file, line and column")
 
 TEST(embedded, "the embedded distributions are valid, sorted, and name a package for each tool")
 {
-	static const char *const tools[] = { "rsync", "modprobe", "iptables", "fusermount", "fusermount3", "jq" };
+	static const char *const tools[] = { "rsync",      "modprobe",    "iptables",
+					     "fusermount", "fusermount3", "jq" };
 	struct distro_list l CLEANUP(distro_list_release) = { 0 };
 	struct err err = ERR_INIT;
 	struct fixture f;
@@ -110,7 +125,8 @@ TEST(find, "a distribution is found by its id, then by ID_LIKE in its order, els
 	struct strv like CLEANUP(strv_release) = STRV_INIT, none = STRV_INIT;
 	struct err err = ERR_INIT;
 	struct fixture f;
-	char *by_id CLEANUP(freep) = NULL, *by_like CLEANUP(freep) = NULL, *by_none CLEANUP(freep) = NULL;
+	char *by_id CLEANUP(freep) = NULL, *by_like CLEANUP(freep) = NULL,
+		    *by_none CLEANUP(freep) = NULL;
 
 	fixture_open(&f, true);
 	CHECK_INT(distro_list_load(&l, &f.root, &err), 0);
@@ -121,7 +137,8 @@ TEST(find, "a distribution is found by its id, then by ID_LIKE in its order, els
 	CHECK_STR(by_like, "id_like ubuntu");
 	CHECK(!distro_find(&l, "slackware", &none, &by_none));
 	CHECK_STR(by_none, NULL);
-	CHECK_STR(distro_release_find(distro_find(&l, "debian", &none, NULL), "12")->codename, "bookworm");
+	CHECK_STR(distro_release_find(distro_find(&l, "debian", &none, NULL), "12")->codename,
+		  "bookworm");
 	CHECK(!distro_release_find(distro_find(&l, "debian", &none, NULL), "99"));
 	fixture_close(&f);
 }
@@ -135,13 +152,15 @@ TEST(override, "a file under /etc/sysboxup/distros.d goes before the embedded on
 
 	fixture_open(&f, true);
 	fixture_put(&f, "/etc/sysboxup/distros.d/x.json", HEAD DOCKER " }");
-	fixture_put(&f, "/etc/sysboxup/distros.d/debian.json",
-		    "{ \"format\": 1, \"id\": \"debian\", \"name\": \"Ours\", \"package_manager\": \"apt\","
-		    "\"tier\": \"proven\", \"kernel_min\": \"6.1\"," DOCKER "}");
+	fixture_put(
+		&f, "/etc/sysboxup/distros.d/debian.json",
+		"{ \"format\": 1, \"id\": \"debian\", \"name\": \"Ours\", \"package_manager\": \"apt\","
+		"\"tier\": \"proven\", \"kernel_min\": \"6.1\"," DOCKER "}");
 	fixture_put(&f, "/etc/sysboxup/distros.d/README", "not a distribution");
 	CHECK_INT(distro_list_load(&l, &f.root, &err), 0);
 	CHECK_STR(distro_find(&l, "debian", &none, NULL)->name, "Ours");
-	CHECK_STR(distro_find(&l, "debian", &none, NULL)->file, "/etc/sysboxup/distros.d/debian.json");
+	CHECK_STR(distro_find(&l, "debian", &none, NULL)->file,
+		  "/etc/sysboxup/distros.d/debian.json");
 	CHECK_STR(distro_find(&l, "x", &none, NULL)->name, "X");
 	fixture_close(&f);
 }

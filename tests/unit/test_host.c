@@ -65,7 +65,8 @@ TEST(nothing, "an empty directory is a host about which nothing is known")
 		CHECK_STR(h.kernel, "");
 		CHECK_INT(h.init, INIT_NONE);
 		CHECK(!host_has_systemd(&h));
-		CHECK(!h.docker.installed && !h.docker.main_pid && !h.docker.unit && !h.docker.version);
+		CHECK(!h.docker.installed && !h.docker.main_pid && !h.docker.unit &&
+		      !h.docker.version);
 		CHECK_STR(h.docker.config_file, "/etc/docker/daemon.json");
 		CHECK_STR(h.docker.data_root, "/var/lib/docker");
 		CHECK_STR(h.docker.socket, "/var/run/docker.sock");
@@ -76,7 +77,8 @@ TEST(nothing, "an empty directory is a host about which nothing is known")
 
 static void debian_image(struct fixture *f)
 {
-	fixture_put(f, "/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n");
+	fixture_put(f, "/etc/os-release",
+		    "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n");
 	elf(f, "/usr/bin/dpkg", 2, 183);
 	elf(f, "/bin/sh", 2, 62);
 	fixture_put(f, "/usr/lib/systemd/systemd", "");
@@ -232,7 +234,8 @@ TEST(marks, "security modules, kernel, init, FUSE, pending reboot and Kubernetes
 	CHECK_STR(h.kernel, "6.1.0-13-amd64");
 	CHECK_INT(h.init, INIT_SYSTEMD);
 	CHECK(host_has_systemd(&h));
-	CHECK(h.selinux_enabled && h.selinux_enforcing && h.apparmor_enabled && h.apparmor_fusermount3);
+	CHECK(h.selinux_enabled && h.selinux_enforcing && h.apparmor_enabled &&
+	      h.apparmor_fusermount3);
 	CHECK(h.dev_fuse && h.reboot_pending && h.kubernetes_node);
 	CHECK_STR(h.fusermount, "/bin/fusermount");
 	host_release(&h);
@@ -259,7 +262,8 @@ TEST(tools, "missing tools are named, fusermount by the release of Sysbox")
 	struct host h = gather(&f);
 	host_missing_tools(&h, "0.6.7", &old);
 	host_missing_tools(&h, "0.7.0", &new);
-	char *olds CLEANUP(freep) = strv_join(&old, " "), *news CLEANUP(freep) = strv_join(&new, " ");
+	char *olds CLEANUP(freep) = strv_join(&old, " "),
+		   *news CLEANUP(freep) = strv_join(&new, " ");
 	CHECK_STR(olds, "rsync modprobe");
 	CHECK_STR(news, "rsync modprobe fusermount3");
 	host_release(&h);
@@ -302,7 +306,8 @@ TEST(dpkg, "dpkg's database gives versions of what is installed, and what is bro
 	CHECK_INT(dpkg_status_read(&s, &f.root, &err), 0);
 	char *a CLEANUP(freep) = dpkg_version(&s, "a");
 	CHECK_STR(a, "1");
-	CHECK(!dpkg_version(&s, "b") && !dpkg_version(&s, "c") && !dpkg_version(&s, "hidden") && !dpkg_version(&s, "z"));
+	CHECK(!dpkg_version(&s, "b") && !dpkg_version(&s, "c") && !dpkg_version(&s, "hidden") &&
+	      !dpkg_version(&s, "z"));
 	dpkg_broken(&s, &broken);
 	char *list CLEANUP(freep) = strv_join(&broken, ", ");
 	CHECK_STR(list, "c (half-configured), e (half-installed)");
@@ -323,7 +328,8 @@ static int listen_at(struct fixture *f, const char *path)
 	return s;
 }
 
-/* A child that answers each question on path with these bytes, until it is stopped; seen as a dockerd through the fixture's /proc. */
+/* A child that answers each question on path with these bytes, until it is stopped; seen as a
+ * dockerd through the fixture's /proc. */
 static pid_t serve(struct fixture *f, const char *path, const char *answer, const char *cgroup)
 {
 	char file[64];
@@ -341,7 +347,8 @@ static pid_t serve(struct fixture *f, const char *path, const char *answer, cons
 		for (;;) {
 			char request[512];
 			int conn = accept(s, NULL, NULL);
-			if (read(conn, request, sizeof(request)) > 0 && write(conn, answer, strlen(answer)) < 0)
+			if (read(conn, request, sizeof(request)) > 0 &&
+			    write(conn, answer, strlen(answer)) < 0)
 				_exit(1);
 			close(conn);
 		}
@@ -392,7 +399,8 @@ TEST(in_unit, "a daemon in its unit's control group keeps the unit and its flags
 
 	fixture_open(&f, true);
 	debian_image(&f);
-	pid_t pid = serve(&f, "/var/run/docker.sock", ANSWER, "12:cpu:/\n0::/system.slice/docker.service\n");
+	pid_t pid = serve(&f, "/var/run/docker.sock", ANSWER,
+			  "12:cpu:/\n0::/system.slice/docker.service\n");
 	snprintf(file, sizeof(file), "%d\n", (int)pid);
 	fixture_put(&f, "/var/run/docker.pid", file);
 	struct host h = gather(&f);
@@ -412,7 +420,8 @@ TEST(in_unit, "a daemon in its unit's control group keeps the unit and its flags
 
 TEST(cgroup, "under systemd the main process is found in the unit's control group, without asking systemd")
 {
-	static const char *const trees[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified" };
+	static const char *const trees[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/systemd",
+					     "/sys/fs/cgroup/unified" };
 	struct fixture f;
 
 	for (size_t i = 0; i < ARRAY_SIZE(trees); i++) {
@@ -423,7 +432,8 @@ TEST(cgroup, "under systemd the main process is found in the unit's control grou
 		fixture_mkdir(&f, "/run/systemd/system");
 		fixture_put(&f, "/proc/500001/comm", "docker-proxy\n");
 		fixture_put(&f, "/proc/500002/comm", "dockerd\n");
-		fixture_put(&f, "/proc/500002/cgroup", "1:name=systemd:/system.slice/docker.service\n");
+		fixture_put(&f, "/proc/500002/cgroup",
+			    "1:name=systemd:/system.slice/docker.service\n");
 		fixture_put(&f, procs, "500001\n500002\n");
 		struct host h = gather(&f);
 		CHECK_INT(h.docker.main_pid, 500002);
@@ -518,7 +528,8 @@ TEST(podman, "Podman behind Docker's socket is recognised by what it says, and b
 	struct fixture f;
 
 	fixture_open(&f, true);
-	pid_t pid = serve(&f, "/var/run/docker.sock", "HTTP/1.0 200 OK\r\nServer: Libpod/4.3.1 (linux)\r\n\r\n", "");
+	pid_t pid = serve(&f, "/var/run/docker.sock",
+			  "HTTP/1.0 200 OK\r\nServer: Libpod/4.3.1 (linux)\r\n\r\n", "");
 	char file[64];
 	snprintf(file, sizeof(file), "/proc/%d/comm", (int)pid);
 	fixture_put(&f, file, "podman\n");
@@ -540,7 +551,9 @@ TEST(places, "config file, data-root and socket follow the flags, then the file,
 
 	fixture_open(&f, false);
 	debian_image(&f);
-	fixture_put(&f, "/etc/docker/daemon.json", "{ \"data-root\": \"/data\", \"hosts\": [\"tcp://1:2\", \"unix:///run/x.sock\"] }");
+	fixture_put(
+		&f, "/etc/docker/daemon.json",
+		"{ \"data-root\": \"/data\", \"hosts\": [\"tcp://1:2\", \"unix:///run/x.sock\"] }");
 	fixture_put(&f, "/data/swarm/docker-state.json", "{}");
 	struct host h = gather(&f);
 	CHECK_STR(h.docker.data_root, "/data");

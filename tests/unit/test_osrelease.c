@@ -86,8 +86,9 @@ TEST(nul, "a NUL byte is an error, and the output is untouched")
 
 TEST(fields, "the fields we need are found, ID_LIKE in its order")
 {
-	static const char text[] = "NAME=\"Linux Mint\"\nVERSION_ID=\"21.3\"\nID=linuxmint\n"
-				   "ID_LIKE=\"ubuntu  debian\"\nVERSION_CODENAME=virginia\nPRETTY_NAME='Linux Mint 21.3'\n";
+	static const char text[] =
+		"NAME=\"Linux Mint\"\nVERSION_ID=\"21.3\"\nID=linuxmint\n"
+		"ID_LIKE=\"ubuntu  debian\"\nVERSION_CODENAME=virginia\nPRETTY_NAME='Linux Mint 21.3'\n";
 	struct os_release o CLEANUP(osrelease_release) = { 0 };
 	struct err err = ERR_INIT;
 

@@ -14,8 +14,8 @@ struct world {
 };
 
 static const char *const good_programs[] = {
-	"/usr/bin/rsync", "/usr/sbin/modprobe", "/usr/sbin/iptables", "/usr/bin/fusermount3", "/usr/bin/fusermount",
-	"/usr/bin/dpkg", "/usr/bin/apt-get",
+	"/usr/bin/rsync",      "/usr/sbin/modprobe", "/usr/sbin/iptables", "/usr/bin/fusermount3",
+	"/usr/bin/fusermount", "/usr/bin/dpkg",      "/usr/bin/apt-get",
 };
 
 static void good_host(struct world *w)
@@ -23,15 +23,31 @@ static void good_host(struct world *w)
 	struct strv none = STRV_INIT;
 
 	w->h = (struct host){
-		.root = &w->f.root, .running = true,
-		.os = { .id = (char *)"debian", .version_id = (char *)"12", .codename = (char *)"", .pretty_name = (char *)"Debian 12" },
-		.distro = distro_find(&w->distros, "debian", &none, NULL), .distro_by = (char *)"id",
-		.kernel = (char *)"6.1.0-13-amd64", .machine = (char *)"x86_64", .arch = (char *)"amd64",
-		.init = INIT_SYSTEMD, .virt_name = (char *)"", .dev_fuse = true,
-		.var_lib_fs = (char *)"ext4", .var_lib_free = 100ULL << 30,
-		.docker = { .installed = true, .answers = true, .binary = (char *)"/usr/bin/dockerd", .version = (char *)"20.10.24",
-			    .unit = (char *)"docker.service", .main_pid = 4242, .socket = (char *)"/var/run/docker.sock",
-			    .config_file = (char *)"/etc/docker/daemon.json", .data_root = (char *)"/var/lib/docker" },
+		.root = &w->f.root,
+		.running = true,
+		.os = { .id = (char *)"debian",
+			.version_id = (char *)"12",
+			.codename = (char *)"",
+			.pretty_name = (char *)"Debian 12" },
+		.distro = distro_find(&w->distros, "debian", &none, NULL),
+		.distro_by = (char *)"id",
+		.kernel = (char *)"6.1.0-13-amd64",
+		.machine = (char *)"x86_64",
+		.arch = (char *)"amd64",
+		.init = INIT_SYSTEMD,
+		.virt_name = (char *)"",
+		.dev_fuse = true,
+		.var_lib_fs = (char *)"ext4",
+		.var_lib_free = 100ULL << 30,
+		.docker = { .installed = true,
+			    .answers = true,
+			    .binary = (char *)"/usr/bin/dockerd",
+			    .version = (char *)"20.10.24",
+			    .unit = (char *)"docker.service",
+			    .main_pid = 4242,
+			    .socket = (char *)"/var/run/docker.sock",
+			    .config_file = (char *)"/etc/docker/daemon.json",
+			    .data_root = (char *)"/var/lib/docker" },
 	};
 }
 
@@ -43,13 +59,18 @@ static void world_open(struct world *w)
 	fixture_open(&w->f, true);
 	CHECK_INT(distro_list_load(&w->distros, &w->f.root, &err), 0);
 	good_host(w);
-	w->p = (struct profile){ .sysbox = { .present = true, .version = (char *)"latest", .method = METHOD_AUTO } };
-	w->ctx = (struct preflight_ctx){ .sysbox_version = "0.7.1", .sysbox = true, .method = METHOD_DEB };
+	w->p = (struct profile){
+		.sysbox = { .present = true, .version = (char *)"latest", .method = METHOD_AUTO }
+	};
+	w->ctx = (struct preflight_ctx){ .sysbox_version = "0.7.1",
+					 .sysbox = true,
+					 .method = METHOD_DEB };
 	for (size_t i = 0; i < ARRAY_SIZE(good_programs); i++)
 		fixture_program(&w->f, good_programs[i]);
 	fixture_put(&w->f, "/proc/self/ns/user", "");
 	fixture_put(&w->f, "/proc/sys/user/max_user_namespaces", "10000\n");
-	fixture_put(&w->f, "/var/lib/dpkg/status", "Package: a\nStatus: install ok installed\nVersion: 1\n");
+	fixture_put(&w->f, "/var/lib/dpkg/status",
+		    "Package: a\nStatus: install ok installed\nVersion: 1\n");
 	fixture_mkdir(&w->f, "/var/lib/dpkg/updates");
 	fixture_mkdir(&w->f, "/var/lib/sysbox");
 }
@@ -66,7 +87,9 @@ static void settings(struct world *w, const char *text)
 	struct err err = ERR_INIT;
 
 	w->p.docker.present = true;
-	CHECK_INT(json_parse(text, strlen(text), JSON_STRICT, "settings", &w->p.docker.settings, &err), 0);
+	CHECK_INT(json_parse(text, strlen(text), JSON_STRICT, "settings", &w->p.docker.settings,
+			     &err),
+		  0);
 }
 
 /* ---- one check at a time ---- */
@@ -105,7 +128,8 @@ static int state_of(struct world *w, const char *id)
 
 #define H(field, value) static void set_##field(struct world *w) { w->h.field = value; }
 #define D(field, value) static void docker_##field(struct world *w) { w->h.docker.field = value; }
-#define F(name, path, text) static void file_##name(struct world *w) { fixture_put(&w->f, path, text); }
+#define F(name, path, text) \
+	static void file_##name(struct world *w) { fixture_put(&w->f, path, text); }
 
 H(init, INIT_OTHER)
 H(virt, VIRT_CONTAINER)
@@ -124,7 +148,8 @@ F(no_clone, "/proc/sys/kernel/unprivileged_userns_clone", "0\n")
 F(clone, "/proc/sys/kernel/unprivileged_userns_clone", "1\n")
 F(fstab_nfs, "/etc/fstab", "# x\nnas:/v /var nfs defaults 0 0\n")
 F(fstab_netdev, "/etc/fstab", "/dev/sdb /var/lib/sysboxup ext4 rw,_netdev 0 2\n")
-F(fstab_local, "/etc/fstab", "/dev/sda1 / ext4 rw 0 1\nnas:/h /home nfs rw 0 0\nnas:/x /var/lib/sysboxupx nfs rw 0 0\n")
+F(fstab_local, "/etc/fstab",
+  "/dev/sda1 / ext4 rw 0 1\nnas:/h /home nfs rw 0 0\nnas:/x /var/lib/sysboxupx nfs rw 0 0\n")
 F(broken, "/var/lib/dpkg/status", "Package: b\nStatus: install ok half-configured\nVersion: 1\n")
 F(updates, "/var/lib/dpkg/updates/0001", "")
 F(ee, "/var/lib/dpkg/status", "Package: sysbox-ee\nStatus: install ok installed\nVersion: 0.6\n")
@@ -141,7 +166,8 @@ static void kernel_515(struct world *w) { w->h.kernel = (char *)"5.15.0"; }
 static void shiftfs(struct world *w)
 {
 	kernel_511(w);
-	fixture_put(&w->f, "/lib/modules/5.11.0/modules.dep", "kernel/x.ko:\nupdates/dkms/shiftfs.ko:\n");
+	fixture_put(&w->f, "/lib/modules/5.11.0/modules.dep",
+		    "kernel/x.ko:\nupdates/dkms/shiftfs.ko:\n");
 }
 
 static void jammy(struct world *w, const char *kernel)
@@ -156,13 +182,32 @@ static void jammy(struct world *w, const char *kernel)
 
 static void jammy_old(struct world *w) { jammy(w, "5.14.9"); }
 static void jammy_new(struct world *w) { jammy(w, "5.15.0-91-generic"); }
-static void mint(struct world *w) { jammy(w, "6.1"); w->h.os.id = (char *)"linuxmint"; w->h.distro_by = (char *)"id_like ubuntu"; }
+static void mint(struct world *w)
+{
+	jammy(w, "6.1");
+	w->h.os.id = (char *)"linuxmint";
+	w->h.distro_by = (char *)"id_like ubuntu";
+}
 static void sid(struct world *w) { w->h.os.version_id = (char *)""; }
-static void unknown(struct world *w) { w->h.distro = NULL; w->h.distro_by = NULL; w->h.os.id = (char *)"slackware"; }
-static void riscv(struct world *w) { w->h.machine = (char *)"riscv64"; w->h.arch = (char *)"riscv64"; }
+static void unknown(struct world *w)
+{
+	w->h.distro = NULL;
+	w->h.distro_by = NULL;
+	w->h.os.id = (char *)"slackware";
+}
+static void riscv(struct world *w)
+{
+	w->h.machine = (char *)"riscv64";
+	w->h.arch = (char *)"riscv64";
+}
 static void userland32(struct world *w) { w->h.arch = (char *)"i386"; }
 static void no_arch(struct world *w) { w->h.machine = (char *)""; w->h.arch = (char *)""; }
-static void image(struct world *w) { w->f.root.is_host = false; w->h.running = false; w->ctx.method = METHOD_FILES; }
+static void image(struct world *w)
+{
+	w->f.root.is_host = false;
+	w->h.running = false;
+	w->ctx.method = METHOD_FILES;
+}
 static void image_deb(struct world *w) { image(w); w->p.sysbox.method = METHOD_DEB; }
 static void deb_without_apt(struct world *w) { unknown(w); w->p.sysbox.method = METHOD_DEB; }
 static void deb_with_apt(struct world *w) { w->p.sysbox.method = METHOD_DEB; }
@@ -202,24 +247,49 @@ static void subids(struct world *w, const char *uid, const char *gid)
 	fixture_put(&w->f, "/etc/subgid", gid);
 }
 
-static void ids_good(struct world *w) { subids(w, "a:1:2\nsysbox:100000:65536\n", "sysbox:100000:65536\n"); }
+static void ids_good(struct world *w)
+{
+	subids(w, "a:1:2\nsysbox:100000:65536\n", "sysbox:100000:65536\n");
+}
 static void ids_twice(struct world *w) { subids(w, "sysbox:100000:65536\nsysbox:200000:65536\n", "sysbox:100000:65536\n"); }
-static void ids_start(struct world *w) { subids(w, "sysbox:100000:65536\n", "sysbox:200000:65536\n"); }
-static void ids_count(struct world *w) { subids(w, "sysbox:100000:1000\n", "sysbox:100000:1000\n"); }
-static void ids_one(struct world *w) { subids(w, "sysbox:100000:65536\n", "sysboxes:100000:65536\n"); }
+static void ids_start(struct world *w)
+{
+	subids(w, "sysbox:100000:65536\n", "sysbox:200000:65536\n");
+}
+static void ids_count(struct world *w)
+{
+	subids(w, "sysbox:100000:1000\n", "sysbox:100000:1000\n");
+}
+static void ids_one(struct world *w)
+{
+	subids(w, "sysbox:100000:65536\n", "sysboxes:100000:65536\n");
+}
 static void ids_torn(struct world *w) { subids(w, "sysbox:\n", "sysbox\n"); }
 
-static void no_docker(struct world *w) { w->h.docker.installed = false; w->h.docker.version = NULL; not_running(w); }
+static void no_docker(struct world *w)
+{
+	w->h.docker.installed = false;
+	w->h.docker.version = NULL;
+	not_running(w);
+}
 static void no_docker_image(struct world *w) { no_docker(w); image(w); }
 static void snap_only(struct world *w) { no_docker(w); docker_snap(w); }
 static void desktop(struct world *w) { no_docker(w); w->h.docker.from_desktop = true; }
 static void rootless_only(struct world *w) { not_running(w); w->h.docker.rootless = true; }
 static void rootless_too(struct world *w) { w->h.docker.rootless = true; }
-static void docker_295(struct world *w, const char *sysbox) { w->h.docker.version = (char *)"29.5.0"; w->ctx.sysbox_version = sysbox; }
+static void docker_295(struct world *w, const char *sysbox)
+{
+	w->h.docker.version = (char *)"29.5.0";
+	w->ctx.sysbox_version = sysbox;
+}
 static void time_070(struct world *w) { docker_295(w, "0.7.0"); }
 static void time_071(struct world *w) { docker_295(w, "0.7.1"); }
 static void time_294(struct world *w) { time_070(w); w->h.docker.version = (char *)"29.4.3"; }
-static void time_off(struct world *w) { time_070(w); settings(w, "{\"features\":{\"time-namespaces\":false}}"); }
+static void time_off(struct world *w)
+{
+	time_070(w);
+	settings(w, "{\"features\":{\"time-namespaces\":false}}");
+}
 static void time_unknown(struct world *w) { time_070(w); w->h.docker.version = NULL; }
 
 static void time_off_file(struct world *w)
@@ -419,13 +489,15 @@ struct capture {
 
 static void capture_emit(struct report *r, const struct report_line *l)
 {
-	static const char *const kinds[] = { "log", "info", "warn", "change", "diff", "check", "progress" };
+	static const char *const kinds[] = { "log",  "info",  "warn",    "change",
+					     "diff", "check", "progress" };
 	static const char *const states[] = { "", " ok", " WARN", " BAD", " unknown" };
 	struct capture *c = (struct capture *)r;
 
 	if (l->kind != REPORT_LOG)
-		strv_addf(&c->lines, "%s%s %s%s%s%s%s", kinds[l->kind], states[l->state], l->subject ? l->subject : "",
-			  l->subject ? ": " : "", l->text, l->remedy ? " | " : "", l->remedy ? l->remedy : "");
+		strv_addf(&c->lines, "%s%s %s%s%s%s%s", kinds[l->kind], states[l->state],
+			  l->subject ? l->subject : "", l->subject ? ": " : "", l->text,
+			  l->remedy ? " | " : "", l->remedy ? l->remedy : "");
 }
 
 static int run(struct world *w, const char *force, char **ret_lines, struct err *err)
