@@ -9,7 +9,8 @@
  *	commit		the visible change; ideally one rename. Called once, after its INTENT is durable.
  *	undo		from record and disk alone; idempotent; also when commit never ran, or died in the middle.
  *			Leaves a stranger's later edit alone and returns an error that names it.
- *	finish		after the terminal record: what undo would have needed on the host is removed. Idempotent. May be NULL.
+ *	finish		after the terminal record: what undo would have needed on the host is removed. Idempotent. May be NULL. In
+ *			the order of commits, and after a rollback in the order of undos.
  *	verify		after all commits: is it really so? May be NULL.
  *	invert		later: an action that takes committed ones back: `oldest` has the before-image to return to,
  *			`newest` the after-image that is expected now (the same record when only one transaction is
@@ -54,6 +55,7 @@ struct action_ctx {
 	bool allow_restart;
 	bool force;			/* rollback --force: a stranger's version is kept beside, and we go on */
 	bool recovering;		/* undo in a later process, or at boot */
+	bool committed;			/* in finish: COMMITTED is what it comes after, not ROLLED_BACK */
 	struct report *rep;
 };
 

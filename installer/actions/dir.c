@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kind "dir": a directory made where none is. Undo removes it if it is ours and empty; what others put into it stays, and so does it. */
+/*
+ * Kind "dir": a directory made where none is. Undo removes it if it is ours and empty; what others put into it stays, and so
+ * does it. It goes last of all, in finish: until then the temporaries of the files in it may be there.
+ */
 #include "actions/kinds.h"
 #include "sys/fs.h"
 #include "sys/io.h"
@@ -78,18 +81,20 @@ static int dir_commit(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct dir_data *d = a->data;
 
-	if (d->remove)
-		return d->existed ? dir_take(d, ctx, err) : 0;
-	return d->existed ? 0 : dir_make(d, ctx, err);
+	return d->remove || d->existed ? 0 : dir_make(d, ctx, err);
 }
 
 static int dir_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 {
-	struct dir_data *d = a->data;
+	return 0;
+}
 
-	if (d->remove)
-		return d->existed ? dir_make(d, ctx, err) : 0;
-	return d->existed ? 0 : dir_take(d, ctx, err);
+static int dir_finish(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	struct dir_data *d = a->data;
+	bool goes = d->remove ? ctx->committed && d->existed : !ctx->committed && !d->existed;
+
+	return goes ? dir_take(d, ctx, err) : 0;
 }
 
 static int dir_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
@@ -156,6 +161,7 @@ const struct action_ops dir_ops = {
 	.prepare = dir_prepare,
 	.commit = dir_commit,
 	.undo = dir_undo,
+	.finish = dir_finish,
 	.invert = dir_invert,
 	.encode = dir_encode,
 	.decode = dir_decode,

@@ -187,16 +187,24 @@ static int undo_actions(const struct action_ctx *base, struct txnlog *log, const
 	return 0;
 }
 
-static int finish_all(const struct action_ctx *base, struct txnlog *log, const struct plan *plan, struct err *err)
+static int finish_one(const struct action_ctx *base, struct txnlog *log, const struct plan *plan, unsigned int i, bool committed,
+		      struct err *err)
 {
-	for (unsigned int i = 0; i < plan->n; i++) {
-		struct action *a = plan->v[i];
-		char tag[32];
-		struct action_ctx ctx = ctx_for(base, log, i, tag);
+	struct action *a = plan->v[i];
+	char tag[32];
+	struct action_ctx ctx = ctx_for(base, log, i, tag);
 
-		if (a->ops->finish && a->ops->finish(a, &ctx, err))
-			return err_prefix(err, "cannot clean up after %s", a->key);
-	}
+	ctx.committed = committed;
+	if (a->ops->finish && a->ops->finish(a, &ctx, err))
+		return err_prefix(err, "cannot clean up after %s", a->key);
+	return 0;
+}
+
+static int finish_all(const struct action_ctx *base, struct txnlog *log, const struct plan *plan, bool committed, struct err *err)
+{
+	for (unsigned int i = 0; i < plan->n; i++)
+		if (finish_one(base, log, plan, committed ? i : (unsigned int)plan->n - 1 - i, committed, err))
+			return -1;
 	return txnlog_clean(log, err);
 }
 
@@ -227,7 +235,7 @@ static int undo_from_records(const struct action_ctx *base, struct txnlog *log, 
 	if (!r && txnlog_append(log, RECORD_ROLLED_BACK, body, err))
 		r = err_raise(err, ERR_UNDO);
 	if (!r)
-		r = finish_all(base, log, &plan, err);
+		r = finish_all(base, log, &plan, false, err);
 	txn_summary_release(&t);
 	return r;
 }
@@ -269,7 +277,7 @@ static int finish_committed(struct txn_request *rq, struct txnlog *log, struct e
 
 	if (txnlog_append(log, RECORD_COMMITTED, body, err))
 		return roll_back(rq, log, err);
-	if (finish_all(&rq->ctx, log, rq->plan, &late) || index_save(log->state, &late))
+	if (finish_all(&rq->ctx, log, rq->plan, true, &late) || index_save(log->state, &late))
 		report_warn(rq->ctx.rep, "sysboxup recover", "done, but not cleaned up yet: %s", late.msg);
 	return 0;
 }
@@ -327,11 +335,11 @@ int txn_check_unfinished(const struct state *s, struct err *err)
 	return r;
 }
 
-static int clean_terminal(const struct action_ctx *base, struct txnlog *log, const struct json *prepared, struct err *err)
+static int clean_terminal(const struct action_ctx *base, struct txnlog *log, const struct txn_summary *t, struct err *err)
 {
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
 
-	return decode_all(prepared, &plan, err) || finish_all(base, log, &plan, err) ? -1 : 0;
+	return decode_all(t->prepared, &plan, err) || finish_all(base, log, &plan, t->state == TXN_COMMITTED, err) ? -1 : 0;
 }
 
 static int recover_one(const struct action_ctx *base, const struct txn_summary *t, bool *ret_done, struct err *err)
@@ -344,7 +352,7 @@ static int recover_one(const struct action_ctx *base, const struct txn_summary *
 	if (txnlog_open(&log, base->state, t->id, err))
 		return -1;
 	if (t->state == TXN_COMMITTED || t->state == TXN_ROLLED_BACK) {
-		r = t->clean ? 0 : clean_terminal(base, &log, t->prepared, err);
+		r = t->clean ? 0 : clean_terminal(base, &log, t, err);
 	} else {
 		report_info(base->rep, "transaction %u was interrupted: undoing it", t->id);
 		r = undo_from_records(base, &log, "interrupted", err);

@@ -149,12 +149,12 @@ static void add_member(struct plan *p, const struct step_ctx *ctx, const char *p
 	*ret_any = true;
 }
 
-static void add_dir(struct plan *p, const struct step_ctx *ctx, const char *path)
+static void add_dir(struct plan *p, const struct step_ctx *ctx, const char *path, mode_t mode)
 {
 	char *key CLEANUP(freep) = xasprintf("dir:%s", path);
 
 	if (!root_exists(ctx->host->root, path) && !plan_has(p, key))
-		plan_add(p, action_dir(STEP, path, 0755));
+		plan_add(p, action_dir(STEP, path, mode));
 }
 
 static bool file_is(const struct step_ctx *ctx, const char *path, const char *data, size_t len)
@@ -170,7 +170,7 @@ static void add_sysctl_file(struct plan *p, const struct step_ctx *ctx)
 	const struct embedded *e = embedded_find("templates/sysbox-sysctl.conf");
 	char *dir CLEANUP(freep) = lib_path(ctx->host, "sysctl.d"), *path CLEANUP(freep) = path_join(dir, "99-sysbox-sysctl.conf");
 
-	add_dir(p, ctx, dir);
+	add_dir(p, ctx, dir, 0755);
 	if (!file_is(ctx, path, e->data, e->len))
 		plan_add(p, action_file(STEP, path, 0644, e->data, e->len));
 }
@@ -181,7 +181,7 @@ static void add_links(struct plan *p, const struct step_ctx *ctx)
 		char *rest CLEANUP(freep) = path_join("systemd/system", enabled[i].target);
 		char *target CLEANUP(freep) = lib_path(ctx->host, rest), *now CLEANUP(freep) = NULL;
 
-		add_dir(p, ctx, enabled[i].dir);
+		add_dir(p, ctx, enabled[i].dir, 0755);
 		if (root_readlink(ctx->host->root, enabled[i].link, &now) || !str_eq(now, target))
 			plan_add(p, action_link(STEP, enabled[i].link, target));
 	}
@@ -202,7 +202,7 @@ static int plan_files(struct plan *p, const struct step_ctx *ctx, struct err *er
 
 	for (size_t i = 0; binaries[i]; i++)
 		add_member(p, ctx, binaries[i], 0755, binaries[i], &any);
-	add_dir(p, ctx, unit_dir);
+	add_dir(p, ctx, unit_dir, 0755);
 	for (size_t i = 0; units[i]; i++) {
 		char *path CLEANUP(freep) = path_join(unit_dir, units[i]);
 		char *member CLEANUP(freep) = path_join("/lib/systemd/system", units[i]);
@@ -286,7 +286,9 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 		return -1;
 	if (ctx->host->running)
 		plan_live(p, ctx);
-	add_dir(p, ctx, "/var/lib/sysboxfs");
+	/* Sysbox makes the first by itself and leaves it empty when it stops; the second is its mount point. */
+	add_dir(p, ctx, "/var/lib/sysbox", 0700);
+	add_dir(p, ctx, "/var/lib/sysboxfs", 0755);
 	if (by_deb(ctx) ? plan_deb(p, ctx, err) : plan_files(p, ctx, err))
 		return -1;
 	return ctx->host->running ? plan_units(p, ctx, err) : 0;
