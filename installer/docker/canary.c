@@ -308,8 +308,11 @@ static int canary_plan(struct canary *c, struct err *err)
 	op_add(c, SANDBOX_COVER, "/etc");
 	if (plan_config(c, err) || plan_roots(c, err) || plan_listeners(c, err) || plan_containerd(c, err))
 		return -1;
-	if (pidfile && !below_run(pidfile) && plan_parent(c, pidfile, err))
-		return -1;
+	if (pidfile && !below_run(pidfile)) {
+		if (plan_parent(c, pidfile, err))
+			return -1;
+		op_add(c, SANDBOX_FILE, pidfile)->data = "";	/* the live daemon's number would name a process in here */
+	}
 	qsort(c->ops, c->ops_n, sizeof(*c->ops), op_cmp);
 	return 0;
 }
