@@ -60,7 +60,7 @@ TEST(alone, "inside there are only our own processes, with PIDs near pid_max, an
 	struct shield sh = shield_open();
 	int status;
 
-	expect(&sh, "ls /proc | grep -c '^[0-9]'", "4\n");	/* init, sh, ls, grep */
+	expect(&sh, "set -- /proc/[0-9]*; echo $#", "2\n");	/* init and the shell */
 	expect(&sh, "cat /proc/1/comm", "test_shield\n");
 	expect(&sh, "ls /sys/class/net >/dev/null; tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '", "lo\n");
 	char *pid CLEANUP(freep) = inside(&sh, "echo $$; cat /proc/sys/kernel/pid_max", &status);
@@ -288,4 +288,31 @@ TEST(no_mount, "a mount that fails stops it before the command runs")
 	scratch_close(&s);
 }
 
-RUN_TESTS()
+/* test_shield CMD...: that command in the shield of this machine, for tests/shield.bats in a guest with Docker. */
+static int run_command(char **argv)
+{
+	static const char *const sockets[] = { "/run/docker.sock", NULL };
+	struct shield sh = shield_open();
+	struct err err = ERR_INIT;
+	struct buf out = BUF_INIT;
+	struct proc p = PROC_INIT;
+	int status = 0;
+
+	sh.data_root = "/var/lib/docker";
+	sh.sockets = sockets;
+	p.argv = (const char *const *)argv;
+	p.ret_out = &out;
+	if (shield_run(&sh, &p, &status, &err)) {
+		fprintf(stderr, "%s\n", err.msg);
+		status = 125;
+	}
+	fputs(out.data, stdout);
+	buf_release(&out);
+	scratch_close(&s);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	return argc > 1 ? run_command(argv + 1) : test_main();
+}
