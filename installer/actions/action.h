@@ -55,6 +55,11 @@ struct action_ctx {
 	bool allow_restart;
 	bool force;			/* rollback --force: a stranger's version is kept beside, and we go on */
 	bool recovering;		/* undo in a later process, or at boot */
+	/*
+	 * Early at boot, in the unit that holds back Docker: nothing runs yet, so files go back and nothing is reloaded; jobs of
+	 * systemd are queued, not waited for (they wait for us). facts/dpkg-tried.md section 8.
+	 */
+	bool at_boot;
 	bool committed;			/* in finish: COMMITTED is what it comes after, not ROLLED_BACK */
 	struct report *rep;
 };

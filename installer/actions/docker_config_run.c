@@ -311,7 +311,8 @@ int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err
 		return 0;
 	if (find_way_back(d, ctx, &w, err))
 		return -1;
-	if (!is_marked(ctx) || !ctx->host->running || !ctx->host->docker.installed)
+	/* The daemon that was told is gone with the boot of then; the one that starts behind us reads the file. */
+	if (!is_marked(ctx) || !ctx->host->running || !ctx->host->docker.installed || ctx->at_boot)
 		return put_target(d, ctx, &w, err);
 	if (bring_back(d, ctx, &w, err))
 		return -1;

@@ -6,7 +6,10 @@
 #include "actions/kinds.h"
 #include "backends/service/systemd.h"
 
-#define DEADLINE 60
+static unsigned int deadline(const struct action_ctx *ctx)
+{
+	return ctx->at_boot ? 0 : 60;
+}
 
 struct units_data {
 	struct strv units;
@@ -65,7 +68,7 @@ static int units_prepare(struct action *a, struct action_ctx *ctx, struct err *e
 static int units_up(const struct units_data *d, const struct action_ctx *ctx, struct err *err)
 {
 	for (size_t i = 0; i < d->units.n; i++)
-		if (unit_start(d->units.v[i], DEADLINE, ctx->rep, err))
+		if (unit_start(d->units.v[i], deadline(ctx), ctx->rep, err))
 			return -1;
 	return 0;
 }
@@ -73,7 +76,7 @@ static int units_up(const struct units_data *d, const struct action_ctx *ctx, st
 static int units_down(const struct units_data *d, const struct action_ctx *ctx, struct err *err)
 {
 	for (size_t i = d->units.n; i-- > 0;)
-		if (!strv_has(&d->active, d->units.v[i]) && unit_stop(d->units.v[i], DEADLINE, ctx->rep, err))
+		if (!strv_has(&d->active, d->units.v[i]) && unit_stop(d->units.v[i], deadline(ctx), ctx->rep, err))
 			return -1;
 	return 0;
 }
@@ -85,7 +88,6 @@ static int units_commit(struct action *a, struct action_ctx *ctx, struct err *er
 	return d->stop ? units_down(d, ctx, err) : units_up(d, ctx, err);
 }
 
-/* At boot there may be nothing to ask yet; the links are put right and systemd does the rest. */
 static int units_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct units_data *d = a->data;
@@ -177,17 +179,20 @@ static struct json *units_index(const struct action *a, const struct root *root)
 
 static enum report_state units_drift(const struct json *entry, const char *key, const struct action_ctx *ctx, struct buf *found)
 {
+	struct strv units CLEANUP(strv_release) = STRV_INIT;
+	struct unit_status *st CLEANUP(freep) = NULL;
 	struct err err = ERR_INIT;
-	struct unit_status st;
 
-	for json_each(u, json_get(entry, "units")) {
-		if (!host_has_systemd(ctx->host) || unit_query(json_string(u), &st, &err)) {
-			buf_adds(found, "systemd cannot be asked");
-			return STATE_UNKNOWN;
-		}
-		if (str_eq(st.active, "active"))
+	strv_decode(&units, json_get(entry, "units"));
+	st = xcalloc(units.n + 1, sizeof(*st));
+	if (!host_has_systemd(ctx->host) || unit_query_all((const char *const *)units.v, st, &err)) {
+		buf_adds(found, "systemd cannot be asked");
+		return STATE_UNKNOWN;
+	}
+	for (size_t i = 0; i < units.n; i++) {
+		if (str_eq(st[i].active, "active"))
 			continue;
-		buf_addf(found, "%s is %s", json_string(u), st.active);
+		buf_addf(found, "%s is %s", units.v[i], st[i].active);
 		return STATE_BAD;
 	}
 	return STATE_OK;

@@ -34,18 +34,42 @@ static void take_property(struct unit_status *st, const char *line)
 		st->main_pid = (pid_t)pid;
 }
 
+/* One block of lines per unit, in the order asked, an empty line between two. */
+static int take_blocks(const char *out, struct unit_status *ret, size_t n, struct err *err)
+{
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+	size_t at = 0;
+
+	str_split(&lines, out, '\n');
+	for (size_t i = 0; i < lines.n && at < n; i++) {
+		take_property(&ret[at], lines.v[i]);
+		at += !*lines.v[i];
+	}
+	return at + 1 < n ? err_set(err, ERR_FAILED, "systemctl show said too little") : 0;
+}
+
+int unit_query_all(const char *const *units, struct unit_status *ret, struct err *err)
+{
+	struct strv argv CLEANUP(strv_release) = STRV_INIT;
+	struct buf out CLEANUP(buf_release) = BUF_INIT;
+	size_t n = 0;
+
+	strv_addv(&argv, (const char *const[]){ "systemctl", "show", "-p", "LoadState,ActiveState,Result,UnitFileState,MainPID", "--", NULL });
+	strv_addv(&argv, units);
+	for (; units[n]; n++)
+		ret[n] = (struct unit_status){ .main_pid = 0 };
+	if (systemctl((const char *const *)argv.v, NULL, &out, NULL, err) || take_blocks(out.data, ret, n, err))
+		return err_prefix(err, "cannot ask systemd about %s", units[0]);
+	return 0;
+}
+
 int unit_query(const char *unit, struct unit_status *ret, struct err *err)
 {
-	const char *const argv[] = { "systemctl", "show", "-p", "LoadState,ActiveState,Result,UnitFileState,MainPID", "--", unit, NULL };
-	struct buf out CLEANUP(buf_release) = BUF_INIT;
-	struct strv lines CLEANUP(strv_release) = STRV_INIT;
-	struct unit_status st = { .main_pid = 0 };
+	const char *const units[] = { unit, NULL };
+	struct unit_status st;
 
-	if (systemctl(argv, NULL, &out, NULL, err))
-		return err_prefix(err, "cannot ask systemd about %s", unit);
-	str_split(&lines, out.data, '\n');
-	for (size_t i = 0; i < lines.n; i++)
-		take_property(&st, lines.v[i]);
+	if (unit_query_all(units, &st, err))
+		return -1;
 	*ret = st;
 	return 0;
 }
@@ -84,7 +108,7 @@ int unit_start(const char *unit, unsigned int seconds, struct report *log, struc
 
 	if (systemctl(reset, NULL, NULL, &ignored, err) || systemctl(start, log, NULL, NULL, err))
 		return err_prefix(err, "cannot start %s", unit);
-	return wait_active(unit, seconds, err);
+	return seconds ? wait_active(unit, seconds, err) : 0;
 }
 
 int unit_stop(const char *unit, unsigned int seconds, struct report *log, struct err *err)
@@ -96,7 +120,7 @@ int unit_stop(const char *unit, unsigned int seconds, struct report *log, struct
 
 	if (systemctl(stop, NULL, NULL, &status, err))
 		return err_prefix(err, "cannot stop %s", unit);
-	for (;;) {
+	while (seconds) {
 		if (unit_query(unit, &st, err))
 			return -1;
 		if (!str_eq(st.active, "active") && !is_changing(&st))
@@ -105,4 +129,5 @@ int unit_stop(const char *unit, unsigned int seconds, struct report *log, struct
 			return err_set(err, ERR_FAILED, "%s is still %s after %u s", unit, st.active, seconds);
 		clock_pause_ms(POLL_MS);
 	}
+	return 0;
 }
