@@ -17,13 +17,18 @@ static int run(struct cli *cli, struct err *err)
 	return EXIT_DONE;
 }
 
+static const struct option_spec recover_options[] = {
+	{ .name = "boot", .help = "for the unit at boot: Docker waits for this, so nothing that runs is reloaded or waited for" },
+	{ .name = NULL },
+};
+
 const struct command cmd_recover = {
 	.name = "recover",
-	.usage = "",
+	.usage = "[--boot]",
 	.summary = "finish what a crash left: undo, or clean up",
 	.about = "If an earlier run was interrupted before its commit, undoes everything it had done; after it, only cleans up. "
 		 "Doing it twice changes nothing. A unit does the same at boot, before Docker starts.",
-	.options = no_options,
+	.options = recover_options,
 	.flags = CMD_ROOT | CMD_CHANGES,
 	.run = run,
 };

@@ -30,13 +30,16 @@ static void show_last(struct cli *cli, const struct txn_summary *t)
 {
 	const char *when = json_get_str(t->begin, "time");
 	char *who CLEANUP(freep) = who_words(t->begin);
+
+	render_say(cli->out, PAINT_NONE, "Last transaction: %u, %s, %s, by %s: %s", t->id,
+		   json_get_str(t->begin, "command"), when ? when : "?", who, show_txn_state(t));
+	if (!cli->out->json)
+		return;
 	struct json *j = json_obj();
 
 	json_set_i64(j, "id", t->id);
 	json_set_str(j, "state", show_txn_state(t));
-	render_row(cli->out, "last", cli->out->quiet ? (json_free(j), NULL) : j,
-		   "Last transaction: %u, %s, %s, by %s: %s", t->id,
-		   json_get_str(t->begin, "command"), when ? when : "?", who, show_txn_state(t));
+	render_row(cli->out, "last", j, "%u", t->id);
 }
 
 /* 1: there is no transaction. */

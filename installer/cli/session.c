@@ -40,13 +40,13 @@ static int load_profile(struct session *s, int want, struct err *err)
 }
 
 /* Who is not root cannot read the state; a plan is still worth something then. */
-static int open_state_reading(struct session *s, struct err *err)
+static int open_state_reading(struct session *s, int want, struct err *err)
 {
 	struct err why = ERR_INIT;
 
 	if (state_open(&s->state, &s->root, STATE_READ, &why) == 0)
 		return 0;
-	if (geteuid() == 0 || (why.errnum != EACCES && why.errnum != EPERM)) {
+	if (!(want & SESSION_BLIND) || geteuid() == 0 || (why.errnum != EACCES && why.errnum != EPERM)) {
 		*err = why;
 		return -1;
 	}
@@ -60,7 +60,7 @@ static int open_state_reading(struct session *s, struct err *err)
 static int open_state(struct session *s, int want, struct err *err)
 {
 	if (!(want & SESSION_LOCK))
-		return open_state_reading(s, err);
+		return open_state_reading(s, want, err);
 	if (state_open(&s->state, &s->root, STATE_CREATE, err) < 0)
 		return -1;
 	if (state_lock(&s->state, s->cli->cmd->name, err) < 0)
@@ -247,6 +247,8 @@ static int recover(struct session *s, bool *ret_done, struct err *err)
 	if (host_gather(&s->host, &s->root, err) < 0)
 		return -1;
 	ctx.profile = NULL;
+	/* The option is believed only as long as there is no daemon that would have to be told. */
+	ctx.at_boot = option_given(&s->cli->opts, "boot") && !s->host.docker.main_pid;
 	return txn_recover(&ctx, ret_done, err);
 }
 

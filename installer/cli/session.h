@@ -32,6 +32,7 @@ enum session_want {
 	SESSION_PROFILE = 1,	/* --profile, /etc/sysboxup/profile.json or the embedded default */
 	SESSION_APPLIED = 2,	/* --profile, or else the one last applied, or else as above */
 	SESSION_LOCK = 4,	/* state made if absent, locked, nothing unfinished in it (ERR_INTERRUPTED, ERR_UNDO) */
+	SESSION_BLIND = 32,	/* where the state may not be read, a warning and an empty history will do */
 	SESSION_HOST = 8,	/* host facts and the index */
 	SESSION_PACKAGE = 16,	/* the catalog and its entry, if the profile wants Sysbox */
 };
