@@ -18,7 +18,7 @@
 #define KEYRING_MAX (1024 * 1024)
 #define SKEW 600			/* seconds that clocks may differ */
 #define EXPIRY_WARNING (14 * 86400)
-#define PACKAGE_MAX (1024LL * 1024 * 1024)
+#define PACKAGE_MAX (2048LL * 1024 * 1024)
 #define KNOWN_DIR "/var/lib/sysboxup/known"
 #define KNOWN_SERIAL "catalog-serial"
 
@@ -64,10 +64,13 @@ static int bad_entry(const char *what, size_t i, const char *key, const char *mu
 	return err_set(err, ERR_REFUSED, "%s: 'packages[%zu].%s' must be %s", what, i, key, must);
 }
 
-static int read_texts(struct catalog_entry *e, const struct json *j, const char *what, size_t i, struct err *err)
+static int read_texts(struct catalog_entry *e, const struct json *j, const char *what, size_t i,
+		      struct err *err)
 {
 	static const char *const must[] = {
-		[SHAPE_TEXT] = "a short text", [SHAPE_WORD] = "a word", [SHAPE_DIGEST] = "64 lower-case hex digits",
+		[SHAPE_TEXT] = "a short text",
+		[SHAPE_WORD] = "a word",
+		[SHAPE_DIGEST] = "64 lower-case hex digits",
 	};
 
 	for (size_t k = 0; k < ARRAY_SIZE(text_fields); k++) {
@@ -83,7 +86,8 @@ static int read_texts(struct catalog_entry *e, const struct json *j, const char 
 	return 0;
 }
 
-static int read_urls(struct catalog_entry *e, const struct json *j, const char *what, size_t i, struct err *err)
+static int read_urls(struct catalog_entry *e, const struct json *j, const char *what, size_t i,
+		     struct err *err)
 {
 	for json_each(it, json_get(j, "urls")) {
 		if (!json_string(it) || strlen(json_string(it)) > 4096)
@@ -93,7 +97,8 @@ static int read_urls(struct catalog_entry *e, const struct json *j, const char *
 	return e->urls.n ? 0 : bad_entry(what, i, "urls", "a list of addresses", err);
 }
 
-static int read_entry(struct catalog_entry *e, const struct json *j, const char *what, size_t i, struct err *err)
+static int read_entry(struct catalog_entry *e, const struct json *j, const char *what, size_t i,
+		      struct err *err)
 {
 	const char *provenance = json_get_str(j, "provenance");
 	int64_t size = json_get_i64(j, "size", -1);
@@ -109,13 +114,16 @@ static int read_entry(struct catalog_entry *e, const struct json *j, const char 
 	return 0;
 }
 
-static int read_time(const struct json *j, const char *key, int64_t *ret, const char *what, struct err *err)
+static int read_time(const struct json *j, const char *key, int64_t *ret, const char *what,
+		     struct err *err)
 {
 	const char *s = json_get_str(j, key);
 	int64_t t = s ? clock_parse_iso(s) : -1;
 
 	if (t < 0)
-		return err_set(err, ERR_REFUSED, "%s: '%s' must be a time such as \"2026-11-01T00:00:00Z\"", what, key);
+		return err_set(err, ERR_REFUSED,
+			       "%s: '%s' must be a time such as \"2026-11-01T00:00:00Z\"", what,
+			       key);
 	*ret = t;
 	return 0;
 }
@@ -136,7 +144,8 @@ static int read_head(struct catalog *c, const struct json *j, const char *what, 
 	return 0;
 }
 
-int catalog_parse(struct catalog *ret, const char *text, size_t len, const char *what, struct err *err)
+int catalog_parse(struct catalog *ret, const char *text, size_t len, const char *what,
+		  struct err *err)
 {
 	struct catalog c CLEANUP(catalog_release) = { 0 };
 	struct json *tree CLEANUP(json_freep) = NULL;
@@ -169,13 +178,19 @@ void catalog_release(struct catalog *c)
 
 /* --- an external one --- */
 
-static int fetch_one(const struct profile *p, const char *url, const char *name, size_t max, int dirfd,
-		     struct buf *ret, struct report *rep, struct err *err)
+static int fetch_one(const struct profile *p, const char *url, const char *name, size_t max,
+		     int dirfd, struct buf *ret, struct report *rep, struct err *err)
 {
 	const char *const urls[] = { url, NULL };
 	const struct download d = {
-		.what = name, .urls = urls, .name = path_basename(name), .max_size = max, .proxy = p->catalog.proxy,
-		.ca_file = p->catalog.ca_file, .plain_mirrors = &p->catalog.plain_mirrors, .rep = rep,
+		.what = name,
+		.urls = urls,
+		.name = path_basename(name),
+		.max_size = max,
+		.proxy = p->catalog.proxy,
+		.ca_file = p->catalog.ca_file,
+		.plain_mirrors = &p->catalog.plain_mirrors,
+		.rep = rep,
 	};
 	int fd CLEANUP(closep) = -1;
 
@@ -184,7 +199,8 @@ static int fetch_one(const struct profile *p, const char *url, const char *name,
 	return fs_read_fd(fd, max, ret, err);
 }
 
-static int fetch_signed(const struct profile *p, struct buf *ret, struct report *rep, struct err *err)
+static int fetch_signed(const struct profile *p, struct buf *ret, struct report *rep,
+			struct err *err)
 {
 	struct scratch dir CLEANUP(scratch_release) = SCRATCH_INIT;
 	struct buf sig CLEANUP(buf_release) = BUF_INIT, keys CLEANUP(buf_release) = BUF_INIT;
@@ -212,11 +228,13 @@ static int known_serial(const struct root *root, int64_t *ret, struct err *err)
 	if (rc > 0)
 		*ret = 0;
 	else if (str_to_i64(str_trim(text.data), 0, INT64_MAX, ret) < 0)
-		return err_set(err, ERR_REFUSED, "'" KNOWN_DIR "/" KNOWN_SERIAL "' does not hold a number");
+		return err_set(err, ERR_REFUSED,
+			       "'" KNOWN_DIR "/" KNOWN_SERIAL "' does not hold a number");
 	return 0;
 }
 
-static int check_times(const struct catalog *c, const char *what, struct report *rep, struct err *err)
+static int check_times(const struct catalog *c, const char *what, struct report *rep,
+		       struct err *err)
 {
 	int64_t now = clock_now();
 	char created[32], expires[32];
@@ -224,7 +242,8 @@ static int check_times(const struct catalog *c, const char *what, struct report 
 	clock_iso(c->created, created);
 	clock_iso(c->expires, expires);
 	if (c->created > now + SKEW)
-		return err_set(err, ERR_REFUSED, "%s is from the future: created %s", what, created);
+		return err_set(err, ERR_REFUSED, "%s is from the future: created %s", what,
+			       created);
 	if (!c->expires)
 		return err_set(err, ERR_REFUSED, "%s does not say when it expires", what);
 	if (c->expires <= now)
@@ -234,8 +253,8 @@ static int check_times(const struct catalog *c, const char *what, struct report 
 	return 0;
 }
 
-static int check_fresh(const struct catalog *c, const struct root *root, const char *what, struct report *rep,
-		       struct err *err)
+static int check_fresh(const struct catalog *c, const struct root *root, const char *what,
+		       struct report *rep, struct err *err)
 {
 	int64_t known;
 
@@ -253,7 +272,8 @@ static int load_external(struct catalog *ret, const struct root *root, const str
 	struct catalog c CLEANUP(catalog_release) = { 0 };
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 
-	if (fetch_signed(p, &text, rep, err) < 0 || catalog_parse(&c, text.data, text.len, "the catalog", err) < 0 ||
+	if (fetch_signed(p, &text, rep, err) < 0 ||
+	    catalog_parse(&c, text.data, text.len, "the catalog", err) < 0 ||
 	    check_fresh(&c, root, "the catalog", rep, err) < 0)
 		return -1;
 	*ret = c;
@@ -273,8 +293,8 @@ static int load_embedded(struct catalog *ret, struct err *err)
 	return 0;
 }
 
-int catalog_load(struct catalog *ret, const struct root *root, const struct profile *p, struct report *rep,
-		 struct err *err)
+int catalog_load(struct catalog *ret, const struct root *root, const struct profile *p,
+		 struct report *rep, struct err *err)
 {
 	if (!p->catalog.url)
 		return load_embedded(ret, err);
@@ -316,7 +336,8 @@ static char *known_versions(const struct catalog *c, const char *name, const cha
 	return known.n ? strv_join(&known, ", ") : xstrdup("none");
 }
 
-static const struct catalog_entry *newest(const struct catalog *c, const char *name, const char *arch)
+static const struct catalog_entry *newest(const struct catalog *c, const char *name,
+					  const char *arch)
 {
 	const struct catalog_entry *best = NULL;
 
@@ -331,20 +352,22 @@ static const struct catalog_entry *newest(const struct catalog *c, const char *n
 	return best;
 }
 
-static const struct catalog_entry *exactly(const struct catalog *c, const char *name, const char *version,
-					   const char *arch)
+static const struct catalog_entry *exactly(const struct catalog *c, const char *name,
+					   const char *version, const char *arch)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (str_eq(c->v[i].name, name) && str_eq(c->v[i].arch, arch) && str_eq(c->v[i].version, version))
+		if (str_eq(c->v[i].name, name) && str_eq(c->v[i].arch, arch) &&
+		    str_eq(c->v[i].version, version))
 			return &c->v[i];
 	return NULL;
 }
 
-const struct catalog_entry *catalog_find(const struct catalog *c, const char *name, const char *version,
-					 const char *arch, struct err *err)
+const struct catalog_entry *catalog_find(const struct catalog *c, const char *name,
+					 const char *version, const char *arch, struct err *err)
 {
 	bool latest = str_eq(version, "latest");
-	const struct catalog_entry *e = latest ? newest(c, name, arch) : exactly(c, name, version, arch);
+	const struct catalog_entry *e = latest ? newest(c, name, arch) :
+						 exactly(c, name, version, arch);
 
 	if (e)
 		return e;
@@ -353,7 +376,9 @@ const struct catalog_entry *catalog_find(const struct catalog *c, const char *na
 	if (latest && !str_eq(known, "none")) {
 		err_set(err, ERR_USAGE, "for %s on %s upstream published no hash, others did: name a version: %s",
 			name, arch, known);
-		err_remedy(err, "set \"sysbox\": { \"version\": ... } in the profile to trust one of them");
+		err_remedy(
+			err,
+			"set \"sysbox\": { \"version\": ... } in the profile to trust one of them");
 	} else {
 		err_set(err, ERR_USAGE, "the catalog has no %s %s for %s; known: %s", name, version, arch, known);
 	}

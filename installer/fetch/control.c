@@ -54,13 +54,15 @@ static int set_field(struct deb_control *c, char *line, const char *what, struct
 		if (strcasecmp(line, fields[i].name))
 			continue;
 		if (*slot(c, i))
-			return err_set(err, ERR_REFUSED, "%s: its control data has '%s' twice", what, fields[i].name);
+			return err_set(err, ERR_REFUSED, "%s: its control data has '%s' twice",
+				       what, fields[i].name);
 		*slot(c, i) = xstrdup(value);
 	}
 	return 0;
 }
 
-int control_parse(struct deb_control *ret, const char *text, size_t len, const char *what, struct err *err)
+int control_parse(struct deb_control *ret, const char *text, size_t len, const char *what,
+		  struct err *err)
 {
 	struct deb_control c CLEANUP(control_release) = { 0 };
 	struct strv lines CLEANUP(strv_release) = STRV_INIT;
@@ -73,7 +75,8 @@ int control_parse(struct deb_control *ret, const char *text, size_t len, const c
 			return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (fields[i].required && str_empty(*slot(&c, i)))
-			return err_set(err, ERR_REFUSED, "%s: its control data has no '%s'", what, fields[i].name);
+			return err_set(err, ERR_REFUSED, "%s: its control data has no '%s'", what,
+				       fields[i].name);
 	*ret = c;
 	c = (struct deb_control){ 0 };
 	return 0;
@@ -98,7 +101,8 @@ static bool arch_fits(const char *have, const char *want)
 	return str_eq(have, want) || str_eq(have, wildcard);
 }
 
-static int mismatch(const char *what, const char *field, const char *got, const char *want, struct err *err)
+static int mismatch(const char *what, const char *field, const char *got, const char *want,
+		    struct err *err)
 {
 	char shown[128];
 
@@ -106,8 +110,8 @@ static int mismatch(const char *what, const char *field, const char *got, const 
 	return err_set(err, ERR_REFUSED, "%s is refused: its %s is '%s', not '%s'", what, field, shown, want);
 }
 
-int deb_check_control(const struct deb *d, const char *package, const char *version, const char *arch, const char *what,
-		      struct err *err)
+int deb_check_control(const struct deb *d, const char *package, const char *version,
+		      const char *arch, const char *what, struct err *err)
 {
 	const struct deb_control *c = &d->control;
 

@@ -5,8 +5,10 @@
 #include "fetch/url.h"
 #include "sys/clock.h"
 #include "sys/io.h"
+#include "sys/signals.h"
 
 #include <curl/curl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -81,6 +83,17 @@ static uint64_t remaining_ms(const struct run *r)
 	return now < r->deadline ? r->deadline - now : 0;
 }
 
+static bool interrupted(struct run *r)
+{
+	int sig = signals_pending();
+
+	if (!sig)
+		return false;
+	err_set(r->err, ERR_FAILED, "the download of %s was stopped by %s", r->d->what,
+		sig == SIGINT ? "SIGINT" : "SIGTERM");
+	return true;
+}
+
 /* --- what the answer's head says --- */
 
 static bool header_is(const char *line, size_t len, const char *name, const char **ret_value)
@@ -152,8 +165,8 @@ static enum verdict continue_part(struct try *t)
 	if (!t->ranged || t->range_start != p->len)
 		return fail(t, RESTART, "sent another range than it was asked for");
 	if (size && t->range_total && t->range_total != size)
-		return fail(t, NEXT, "has %llu bytes instead of %llu", (unsigned long long)t->range_total,
-			    (unsigned long long)size);
+		return fail(t, NEXT, "has %llu bytes instead of %llu",
+			    (unsigned long long)t->range_total, (unsigned long long)size);
 	if (p->etag && *t->etag && !str_eq(p->etag, t->etag))
 		return fail(t, RESTART, "went on with another version of the file");
 	p->resumed = true;
@@ -226,6 +239,17 @@ static size_t on_body(char *data, size_t size, size_t n, void *user)
 	return n;
 }
 
+/* Called by libcurl about once a second, and whenever something happened. */
+static int on_tick(void *user, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up)
+{
+	struct try *t = user;
+
+	if (!interrupted(t->run))
+		return 0;
+	t->verdict = STOP;
+	return 1;
+}
+
 /* --- what the outcome of a transfer means --- */
 
 struct outcome {
@@ -281,12 +305,14 @@ static enum verdict judge_status(struct try *t, long status)
 	curl_easy_getinfo(t->run->curl, CURLINFO_RETRY_AFTER, &after);
 	t->retry_after = after > 0 ? (unsigned int)(after < 86400 ? after : 86400) : 0;
 	t->tries = o ? o->tries : 1;
-	return fail(t, t->tries > 1 ? AGAIN : NEXT, "%s (status %ld)", o ? o->words : "refused", status);
+	return fail(t, t->tries > 1 ? AGAIN : NEXT, "%s (status %ld)", o ? o->words : "refused",
+		    status);
 }
 
 static enum verdict judge_code(struct try *t, CURLcode code)
 {
-	const struct outcome *o = outcome_find(curl_outcomes, ARRAY_SIZE(curl_outcomes), (long)code);
+	const struct outcome *o = outcome_find(curl_outcomes, ARRAY_SIZE(curl_outcomes),
+					       (long)code);
 	const char *words = o ? o->words : NULL;
 
 	if (!words)
@@ -343,7 +369,8 @@ static void set_trust(struct run *r)
 		curl_easy_setopt(r->curl, CURLOPT_PROXY, d->proxy);
 }
 
-/* Redirects are followed by us, so that each hop is judged by url_allowed. SIGPIPE is ignored (sys/signals.h). */
+/* Redirects are followed by us, so that each hop is judged by url_allowed. SIGPIPE is ignored
+ * (sys/signals.h). */
 static void set_options(struct try *t)
 {
 	struct run *r = t->run;
@@ -358,7 +385,7 @@ static void set_options(struct try *t)
 	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L);
-	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 512L * 1024);
+	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 128L * 1024);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)stall);
@@ -366,9 +393,13 @@ static void set_options(struct try *t)
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_tick);
+	curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
 }
 
-/* CURLOPT_RANGE and not CURLOPT_RESUME_FROM, which makes an error of a server that ignores the range. */
+/* CURLOPT_RANGE and not CURLOPT_RESUME_FROM, which makes an error of a server that ignores the
+ * range. */
 static struct curl_slist *set_range(struct run *r, const char *url)
 {
 	struct curl_slist *list = NULL;
@@ -399,7 +430,8 @@ static enum verdict follow(struct try *t, const char *first)
 
 		if (!url_allowed(url, r->d->plain_mirrors, hop > 0)) {
 			url_shown(url, shown, sizeof(shown));
-			return fail(t, NEXT, "%s'%s' is not https", hop ? "redirected: " : "", shown);
+			return fail(t, NEXT, "%s'%s' is not https", hop ? "redirected: " : "",
+				    shown);
 		}
 		set_url(r, url);
 		curl_easy_setopt(r->curl, CURLOPT_TIMEOUT_MS, (long)remaining_ms(r) + 1);
@@ -422,8 +454,8 @@ static enum verdict check_whole(struct try *t)
 	bool resumed = r->part.resumed;
 
 	if (r->d->size && r->part.len < r->d->size)
-		return fail(t, AGAIN, "ended after %llu of %llu bytes", (unsigned long long)r->part.len,
-			    (unsigned long long)r->d->size);
+		return fail(t, AGAIN, "ended after %llu of %llu bytes",
+			    (unsigned long long)r->part.len, (unsigned long long)r->d->size);
 	if (!r->d->sha256)
 		return DONE;
 	part_digest(&r->part, hex);
@@ -461,6 +493,17 @@ static void add_reason(struct run *r, const char *url, const char *reason)
 	buf_addf(&r->reasons, "%s%s: %s", r->reasons.len ? "; " : "", shown, reason);
 }
 
+/* Cut short by a signal: the next transfer stops at once then. */
+static void pause_ms(uint64_t ms)
+{
+	while (ms && !signals_pending()) {
+		unsigned int slice = ms < 100 ? (unsigned int)ms : 100;
+
+		clock_pause_ms(slice);
+		ms -= slice;
+	}
+}
+
 /* False if the pause would end after the budget. */
 static bool pause_before_retry(struct run *r, const struct try *t, unsigned int tries)
 {
@@ -474,7 +517,7 @@ static bool pause_before_retry(struct run *r, const struct try *t, unsigned int 
 		return false;
 	report_info(r->d->rep, "%s: %s; trying again in %llu.%llu s", r->d->what, t->reason,
 		    (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000 / 100));
-	clock_pause_ms((unsigned int)ms);
+	pause_ms(ms);
 	return true;
 }
 
@@ -494,7 +537,8 @@ static enum verdict mirror_run(struct run *r, const char *url)
 			restarted = true;
 			if (part_restart(&r->part, r->err) < 0)
 				return STOP;
-			report_info(r->d->rep, "%s: %s; once more from the beginning", r->d->what, t.reason);
+			report_info(r->d->rep, "%s: %s; once more from the beginning", r->d->what,
+				    t.reason);
 			continue;
 		}
 		tries = r->part.len > before ? 1 : tries + 1;
@@ -543,7 +587,9 @@ static void run_release(struct run *r)
 
 int download_run(const struct download *d, int dirfd, int *ret_fd, struct err *err)
 {
-	struct run r CLEANUP(run_release) = { .d = d, .part = PART_INIT, .reasons = BUF_INIT, .err = err };
+	struct run r CLEANUP(run_release) = {
+		.d = d, .part = PART_INIT, .reasons = BUF_INIT, .err = err
+	};
 	const char *name = d->sha256 ? d->sha256 : d->name;
 	enum verdict v;
 
@@ -556,7 +602,8 @@ int download_run(const struct download *d, int dirfd, int *ret_fd, struct err *e
 	v = mirrors_run(&r);
 	if (v == DONE)
 		return part_publish(&r.part, ret_fd, err);
-	if (d->sha256)
+	/* STOP without a signal is a disk that cannot take more: it gets its room back. */
+	if (d->sha256 && (v != STOP || signals_pending()))
 		part_keep(&r.part);
 	else
 		part_drop(&r.part);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One file from a list of mirrors into our own directory: https only (plain http only below the prefixes the profile lists, file://
- * for air-gapped mirrors), redirects likewise, size counted in the write callback, hash while streaming, resumed with Range and
- * If-Range, retried with backoff and a total budget, mirrors in turn (facts/tls-firewall-downloads.md 4.3).
- * The result is DIR/SHA256 (0644), fsynced and renamed there only after size and hash were right; a part that failed is kept as
- * DIR/SHA256.part (+ .meta with the ETag) for resuming, and thrown away when a resumed whole has the wrong hash.
+ * One file from a list of mirrors into our own directory: https only (plain http only below the
+ * prefixes the profile lists, file:// for air-gapped mirrors), redirects likewise, size counted in
+ * the write callback, hash while streaming, resumed with Range and If-Range, retried with backoff
+ * and a total budget, mirrors in turn (facts/tls-firewall-downloads.md 4.3). The result is
+ * DIR/SHA256 (0644), fsynced and renamed there only after size and hash were right; a part that
+ * failed is kept as DIR/SHA256.part (+ .meta with the ETag) for resuming, and thrown away when a
+ * resumed whole has the wrong hash.
  */
 #ifndef FETCH_DOWNLOAD_H
 #define FETCH_DOWNLOAD_H
@@ -31,12 +33,14 @@ struct download {
 #define DOWNLOAD_INIT { 0 }
 
 /*
- * A mirror is asked again after what passes (a stall, a cut, 408, 429, 5xx; Retry-After is honoured), at most four
- * times without a byte of progress; after anything else (404, a foreign certificate, a redirect to plain http, the wrong
- * size or hash) the next one follows. A part of another process is ERR_LOCKED; everything else is ERR_FAILED: one
- * line that names each mirror with its reason, without credentials or queries.
+ * A mirror is asked again after what passes (a stall, a cut, 408, 429, 5xx; Retry-After is
+ * honoured), at most four times without a byte of progress; after anything else (404, a foreign
+ * certificate, a redirect to plain http, the wrong size or hash) the next one follows. A part of
+ * another process is ERR_LOCKED; everything else is ERR_FAILED: one line that names each mirror
+ * with its reason, without credentials or queries.
  *
- * dirfd: directory that receives it. *ret_fd is the verified file, open read-only: use this descriptor, never the name again.
+ * dirfd: directory that receives it. *ret_fd is the verified file, open read-only: use this
+ * descriptor, never the name again.
  */
 int download_run(const struct download *d, int dirfd, int *ret_fd, struct err *err);
 

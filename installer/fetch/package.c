@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #define CACHE_DIR "/var/lib/sysboxup/cache"
-#define PACKAGE_MAX (1024ULL * 1024 * 1024)
-#define UNPACKED_MAX (2ULL * 1024 * 1024 * 1024)
+#define PACKAGE_MAX (2048ULL * 1024 * 1024)
+#define UNPACKED_MAX (4ULL * 1024 * 1024 * 1024)
 #define READ_SIZE (256 * 1024)
 
 /* Size and hash by one descriptor. */
@@ -50,20 +50,22 @@ static int open_regular(int dirfd, const char *name, int flags, struct err *err)
 	return STEAL_FD(fd);
 }
 
-static const struct catalog_entry *entry_by_hash(const struct catalog *c, const char *name, const char *version,
-						 const char *arch, const char *hex)
+static const struct catalog_entry *entry_by_hash(const struct catalog *c, const char *name,
+						 const char *version, const char *arch,
+						 const char *hex)
 {
 	bool any = str_eq(version, "latest");
 
 	for (size_t i = 0; i < c->n; i++)
-		if (str_eq(c->v[i].sha256, hex) && str_eq(c->v[i].name, name) && str_eq(c->v[i].arch, arch) &&
-		    (any || str_eq(c->v[i].version, version)))
+		if (str_eq(c->v[i].sha256, hex) && str_eq(c->v[i].name, name) &&
+		    str_eq(c->v[i].arch, arch) && (any || str_eq(c->v[i].version, version)))
 			return &c->v[i];
 	return NULL;
 }
 
-const struct catalog_entry *package_choose(const struct catalog *c, const char *name, const char *version,
-					   const char *arch, const char *file, struct err *err)
+const struct catalog_entry *package_choose(const struct catalog *c, const char *name,
+					   const char *version, const char *arch, const char *file,
+					   struct err *err)
 {
 	const struct catalog_entry *e;
 	char hex[DIGEST_HEX + 1];
@@ -81,14 +83,17 @@ const struct catalog_entry *package_choose(const struct catalog *c, const char *
 	}
 	e = entry_by_hash(c, name, version, arch, hex);
 	if (!e)
-		err_set(err, ERR_REFUSED, "'%s' is not %s%s%s for %s of the catalog: its SHA-256 is %s", file, name,
-			str_eq(version, "latest") ? "" : " ", str_eq(version, "latest") ? "" : version, arch, hex);
+		err_set(err, ERR_REFUSED,
+			"'%s' is not %s%s%s for %s of the catalog: its SHA-256 is %s", file, name,
+			str_eq(version, "latest") ? "" : " ",
+			str_eq(version, "latest") ? "" : version, arch, hex);
 	return e;
 }
 
 /* --- where the bytes come from --- */
 
-/* 0 and a descriptor, or 1: not there, or not what it should be (a cache may be lost, never believed). */
+/* 0 and a descriptor, or 1: not there, or not what it should be (a cache may be lost, never
+ * believed). */
 static int from_cache(const struct catalog_entry *e, int dirfd, int *ret_fd, struct report *rep)
 {
 	int fd CLEANUP(closep) = open_regular(dirfd, e->sha256, O_NOFOLLOW, NULL);
@@ -124,7 +129,8 @@ static int copy_to_part(int fd, struct part *part, const char *file, struct err 
 }
 
 /* The copy is what is hashed and used: its owner may change FILE at any time. */
-static int from_file(const struct catalog_entry *e, const char *file, int dirfd, int *ret_fd, struct err *err)
+static int from_file(const struct catalog_entry *e, const char *file, int dirfd, int *ret_fd,
+		     struct err *err)
 {
 	struct part part CLEANUP(part_release) = PART_INIT;
 	char hex[DIGEST_HEX + 1];
@@ -144,14 +150,20 @@ static int from_file(const struct catalog_entry *e, const char *file, int dirfd,
 		       e->sha256);
 }
 
-static int from_network(const struct catalog_entry *e, const struct profile *p, int dirfd, int *ret_fd,
-			struct report *rep, struct err *err)
+static int from_network(const struct catalog_entry *e, const struct profile *p, int dirfd,
+			int *ret_fd, struct report *rep, struct err *err)
 {
 	char *what CLEANUP(freep) = xasprintf("%s %s", e->name, e->version);
 	const struct download d = {
-		.what = what, .urls = (const char *const *)e->urls.v, .sha256 = e->sha256, .size = e->size,
-		.max_size = PACKAGE_MAX, .proxy = p->catalog.proxy, .ca_file = p->catalog.ca_file,
-		.plain_mirrors = &p->catalog.plain_mirrors, .rep = rep,
+		.what = what,
+		.urls = (const char *const *)e->urls.v,
+		.sha256 = e->sha256,
+		.size = e->size,
+		.max_size = PACKAGE_MAX,
+		.proxy = p->catalog.proxy,
+		.ca_file = p->catalog.ca_file,
+		.plain_mirrors = &p->catalog.plain_mirrors,
+		.rep = rep,
 	};
 
 	return download_run(&d, dirfd, ret_fd, err);
@@ -165,8 +177,8 @@ static int open_cache(const struct root *root, int *ret, struct err *err)
 	return *ret < 0 ? err_errno(err, errno, "cannot open '" CACHE_DIR "'") : 0;
 }
 
-static int obtain(struct package *pkg, int dirfd, const struct profile *p, const char *file, struct report *rep,
-		  struct err *err)
+static int obtain(struct package *pkg, int dirfd, const struct profile *p, const char *file,
+		  struct report *rep, struct err *err)
 {
 	if (from_cache(pkg->entry, dirfd, &pkg->fd, rep) == 0)
 		return 0;
@@ -177,13 +189,14 @@ static int obtain(struct package *pkg, int dirfd, const struct profile *p, const
 
 /* --- what they are --- */
 
-/* Where the catalog does not know the package's own version: the release, or the release with a packager's suffix ("0.6.4.linux",
- * "0.5.0-0.linux"). */
+/* Where the catalog does not know the package's own version: the release, or the release with a
+ * packager's suffix ("0.6.4.linux", "0.5.0-0.linux"). */
 static bool version_fits(const char *have, const char *release)
 {
 	size_t n = strlen(release);
 
-	return str_starts(have, release) && (!have[n] || str_eq(have + n, ".linux") || str_eq(have + n, "-0.linux"));
+	return str_starts(have, release) &&
+	       (!have[n] || str_eq(have + n, ".linux") || str_eq(have + n, "-0.linux"));
 }
 
 static int check_package(const struct package *pkg, const char *what, struct err *err)
@@ -199,7 +212,8 @@ static int check_package(const struct package *pkg, const char *what, struct err
 	if (deb_check_control(&pkg->deb, e->name, e->package_version, e->arch, what, err) < 0)
 		return -1;
 	if (!e->package_version && !version_fits(pkg->deb.control.version, e->version))
-		return err_set(err, ERR_REFUSED, "%s is refused: its version is '%s'", what, pkg->deb.control.version);
+		return err_set(err, ERR_REFUSED, "%s is refused: its version is '%s'", what,
+			       pkg->deb.control.version);
 	return 0;
 }
 
@@ -212,7 +226,8 @@ int package_fetch(struct package *ret, const struct root *root, const struct cat
 
 	pkg.cached = xasprintf(CACHE_DIR "/%s", entry->sha256);
 	if (open_cache(root, &dirfd, err) < 0 || obtain(&pkg, dirfd, p, file, rep, err) < 0 ||
-	    deb_read(&pkg.deb, pkg.fd, what, UNPACKED_MAX, err) < 0 || check_package(&pkg, what, err) < 0)
+	    deb_read(&pkg.deb, pkg.fd, what, UNPACKED_MAX, err) < 0 ||
+	    check_package(&pkg, what, err) < 0)
 		return -1;
 	*ret = pkg;
 	pkg = (struct package){ .fd = -1 };

@@ -10,7 +10,8 @@
 #define META_MAX 512
 #define READ_SIZE (256 * 1024)
 
-/* Locked, ours alone, and still what the name stands for: another process may just have published it. */
+/* Locked, ours alone, and still what the name stands for: another process may just have published
+ * it. */
 static int open_once(struct part *p, struct err *err)
 {
 	struct stat st, named;
@@ -20,8 +21,10 @@ static int open_once(struct part *p, struct err *err)
 		return err_errno(err, errno, "cannot write '%s'", p->temp);
 	if (p->fd >= 0 && !fstat(p->fd, &st) && S_ISREG(st.st_mode) && st.st_nlink == 1) {
 		if (flock(p->fd, LOCK_EX | LOCK_NB) < 0)
-			return err_set(err, ERR_LOCKED, "another process is downloading '%s'", p->name);
-		if (!fstatat(p->dirfd, p->temp, &named, AT_SYMLINK_NOFOLLOW) && named.st_ino == st.st_ino) {
+			return err_set(err, ERR_LOCKED, "another process is downloading '%s'",
+				       p->name);
+		if (!fstatat(p->dirfd, p->temp, &named, AT_SYMLINK_NOFOLLOW) &&
+		    named.st_ino == st.st_ino) {
 			p->len = (uint64_t)st.st_size;
 			return 0;
 		}
@@ -123,7 +126,8 @@ void part_digest(struct part *p, char hex[DIGEST_HEX + 1])
 	digest_end(STEAL(p->hash), hex);
 }
 
-/* Opened anew because the other descriptor can write, and compared because a name can change hands. */
+/* Opened anew because the other descriptor can write, and compared because a name can change
+ * hands. */
 static int reopen(struct part *p, int *ret_fd, struct err *err)
 {
 	struct stat mine, named;

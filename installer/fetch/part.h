@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A file on its way into a directory of ours. Until it is published it is NAME.part (0600, locked against a second
- * process), hashed while it grows; NAME.meta keeps the ETag it may be resumed with. A crash leaves a part that the next
- * part_open takes up: what a power cut did to its bytes comes out when the whole has the wrong hash.
+ * A file on its way into a directory of ours. Until it is published it is NAME.part (0600, locked
+ * against a second process), hashed while it grows; NAME.meta keeps the ETag it may be resumed
+ * with. A crash leaves a part that the next part_open takes up: what a power cut did to its bytes
+ * comes out when the whole has the wrong hash.
  */
 #ifndef FETCH_PART_H
 #define FETCH_PART_H
@@ -23,7 +24,8 @@ struct part {
 
 #define PART_INIT { .dirfd = -1, .fd = -1 }
 
-/* Opens or makes it. resume: take up what an earlier run left. ERR_LOCKED if another process is at it. */
+/* Opens or makes it. resume: take up what an earlier run left. ERR_LOCKED if another process is at
+ * it. */
 int part_open(struct part *ret, int dirfd, const char *name, bool resume, struct err *err);
 int part_write(struct part *p, const void *data, size_t len, struct err *err);
 int part_restart(struct part *p, struct err *err);	/* from 0 */

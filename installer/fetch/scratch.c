@@ -13,7 +13,8 @@ static int make_below(struct scratch *s, const char *base)
 	closep(&s->base);
 	s->base = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (unsigned int n = 0; s->base >= 0 && n < 1000; n++) {
-		snprintf(s->path, sizeof(s->path), "%s/sysboxup-fetch.%d.%u", base, (int)getpid(), n);
+		snprintf(s->path, sizeof(s->path), "%s/sysboxup-fetch.%d.%u", base, (int)getpid(),
+			 n);
 		if (!io_mkdirat(s->base, path_basename(s->path), 0700))
 			return 0;
 		if (errno != EEXIST)
@@ -29,7 +30,8 @@ int scratch_make(struct scratch *ret, struct err *err)
 
 	if (make_below(&s, "/run") < 0 && make_below(&s, "/tmp") < 0)
 		return err_errno(err, errno, "cannot make a directory below /run or /tmp");
-	s.fd = openat(s.base, path_basename(s.path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	s.fd = openat(s.base, path_basename(s.path),
+		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s.fd < 0)
 		return err_errno(err, errno, "cannot open '%s'", s.path);
 	*ret = s;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A .deb is an ar archive of two tar archives: libarchive runs twice, the inner one reading what the outer one gives. */
+/* A .deb is an ar archive of two tar archives: libarchive runs twice, the inner one reading what
+ * the outer one gives. */
 #include "fetch/unpack.h"
 
 #include "base/digest.h"
@@ -44,7 +45,8 @@ static int broken_archive(struct reader *r, struct archive *a)
 {
 	char shown[256];
 
-	err_quote(shown, sizeof(shown), archive_error_string(a) ? archive_error_string(a) : "damaged");
+	err_quote(shown, sizeof(shown),
+		  archive_error_string(a) ? archive_error_string(a) : "damaged");
 	return broken(r, shown);
 }
 
@@ -154,7 +156,8 @@ static int check_format(struct reader *r)
 
 	if (next_outer(r, &name) < 0)
 		return -1;
-	if (!str_eq(name, "debian-binary") || archive_read_data(r->outer, text, sizeof(text) - 1) < 0)
+	if (!str_eq(name, "debian-binary") ||
+	    archive_read_data(r->outer, text, sizeof(text) - 1) < 0)
 		return broken(r, "it does not begin with debian-binary");
 	if (!str_starts(text, "2."))
 		return broken(r, "its format is not 2.x");
@@ -254,12 +257,14 @@ static int next_member(struct reader *r, struct deb_member *ret)
 	if (rc != ARCHIVE_OK)
 		return broken_archive(r, r->inner);
 	if (++r->members > MAX_MEMBERS)
-		return err_set(r->err, ERR_REFUSED, "%s is refused: more than %d members", r->what, MAX_MEMBERS);
+		return err_set(r->err, ERR_REFUSED, "%s is refused: more than %d members", r->what,
+			       MAX_MEMBERS);
 	return member_read(r, e, ret);
 }
 
 /* The whole content of the current member, as often as there is some. sink returns 0 or -1. */
-static int read_content(struct reader *r, int (*sink)(void *user, const void *data, size_t len), void *user)
+static int read_content(struct reader *r, int (*sink)(void *user, const void *data, size_t len),
+			void *user)
 {
 	char block[BLOCK];
 	la_ssize_t n;
@@ -340,7 +345,8 @@ static int read_control(struct reader *r, struct deb_control *ret)
 
 static int by_path(const void *a, const void *b)
 {
-	return strcmp((*(struct deb_member *const *)a)->path, (*(struct deb_member *const *)b)->path);
+	return strcmp((*(struct deb_member *const *)a)->path,
+		      (*(struct deb_member *const *)b)->path);
 }
 
 static const struct deb_member *sorted_find(struct deb_member **v, size_t n, const char *path)
@@ -352,7 +358,8 @@ static const struct deb_member *sorted_find(struct deb_member **v, size_t n, con
 }
 
 /* No member lies below one that is no directory, whichever comes first. */
-static int check_parents(struct reader *r, struct deb_member **v, size_t n, const struct deb_member *m)
+static int check_parents(struct reader *r, struct deb_member **v, size_t n,
+			 const struct deb_member *m)
 {
 	char *parent CLEANUP(freep) = path_dirname(m->path);
 
@@ -415,7 +422,8 @@ int deb_read(struct deb *ret, int fd, const char *what, uint64_t max_bytes, stru
 	struct reader *r CLEANUP(reader_free) = reader_new(fd, what, max_bytes, err);
 	struct deb d CLEANUP(deb_release) = { 0 };
 
-	if (open_outer(r) < 0 || check_format(r) < 0 || read_control(r, &d.control) < 0 || read_data(r, &d) < 0)
+	if (open_outer(r) < 0 || check_format(r) < 0 || read_control(r, &d.control) < 0 ||
+	    read_data(r, &d) < 0)
 		return -1;
 	*ret = d;
 	d = (struct deb){ 0 };
@@ -485,12 +493,14 @@ static int extract_members(struct reader *r, const struct deb *d,
 	}
 }
 
-int deb_extract_all(const struct deb *d, int fd, int (*open_member)(void *user, const struct deb_member *m), void *user,
+int deb_extract_all(const struct deb *d, int fd,
+		    int (*open_member)(void *user, const struct deb_member *m), void *user,
 		    struct err *err)
 {
 	struct reader *r CLEANUP(reader_free) = reader_new(fd, "the package", UINT64_MAX, err);
 
-	if (open_outer(r) < 0 || check_format(r) < 0 || open_inner(r, "control") < 0 || open_inner(r, "data") < 0)
+	if (open_outer(r) < 0 || check_format(r) < 0 || open_inner(r, "control") < 0 ||
+	    open_inner(r, "data") < 0)
 		return -1;
 	return extract_members(r, d, open_member, user);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A verified .deb, read with libarchive from an open descriptor. Nothing is parsed before it is verified, and what was verified is
- * what is used (the same open file).
+ * A verified .deb, read with libarchive from an open descriptor. Nothing is parsed before it is
+ * verified, and what was verified is what is used (the same open file).
  */
 #ifndef FETCH_UNPACK_H
 #define FETCH_UNPACK_H
@@ -32,16 +32,23 @@ struct deb {
 	size_t n;
 };
 
-/* Reads control and the whole data member, checking every rule: ar with debian-binary 2.x, control.tar.*, data.tar.*; no ".." or absolute
- * path, no path twice, none through a member that is no directory, no set-id, no device, no hard link; at most max_bytes unpacked and 10,000 members. ERR_REFUSED. */
+/* Reads control and the whole data member, checking every rule: ar with debian-binary 2.x,
+ * control.tar.*, data.tar.*; no ".." or absolute path, no path twice, none through a member that is
+ * no directory, no set-id, no device, no hard link; at most max_bytes unpacked and 10,000 members.
+ * ERR_REFUSED. */
 int deb_read(struct deb *ret, int fd, const char *what, uint64_t max_bytes, struct err *err);
 void deb_release(struct deb *d);
-/* Name, version, architecture are what the catalog said (NULL = not asked). "all"/"any" architectures per Debian's rules. */
-int deb_check_control(const struct deb *d, const char *package, const char *version, const char *arch, const char *what, struct err *err);
+/* Name, version, architecture are what the catalog said (NULL = not asked). "all"/"any"
+ * architectures per Debian's rules. */
+int deb_check_control(const struct deb *d, const char *package, const char *version,
+		      const char *arch, const char *what, struct err *err);
 /* Writes the content of one member to out_fd (checked against d's digest). */
 int deb_extract(const struct deb *d, int fd, const char *path, int out_fd, struct err *err);
-/* Several files in one pass over the archive: open_member gives a descriptor for a file to be extracted (it stays the caller's), or
+/* Several files in one pass over the archive: open_member gives a descriptor for a file to be
+ * extracted (it stays the caller's), or
  * -1 to skip it. Each is checked against d's digest; nothing is synced. */
-int deb_extract_all(const struct deb *d, int fd, int (*open_member)(void *user, const struct deb_member *m), void *user, struct err *err);
+int deb_extract_all(const struct deb *d, int fd,
+		    int (*open_member)(void *user, const struct deb_member *m), void *user,
+		    struct err *err);
 
 #endif

@@ -5,9 +5,11 @@
 
 #include "base/str.h"
 
-/* https; plain http only below one of the prefixes; a local file only if no server sent us there. */
+/* https; plain http only below one of the prefixes; a local file only if no server sent us
+ * there. */
 bool url_allowed(const char *url, const struct strv *plain_mirrors, bool redirected);
-/* Without password, query and anything unprintable: neither passwords nor the tokens of signed queries belong in a message. */
+/* Without password, query and anything unprintable: neither passwords nor the tokens of signed
+ * queries belong in a message. */
 void url_shown(const char *url, char *buf, size_t size);
 
 #endif

@@ -11,7 +11,8 @@
 #define SKEW 600	/* seconds that clocks may differ */
 #define RSA_MIN 2048
 
-/* What a signature is worth, the more telling last: the words of the last kind met go into the error. */
+/* What a signature is worth, the more telling last: the words of the last kind met go into the
+ * error. */
 enum worth { STRANGER, UNUSABLE, GOOD, FORGED };
 
 struct check {
@@ -32,7 +33,8 @@ static int fail(struct check *c, gpgme_error_t e, const char *doing)
 	return err_set(c->err, ERR_FAILED, "cannot verify %s: %s: %s", c->what, doing, text);
 }
 
-/* No agent, no key server, no trust database: nothing outlives the check and nothing is asked of a network. */
+/* No agent, no key server, no trust database: nothing outlives the check and nothing is asked of a
+ * network. */
 static int home_configure(struct check *c)
 {
 	static const char conf[] = "no-autostart\nno-auto-key-retrieve\nno-auto-check-trustdb\n"
@@ -76,7 +78,8 @@ static void key_release(gpgme_key_t *k)
 		gpgme_key_unref(*k);
 }
 
-/* A key that is not pinned goes again: gpg stops at the first bad signature by a key that it has, and a stranger's must not be that one. */
+/* A key that is not pinned goes again: gpg stops at the first bad signature by a key that it has,
+ * and a stranger's must not be that one. */
 static int forget_stranger(struct check *c, const char *fpr)
 {
 	gpgme_key_t key CLEANUP(key_release) = NULL;
@@ -159,7 +162,8 @@ static const struct {
 	{ GPG_ERR_UNUSABLE_PUBKEY, "is by a key that may not sign" },
 };
 
-/* NULL: nothing is wrong with it. gpg calls signatures good that are none (facts/tls-firewall-downloads.md 4.1). */
+/* NULL: nothing is wrong with it. gpg calls signatures good that are none
+ * (facts/tls-firewall-downloads.md 4.1). */
 static const char *flaw(gpgme_signature_t sig, gpgme_key_t key)
 {
 	const struct _gpgme_subkey *by = subkey_find(key, sig->fpr);
@@ -192,8 +196,8 @@ static void note(struct check *c, enum worth worth, const char *words, const cha
 		return;
 	err_quote(shown, sizeof(shown), fpr ? fpr : "");
 	c->worth = worth;
-	snprintf(c->why, sizeof(c->why), "its signature %s%s%s%s", words, *shown ? " (key " : "", shown,
-		 *shown ? ")" : "");
+	snprintf(c->why, sizeof(c->why), "its signature %s%s%s%s", words, *shown ? " (key " : "",
+		 shown, *shown ? ")" : "");
 }
 
 static void judge(struct check *c, gpgme_signature_t sig)
@@ -218,7 +222,8 @@ static int check_signatures(struct check *c, gpgme_data_t sig, gpgme_data_t text
 {
 	gpgme_verify_result_t result;
 
-	/* What it returns does not count: gpg has many words for what is no signature, and a signature has a status of its own. */
+	/* What it returns does not count: gpg has many words for what is no signature, and a
+	 * signature has a status of its own. */
 	gpgme_op_verify(c->ctx, sig, text, NULL);
 	result = gpgme_op_verify_result(c->ctx);
 	if (!result || !result->signatures)
@@ -243,10 +248,13 @@ static int verify(struct check *c, const void *data, size_t len, const void *sig
 	return e ? fail(c, e, "gpg failed") : check_signatures(c, signature, text);
 }
 
-int verify_detached(const void *data, size_t len, const void *sig, size_t siglen, const void *keyring, size_t keylen,
-		    const struct strv *fingerprints, const char *what, struct err *err)
+int verify_detached(const void *data, size_t len, const void *sig, size_t siglen,
+		    const void *keyring, size_t keylen, const struct strv *fingerprints,
+		    const char *what, struct err *err)
 {
-	struct check c CLEANUP(check_release) = { .pinned = fingerprints, .home = SCRATCH_INIT, .what = what, .err = err };
+	struct check c CLEANUP(check_release) = {
+		.pinned = fingerprints, .home = SCRATCH_INIT, .what = what, .err = err
+	};
 
 	if (!siglen)
 		return err_set(err, ERR_REFUSED, "%s is not signed", what);

@@ -44,7 +44,8 @@ static const char *dotted(const char *section, const char *key, char *buf, size_
 }
 
 /* "FILE, line N: 'sysbox.method' WORDS" */
-static int complain(struct reader *r, const char *section, const char *key, const char *fmt, ...) PRINTF(4, 5);
+static int complain(struct reader *r, const char *section, const char *key, const char *fmt, ...)
+	PRINTF(4, 5);
 
 static int complain(struct reader *r, const char *section, const char *key, const char *fmt, ...)
 {
@@ -55,7 +56,8 @@ static int complain(struct reader *r, const char *section, const char *key, cons
 	vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
 	return err_set(r->err, ERR_USAGE, "'%s', line %u: '%s' %s", r->p->source,
-		       locate_line(r->text, r->len, section, key), dotted(section, key, path, sizeof(path)), words);
+		       locate_line(r->text, r->len, section, key),
+		       dotted(section, key, path, sizeof(path)), words);
 }
 
 static int bad(struct reader *r, const struct field *f, const char *must, const char *got)
@@ -103,7 +105,8 @@ static int set_version(struct reader *r, const struct field *f, const struct jso
 	const char *s = json_string(value);
 
 	if (!str_eq(s, "latest") && !str_eq(s, "absent") && !version_valid(s))
-		return bad(r, f, "must be \"latest\", \"absent\" or a version such as \"0.7.0\"", s);
+		return bad(r, f, "must be \"latest\", \"absent\" or a version such as \"0.7.0\"",
+			   s);
 	str_replace(slot(r, f), s);
 	return 0;
 }
@@ -128,7 +131,8 @@ static int set_install(struct reader *r, const struct field *f, const struct jso
 	if (str_eq(json_string(value), "no"))
 		return 0;
 	if (str_eq(json_string(value), "distribution"))
-		return complain(r, f->section, f->key, "\"distribution\" is not supported by this version of sysboxup");
+		return complain(r, f->section, f->key,
+				"\"distribution\" is not supported by this version of sysboxup");
 	return bad(r, f, "must be \"no\" or \"distribution\"", json_string(value));
 }
 
@@ -162,7 +166,8 @@ static int set_url(struct reader *r, const struct field *f, const struct json *v
 
 static int set_proxy(struct reader *r, const struct field *f, const struct json *value)
 {
-	static const char *const prefixes[] = { "http://", "https://", "socks5://", "socks5h://", NULL };
+	static const char *const prefixes[] = { "http://", "https://", "socks5://", "socks5h://",
+						NULL };
 
 	return set_prefixed(r, f, value, prefixes, "must be an http://, https://, socks5:// or socks5h:// address");
 }
@@ -174,7 +179,8 @@ static int set_path(struct reader *r, const struct field *f, const struct json *
 	return set_prefixed(r, f, value, prefixes, "must be an absolute path");
 }
 
-/* Spaces and lower case are how people copy fingerprints; 40 digits of upper-case hex are what is kept. */
+/* Spaces and lower case are how people copy fingerprints; 40 digits of upper-case hex are what is
+ * kept. */
 static bool normalise_fingerprint(const char *s, struct strv *to)
 {
 	char out[41];
@@ -193,7 +199,8 @@ static bool normalise_fingerprint(const char *s, struct strv *to)
 	return n == 40;
 }
 
-/* The slash after the host is what keeps "http://10.0.0.5" from allowing "http://10.0.0.5.example.org". */
+/* The slash after the host is what keeps "http://10.0.0.5" from allowing
+ * "http://10.0.0.5.example.org". */
 static bool add_mirror(const char *s, struct strv *to)
 {
 	if (!str_starts(s, "http://") || s[7] == '/' || !str_ends(s, "/") || strpbrk(s, "@ \t\r\n"))
@@ -222,7 +229,8 @@ static int set_fingerprints(struct reader *r, const struct field *f, const struc
 
 static int set_mirrors(struct reader *r, const struct field *f, const struct json *value)
 {
-	return set_strings(r, f, value, add_mirror, "must hold prefixes such as \"http://10.0.0.5/\"");
+	return set_strings(r, f, value, add_mirror,
+			   "must hold prefixes such as \"http://10.0.0.5/\"");
 }
 
 static int set_keep(struct reader *r, const struct field *f, const struct json *value)
@@ -273,7 +281,8 @@ static const struct field fields[] = {
 	{ "history", "max_size", JSON_STRING, set_max_size, AT(history.max_size) },
 };
 
-/* The name under which f is found in the object of section (NULL: the top), or NULL if it is not in there. */
+/* The name under which f is found in the object of section (NULL: the top), or NULL if it is not in
+ * there. */
 static const char *name_in(const struct field *f, const char *section)
 {
 	if (section)
@@ -329,8 +338,8 @@ static int read_member(struct reader *r, const char *section, const struct json 
 	if (!f)
 		return unknown_key(r, section, name);
 	if (json_type(value) != f->type)
-		return complain(r, f->section, f->key, "must be %s, not %s", json_type_name(f->type),
-				json_type_name(json_type(value)));
+		return complain(r, f->section, f->key, "must be %s, not %s",
+				json_type_name(f->type), json_type_name(json_type(value)));
 	if (f->set && f->set(r, f, value) < 0)
 		return -1;
 	return f->key ? 0 : read_object(r, name, value);
@@ -351,14 +360,16 @@ static int check_catalog(struct reader *r)
 	if (!p->catalog.url)
 		return 0;
 	if (!p->catalog.keyring || !p->catalog.fingerprints.n)
-		return complain(r, "catalog", "url", "needs 'catalog.%s' too: without it nothing can be verified",
+		return complain(r, "catalog", "url",
+				"needs 'catalog.%s' too: without it nothing can be verified",
 				p->catalog.keyring ? "fingerprints" : "keyring");
 	if (!str_starts(p->catalog.url, "http://"))
 		return 0;
 	for (size_t i = 0; i < p->catalog.plain_mirrors.n; i++)
 		if (str_starts(p->catalog.url, p->catalog.plain_mirrors.v[i]))
 			return 0;
-	return complain(r, "catalog", "url", "is plain http and not below one of 'catalog.plain_mirrors'");
+	return complain(r, "catalog", "url",
+			"is plain http and not below one of 'catalog.plain_mirrors'");
 }
 
 static void set_defaults(struct profile *p)
@@ -378,7 +389,8 @@ static int read_tree(struct reader *r, const struct json *tree)
 	return check_catalog(r);
 }
 
-int profile_parse(struct profile *ret, const char *text, size_t len, const char *source, struct err *err)
+int profile_parse(struct profile *ret, const char *text, size_t len, const char *source,
+		  struct err *err)
 {
 	struct profile p CLEANUP(profile_release) = { .text = BUF_INIT };
 	struct reader r = { &p, text, len, err };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is wanted: one JSON file (comments allowed), every key optional, unknown keys an error that names the
- * nearest known one. A section that is left out is not our concern. sysboxup.json(5) is the user's view.
+ * What is wanted: one JSON file (comments allowed), every key optional, unknown keys an error that
+ * names the nearest known one. A section that is left out is not our concern. sysboxup.json(5) is
+ * the user's view.
  */
 #ifndef PROFILE_PROFILE_H
 #define PROFILE_PROFILE_H
@@ -41,9 +42,11 @@ struct profile {
 	struct buf text;			/* the bytes read */
 };
 
-/* path NULL: /etc/sysboxup/profile.json, else the embedded default. Errors are ERR_USAGE and name file, line and key. */
+/* path NULL: /etc/sysboxup/profile.json, else the embedded default. Errors are ERR_USAGE and name
+ * file, line and key. */
 int profile_load(struct profile *ret, const struct root *root, const char *path, struct err *err);
-int profile_parse(struct profile *ret, const char *text, size_t len, const char *source, struct err *err);
+int profile_parse(struct profile *ret, const char *text, size_t len, const char *source,
+		  struct err *err);
 void profile_release(struct profile *p);
 
 #endif

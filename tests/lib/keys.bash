@@ -17,7 +17,8 @@ keys_make()
 	local dir=$1 name=$2 algo=${3:-ed25519}
 	shift 2
 	shift $(($# > 0 ? 1 : 0))
-	mkdir -p -m 700 "$dir/gnupg"
+	mkdir -p "$dir/gnupg"
+	chmod 700 "$dir/gnupg"
 	keys_gpg "$dir" "$@" --quick-generate-key "$name <$name@sysboxup.example>" "$algo" sign "${KEY_EXPIRES:-never}"
 	keys_gpg "$dir" --with-colons --list-keys "$name@sysboxup.example" | awk -F: '$1 == "fpr" { print $10; exit }' >"$dir/$name.fpr"
 	keys_gpg "$dir" --export "$name@sysboxup.example" >"$dir/$name.gpg"

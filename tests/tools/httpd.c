@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * httpd --root DIR --log FILE [--cert FILE --key FILE]: a server on loopback that misbehaves on request. Without --cert it
- * speaks plain http. It prints "port N" and dies with its parent. GET only, one answer per connection, Range and
- * If-Range as in RFC 9110, ETag of size and mtime. One line of log per request:
+ * httpd --root DIR --log FILE [--cert FILE --key FILE]: a server on loopback that misbehaves on
+ * request. Without --cert it speaks plain http. It prints "port N" and dies with its parent. GET
+ * only, one answer per connection, Range and If-Range as in RFC 9110, ETag of size and mtime. One
+ * line of log per request:
  *
  *	GET /cut-at-1000/x range=bytes=1000- if-range="..." 206
  *
@@ -16,7 +17,8 @@
  *	/no-range-1000/		cut as above; ignores Range for ever
  *	/bad-416-1000/		cut; then 416 for each Range
  *	/new-etag-1000/		cut; another ETag (and If-Range respected) afterwards
- *	/liar-1000/		cut; then 206 with another ETag and other bytes, also against If-Range
+ *	/liar-1000/		cut; then 206 with another ETag and other bytes, also against
+ *				If-Range
  *	/shifted-1000/		cut; then a 206 of another range than asked for
  *	/other-bytes/		the first byte is another one
  *	/short/			half of the file, as if it were all
@@ -125,7 +127,8 @@ static void log_request(const struct conn *c)
 {
 	char line[1200];
 	int fd = open(server.log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-	int n = snprintf(line, sizeof(line), "GET %s range=%s if-range=%s %d\n", c->path, c->range, c->if_range, c->status);
+	int n = snprintf(line, sizeof(line), "GET %s range=%s if-range=%s %d\n", c->path, c->range,
+			 c->if_range, c->status);
 
 	if (fd < 0 || write(fd, line, (size_t)n) != n)
 		die(server.log);
@@ -255,7 +258,8 @@ static void misbehave(struct conn *c, struct answer *a, const char *kind, uint64
 	bool first = c->times == 0;
 
 	if (!strcmp(kind, "cut-at") || !strcmp(kind, "no-range") || !strcmp(kind, "bad-416") ||
-	    !strcmp(kind, "new-etag") || !strcmp(kind, "liar") || !strcmp(kind, "shifted") || !strcmp(kind, "stall-at"))
+	    !strcmp(kind, "new-etag") || !strcmp(kind, "liar") || !strcmp(kind, "shifted") ||
+	    !strcmp(kind, "stall-at"))
 		a->cut = first ? n : UINT64_MAX;
 	a->stall = first && !strcmp(kind, "stall-at");
 	a->chunked = !strncmp(kind, "chunked", 7);
@@ -273,7 +277,8 @@ static bool apply_range(struct conn *c, struct answer *a, const char *kind)
 	unsigned long long from;
 
 	a->to = a->size;
-	if (!c->range[0] || !strcmp(kind, "no-range") || sscanf(c->range, "bytes=%llu-", &from) != 1)
+	if (!c->range[0] || !strcmp(kind, "no-range") ||
+	    sscanf(c->range, "bytes=%llu-", &from) != 1)
 		return true;
 	if (c->if_range[0] && strcmp(c->if_range, a->etag) && strcmp(kind, "liar") != 0)
 		return true;
@@ -299,8 +304,9 @@ static void serve_file(struct conn *c, const char *kind, uint64_t n, const char 
 		answer_status(c, 404, "");
 	} else {
 		a.size = (uint64_t)st.st_size;
-		snprintf(a.etag, sizeof(a.etag), "\"%llx-%llx.%lx\"", (unsigned long long)st.st_size,
-			 (unsigned long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+		snprintf(a.etag, sizeof(a.etag), "\"%llx-%llx.%lx\"",
+			 (unsigned long long)st.st_size, (unsigned long long)st.st_mtim.tv_sec,
+			 st.st_mtim.tv_nsec);
 		misbehave(c, &a, kind, n);
 		if (apply_range(c, &a, kind)) {
 			send_head(c, &a);
@@ -363,7 +369,11 @@ static void *serve(void *arg)
 static void read_options(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "root", 1, NULL, 'r' }, { "log", 1, NULL, 'l' }, { "cert", 1, NULL, 'c' }, { "key", 1, NULL, 'k' }, { 0 },
+		{ "root", 1, NULL, 'r' },
+		{ "log", 1, NULL, 'l' },
+		{ "cert", 1, NULL, 'c' },
+		{ "key", 1, NULL, 'k' },
+		{ 0 },
 	};
 	int o;
 
@@ -398,7 +408,8 @@ static void start_tls(void)
 
 static int start_listening(void)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(addr);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -429,7 +440,8 @@ int main(int argc, char **argv)
 
 		if (fd < 0 && errno != EINTR && errno != ECONNABORTED)
 			die("accept");
-		if (fd >= 0 && (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) || pthread_detach(thread)))
+		if (fd >= 0 && (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) ||
+				pthread_detach(thread)))
 			die("thread");
 	}
 }

@@ -9,9 +9,11 @@
 #include <string.h>
 
 #define CONTROL(name, version, arch) \
-	"Package: " name "\nVersion: " version "\nArchitecture: " arch "\nDepends: jq,\n rsync\nInstalled-Size: 40000\n"
+	"Package: " name "\nVersion: " version "\nArchitecture: " arch \
+	"\nDepends: jq,\n rsync\nInstalled-Size: 40000\n"
 
-__attribute__((unused)) static void ar_add(struct buf *b, const char *name, const void *data, size_t len)
+__attribute__((unused)) static void ar_add(struct buf *b, const char *name, const void *data,
+					   size_t len)
 {
 	if (!b->len)
 		buf_adds(b, "!<arch>\n");
@@ -22,8 +24,9 @@ __attribute__((unused)) static void ar_add(struct buf *b, const char *name, cons
 }
 
 /* type as in ustar: '0' file, '1' hard link, '2' symlink, '3' device, '5' directory, '6' fifo. */
-__attribute__((unused)) static void tar_add(struct buf *b, char type, const char *path, unsigned int mode, const char *link,
-					    const void *data, size_t len)
+__attribute__((unused)) static void tar_add(struct buf *b, char type, const char *path,
+					    unsigned int mode, const char *link, const void *data,
+					    size_t len)
 {
 	static const char zeros[512];
 	char h[512] = { 0 };
@@ -55,7 +58,8 @@ __attribute__((unused)) static void tar_end(struct buf *b)
 }
 
 /* A package with this control file and this data.tar, none of them compressed. */
-__attribute__((unused)) static void deb_make(struct buf *deb, const char *control, const struct buf *data)
+__attribute__((unused)) static void deb_make(struct buf *deb, const char *control,
+					     const struct buf *data)
 {
 	struct buf tar CLEANUP(buf_release) = BUF_INIT;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of fetch/ share: a directory of their own, files in it, the bash libraries of tests/lib. */
+/* What the tests of fetch/ share: a directory of their own, files in it, the bash libraries of
+ * tests/lib. */
 #ifndef UNIT_FETCH_HELP_H
 #define UNIT_FETCH_HELP_H
 

@@ -48,7 +48,8 @@ static struct httpd httpd_start(const char *cert)
 	char *program CLEANUP(freep) = httpd_program(), *log CLEANUP(freep) = in_dir("requests");
 	char *pem CLEANUP(freep) = xasprintf("%s/%s.pem", test_dir, cert ? cert : "");
 	char *key CLEANUP(freep) = xasprintf("%s/%s.key", test_dir, cert ? cert : "");
-	char *argv[] = { program, "--root", test_dir, "--log", log, cert ? "--cert" : NULL, pem, "--key", key, NULL };
+	char *argv[] = { program, "--root", test_dir, "--log", log, cert ? "--cert" : NULL,
+			 pem,     "--key",  key,      NULL };
 	posix_spawn_file_actions_t actions;
 	struct httpd h = { 0 };
 	int out[2];

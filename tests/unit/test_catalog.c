@@ -25,8 +25,11 @@ static void check_refused(const char *text, const char *msg)
 	CHECK_STR(err.msg, msg);
 }
 
-#define HEAD "{ \"format\": 1, \"serial\": 3, \"created\": \"2026-11-01T00:00:00Z\", \"packages\": [ "
-#define ENTRY(v, provenance, more) "{ \"name\": \"sysbox-ce\", \"version\": \"" v "\", \"arch\": \"amd64\", \"sha256\": \"" HASH "\", " \
+#define HEAD \
+	"{ \"format\": 1, \"serial\": 3, \"created\": \"2026-11-01T00:00:00Z\", \"packages\": [ "
+#define ENTRY(v, provenance, more) \
+	"{ \"name\": \"sysbox-ce\", \"version\": \"" v \
+	"\", \"arch\": \"amd64\", \"sha256\": \"" HASH "\", " \
 	"\"provenance\": \"" provenance "\", " more "\"urls\": [\"https://a/b\"] }"
 
 TEST(embedded, "the embedded catalog holds the upstream releases for both architectures, two hosts and two names each")
@@ -66,7 +69,9 @@ TEST(latest, "latest is the newest release whose hash upstream published; others
 
 TEST(order, "0.10.0 is newer than 0.9.0, wherever it stands")
 {
-	CHECK_INT(parse(HEAD ENTRY("0.10.0", "upstream", "") "," ENTRY("0.9.0", "upstream", "\"size\": 12, ") "] }"), 0);
+	CHECK_INT(parse(HEAD ENTRY("0.10.0", "upstream", "") "," ENTRY("0.9.0", "upstream",
+								       "\"size\": 12, ") "] }"),
+		  0);
 	CHECK_STR(catalog_find(&c, "sysbox-ce", "latest", "amd64", &err)->version, "0.10.0");
 	CHECK_INT(c.v[1].size, 12);
 	CHECK_INT(c.v[0].size, 0);
@@ -80,12 +85,15 @@ TEST(shape, "what is not a catalog is refused")
 	check_refused("{ \"format\": 1 }", "c.json: 'serial' must be a number from 1");
 	check_refused("{ \"format\": 1, \"serial\": 1, \"created\": \"yesterday\" }",
 		      "c.json: 'created' must be a time such as \"2026-11-01T00:00:00Z\"");
-	check_refused("{ \"format\": 1, \"serial\": 1, \"created\": \"2026-11-01T00:00:00Z\" }", "c.json lists no packages");
+	check_refused("{ \"format\": 1, \"serial\": 1, \"created\": \"2026-11-01T00:00:00Z\" }",
+		      "c.json lists no packages");
 	check_refused(HEAD "1 ] }", "c.json: 'packages[0].name' must be a word");
-	check_refused(HEAD ENTRY("../x", "upstream", "") "] }", "c.json: 'packages[0].version' must be a word");
+	check_refused(HEAD ENTRY("../x", "upstream", "") "] }",
+		      "c.json: 'packages[0].version' must be a word");
 	check_refused(HEAD ENTRY("1", "rumour", "") "] }",
 		      "c.json: 'packages[0].provenance' must be \"upstream\" or \"third-party\"");
-	check_refused(HEAD ENTRY("1", "upstream", "") "," ENTRY("2", "upstream", "\"size\": -1, ") "] }",
+	check_refused(HEAD ENTRY("1", "upstream", "") "," ENTRY("2", "upstream",
+								"\"size\": -1, ") "] }",
 		      "c.json: 'packages[1].size' must be a number of bytes");
 	CHECK_INT(parse("{ \"format\": 1,"), -1);
 	CHECK_INT(err.kind, ERR_REFUSED);
@@ -158,7 +166,8 @@ TEST(refused, "unsigned, by a stranger, expired, from the future, without an end
 {
 	CHECK_INT(load("unsigned"), -1);
 	CHECK(strstr(err.msg, "cannot download signature"));
-	check_load_refused("stranger", "the catalog is refused: its signature is by a stranger's key");
+	check_load_refused("stranger",
+			   "the catalog is refused: its signature is by a stranger's key");
 	check_load_refused("future", "the catalog is from the future: created ");
 	check_load_refused("expired", "the catalog expired ");
 	check_load_refused("forever", "the catalog does not say when it expires");

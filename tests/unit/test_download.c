@@ -3,8 +3,10 @@
 #include "fetch/download.h"
 #include "fetch/url.h"
 #include "httpd_help.h"
+#include "sys/signals.h"
 
 #include <sys/file.h>
+#include <sys/resource.h>
 
 #define SIZE 300000
 
@@ -66,8 +68,16 @@ static void add(const char *path)
 static struct download want(void)
 {
 	return (struct download){
-		.what = "thing 1.0", .urls = (const char *const *)urls.v, .sha256 = sha, .size = SIZE, .ca_file = ca,
-		.plain_mirrors = &plain_mirrors, .stall = 1, .backoff_ms = 1, .rep = &report, .proxy = "",
+		.what = "thing 1.0",
+		.urls = (const char *const *)urls.v,
+		.sha256 = sha,
+		.size = SIZE,
+		.ca_file = ca,
+		.plain_mirrors = &plain_mirrors,
+		.stall = 1,
+		.backoff_ms = 1,
+		.rep = &report,
+		.proxy = "",
 	};
 }
 
@@ -126,10 +136,12 @@ static void check_log(const char *want_text)
 	file_get("requests", &got);
 	str_split(&lines, str_trim(got.data), '\n');
 	for (size_t i = 0; i < lines.n; i++) {	/* the ETag holds a time */
-		char *from = strstr(lines.v[i], "if-range=\""), *to = from ? strchr(from, ' ') : NULL;
+		char *from = strstr(lines.v[i], "if-range=\""),
+		     *to = from ? strchr(from, ' ') : NULL;
 
 		if (to)
-			strv_addf(&cut, "%.*sif-range=E%s", (int)(from - lines.v[i]), lines.v[i], to);
+			strv_addf(&cut, "%.*sif-range=E%s", (int)(from - lines.v[i]), lines.v[i],
+				  to);
 		else
 			strv_add(&cut, lines.v[i]);
 	}
@@ -314,7 +326,8 @@ TEST(left, "what an earlier run left is resumed, without a validator too")
 	reset();
 	add("/f");
 	struct download d = want();
-	char *part CLEANUP(freep) = xasprintf("%s.part", sha), *meta CLEANUP(freep) = xasprintf("%s.meta", sha);
+	char *part CLEANUP(freep) = xasprintf("%s.part", sha),
+		   *meta CLEANUP(freep) = xasprintf("%s.meta", sha);
 
 	CHECK_INT(fs_put(cache, part, 0600, body, 1234, &err), 0);
 	CHECK_INT(fs_put(cache, meta, 0600, "\"old\"", 5, &err), 0);
@@ -502,6 +515,61 @@ TEST(all_bad, "when no mirror helps, one line names each with its reason")
 	check_failed(&d, "cannot download");
 	CHECK_STR(err.msg, want_msg);
 	CHECK(!strstr(err.msg, "secret"));
+}
+
+TEST(full, "a disk that is full stops it, whatever the mirrors, and gets its room back")
+{
+	reset();
+	add("/f");
+	add("/f");
+	struct download d = want();
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+	struct rlimit old, low = { 100000, RLIM_INFINITY };
+
+	CHECK_INT(getrlimit(RLIMIT_FSIZE, &old), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &low), 0);
+	check_failed(&d, "cannot write '");
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &old), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	fs_list_fd(cache, &names, NULL);
+	CHECK_INT(names.n, 0);
+	check_log("GET /f range= if-range= 200");
+}
+
+static void on_bytes(struct report *r, const struct report_line *line)
+{
+	if (line->kind == REPORT_PROGRESS)
+		raise(SIGTERM);
+}
+
+TEST(interrupted, "a signal ends it; what came is kept")
+{
+	struct report raising = { .emit = on_bytes };
+	int fd = -1, status = 0;
+
+	reset();
+	add("/f");
+	fflush(stdout);
+	pid_t child = fork();	/* the note of a signal cannot be taken back */
+
+	if (!child) {
+		struct download d = want();
+
+		d.rep = &raising;
+		signals_init();
+		status = download_run(&d, cache, &fd, &err) == -1 &&
+			 str_eq(err.msg, "the download of thing 1.0 was stopped by SIGTERM");
+		_exit(status ? 0 : 1);
+	}
+	CHECK(child > 0 && waitpid(child, &status, 0) == child);
+	CHECK_INT(status, 0);
+	char *part CLEANUP(freep) = xasprintf("%s.part", sha);
+
+	CHECK(faccessat(cache, part, F_OK, 0) == 0);
+	struct download d = want();
+
+	check_fetched(&d);
 }
 
 TEST(locked, "two processes do not write one part")

@@ -33,7 +33,10 @@ static struct catalog_entry entry(void)
 
 	urls[0] = url;
 	return (struct catalog_entry){
-		.name = (char *)"sysbox-ce", .version = (char *)"0.7.0", .arch = (char *)"amd64", .sha256 = sha,
+		.name = (char *)"sysbox-ce",
+		.version = (char *)"0.7.0",
+		.arch = (char *)"amd64",
+		.sha256 = sha,
 		.urls = { .v = urls, .n = 1 },
 	};
 }
@@ -107,7 +110,8 @@ TEST(damaged, "a damaged cache is noticed and replaced; a link in its place is n
 TEST(file, "--package FILE is copied if its hash is the entry's")
 {
 	struct catalog_entry e = entry();
-	char *p CLEANUP(freep) = in_dir("p.deb"), *q CLEANUP(freep) = in_dir("q.deb"), *none CLEANUP(freep) = in_dir("none");
+	char *p CLEANUP(freep) = in_dir("p.deb"), *q CLEANUP(freep) = in_dir("q.deb"),
+		*none CLEANUP(freep) = in_dir("none");
 
 	e.urls.v[0] = (char *)"file:///nowhere";
 	CHECK_INT(fs_unlink(test_dirfd, cached, &err), 0);

@@ -34,13 +34,15 @@ TEST(empty, "an empty profile wants nothing and has the defaults")
 
 TEST(whole, "every key of the profile is read, with comments and copied fingerprints")
 {
-	CHECK_INT(parse("// mine\n{ \"version\": 1,\n"
-			"\"sysbox\": { \"version\": \"0.7.1\", \"method\": \"files\", \"default_runtime\": true },\n"
-			"\"docker\": { \"install\": \"no\", \"settings\": { \"live-restore\": true, \"x\": null }, \"allow_restart\": true },\n"
-			"\"catalog\": { \"url\": \"http://10.0.0.5/c.json\", \"keyring\": \"/k.gpg\", /* copied */ \"fingerprints\":"
-			" [\"9dc8 5822 9fc7 dd38 854a e2d8 8d81 803c 0ebf cd88\"], \"proxy\": \"http://proxy:3128\","
-			" \"ca_file\": \"/ca.pem\", \"plain_mirrors\": [\"http://10.0.0.5/\"] },\n"
-			"\"history\": { \"keep\": 7, \"max_size\": \"64M\" } }"), 0);
+	CHECK_INT(
+		parse("// mine\n{ \"version\": 1,\n"
+		      "\"sysbox\": { \"version\": \"0.7.1\", \"method\": \"files\", \"default_runtime\": true },\n"
+		      "\"docker\": { \"install\": \"no\", \"settings\": { \"live-restore\": true, \"x\": null }, \"allow_restart\": true },\n"
+		      "\"catalog\": { \"url\": \"http://10.0.0.5/c.json\", \"keyring\": \"/k.gpg\", /* copied */ \"fingerprints\":"
+		      " [\"9dc8 5822 9fc7 dd38 854a e2d8 8d81 803c 0ebf cd88\"], \"proxy\": \"http://proxy:3128\","
+		      " \"ca_file\": \"/ca.pem\", \"plain_mirrors\": [\"http://10.0.0.5/\"] },\n"
+		      "\"history\": { \"keep\": 7, \"max_size\": \"64M\" } }"),
+		0);
 	CHECK_STR(err.msg, "");
 	CHECK(p.sysbox.present && p.docker.present && p.catalog.present);
 	CHECK_STR(p.sysbox.version, "0.7.1");
@@ -61,10 +63,12 @@ TEST(unknown, "an unknown key is refused with its path, its line and the nearest
 {
 	check_refused("{\n \"sysbox\": {\n  \"verson\": \"0.7.0\" } }",
 		      "'p.json', line 3: 'sysbox.verson' is not a known key; did you mean 'sysbox.version'?");
-	check_refused("{ \"sysbx\": {} }", "'p.json', line 1: 'sysbx' is not a known key; did you mean 'sysbox'?");
+	check_refused("{ \"sysbx\": {} }",
+		      "'p.json', line 1: 'sysbx' is not a known key; did you mean 'sysbox'?");
 	check_refused("{\n\"settings\": {} }",
 		      "'p.json', line 2: 'settings' is not a known key; did you mean 'docker.settings'?");
-	check_refused("{ \"quite-something-else\": 1 }", "'p.json', line 1: 'quite-something-else' is not a known key");
+	check_refused("{ \"quite-something-else\": 1 }",
+		      "'p.json', line 1: 'quite-something-else' is not a known key");
 	check_refused("{ \"\\u001b[2J\": 1 }", "'p.json', line 1: '\\x1b[2J' is not a known key");
 }
 
@@ -74,7 +78,8 @@ TEST(types, "a wrong type is refused and both types are named")
 		      "'p.json', line 1: 'sysbox.default_runtime' must be true or false, not a string");
 	check_refused("{ \"docker\": {\n\"settings\": [] } }",
 		      "'p.json', line 2: 'docker.settings' must be an object, not an array");
-	check_refused("{ \"sysbox\": null }", "'p.json', line 1: 'sysbox' must be an object, not null");
+	check_refused("{ \"sysbox\": null }",
+		      "'p.json', line 1: 'sysbox' must be an object, not null");
 	check_refused("{ \"catalog\": { \"fingerprints\": [ 1 ] } }",
 		      "'p.json', line 1: 'catalog.fingerprints' must hold strings only, not a number");
 	check_refused("[]", "'p.json' must be an object, not an array");
@@ -91,8 +96,9 @@ TEST(ranges, "a value out of range is refused")
 		      "'p.json', line 1: 'history.keep' must be a whole number from 1 to 10000, not 1.5");
 	check_refused("{ \"history\": { \"max_size\": \"12\" } }",
 		      "'p.json', line 1: 'history.max_size' must be a size of at least 1M, such as \"1G\", not \"12\"");
-	check_refused("{ \"sysbox\": { \"version\": \"../0\" } }",
-		      "'p.json', line 1: 'sysbox.version' must be \"latest\", \"absent\" or a version such as \"0.7.0\", not \"../0\"");
+	check_refused(
+		"{ \"sysbox\": { \"version\": \"../0\" } }",
+		"'p.json', line 1: 'sysbox.version' must be \"latest\", \"absent\" or a version such as \"0.7.0\", not \"../0\"");
 	check_refused("{ \"sysbox\": { \"method\": \"rpm\" } }",
 		      "'p.json', line 1: 'sysbox.method' must be \"auto\", \"deb\" or \"files\", not \"rpm\"");
 }
@@ -101,25 +107,31 @@ TEST(later, "what later versions do is known, and refused plainly")
 {
 	check_refused("{ \"api\": { \"listen\": [] } }",
 		      "'p.json', line 1: 'api' is not supported by this version of sysboxup");
-	check_refused("{\n\n\"clients\": [] }", "'p.json', line 3: 'clients' is not supported by this version of sysboxup");
-	check_refused("{ \"firewall\": {} }", "'p.json', line 1: 'firewall' is not supported by this version of sysboxup");
-	check_refused("{ \"docker\": { \"install\": \"distribution\" } }",
-		      "'p.json', line 1: 'docker.install' \"distribution\" is not supported by this version of sysboxup");
+	check_refused("{\n\n\"clients\": [] }",
+		      "'p.json', line 3: 'clients' is not supported by this version of sysboxup");
+	check_refused("{ \"firewall\": {} }",
+		      "'p.json', line 1: 'firewall' is not supported by this version of sysboxup");
+	check_refused(
+		"{ \"docker\": { \"install\": \"distribution\" } }",
+		"'p.json', line 1: 'docker.install' \"distribution\" is not supported by this version of sysboxup");
 }
 
 TEST(trust, "a catalog that could not be verified is refused in the profile")
 {
 	check_refused("{ \"catalog\": { \"url\": \"https://a/c.json\" } }",
 		      "'p.json', line 1: 'catalog.url' needs 'catalog.keyring' too: without it nothing can be verified");
-	check_refused("{ \"catalog\": { \"url\": \"https://a/c.json\", \"keyring\": \"/k\", \"fingerprints\": [] } }",
-		      "'p.json', line 1: 'catalog.url' needs 'catalog.fingerprints' too: without it nothing can be verified");
+	check_refused(
+		"{ \"catalog\": { \"url\": \"https://a/c.json\", \"keyring\": \"/k\", \"fingerprints\": [] } }",
+		"'p.json', line 1: 'catalog.url' needs 'catalog.fingerprints' too: without it nothing can be verified");
 	check_refused("{ \"catalog\": { \"fingerprints\": [\"0EBFCD88\"] } }",
 		      "'p.json', line 1: 'catalog.fingerprints' must hold fingerprints of 40 hex digits, not \"0EBFCD88\"");
-	check_refused("{ \"catalog\": { \"url\": \"http://a/c\", \"keyring\": \"/k\", \"fingerprints\":"
-		      " [\"9DC858229FC7DD38854AE2D88D81803C0EBFCD88\"], \"plain_mirrors\": [\"http://b/\"] } }",
-		      "'p.json', line 1: 'catalog.url' is plain http and not below one of 'catalog.plain_mirrors'");
-	check_refused("{ \"catalog\": { \"plain_mirrors\": [\"http://10.0.0.5\"] } }",
-		      "'p.json', line 1: 'catalog.plain_mirrors' must hold prefixes such as \"http://10.0.0.5/\", not \"http://10.0.0.5\"");
+	check_refused(
+		"{ \"catalog\": { \"url\": \"http://a/c\", \"keyring\": \"/k\", \"fingerprints\":"
+		" [\"9DC858229FC7DD38854AE2D88D81803C0EBFCD88\"], \"plain_mirrors\": [\"http://b/\"] } }",
+		"'p.json', line 1: 'catalog.url' is plain http and not below one of 'catalog.plain_mirrors'");
+	check_refused(
+		"{ \"catalog\": { \"plain_mirrors\": [\"http://10.0.0.5\"] } }",
+		"'p.json', line 1: 'catalog.plain_mirrors' must hold prefixes such as \"http://10.0.0.5/\", not \"http://10.0.0.5\"");
 	check_refused("{ \"catalog\": { \"keyring\": \"k.gpg\" } }",
 		      "'p.json', line 1: 'catalog.keyring' must be an absolute path, not \"k.gpg\"");
 }

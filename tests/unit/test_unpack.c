@@ -39,7 +39,8 @@ static void check_refused(const struct buf *b, const char *words)
 }
 
 /* A package whose data is one good directory and this member. */
-static void check_member(char type, const char *path, unsigned int mode, const char *link, const char *words)
+static void check_member(char type, const char *path, unsigned int mode, const char *link,
+			 const char *words)
 {
 	struct buf data CLEANUP(buf_release) = BUF_INIT, b CLEANUP(buf_release) = BUF_INIT;
 
@@ -89,7 +90,8 @@ TEST(good, "control data and members are read, paths normalised, files hashed")
 
 TEST(control, "another package, version or architecture is refused")
 {
-	CHECK_INT(deb_check_control(&deb, "sysbox-ce", "0.7.0.linux", "amd64", "package x", &err), 0);
+	CHECK_INT(deb_check_control(&deb, "sysbox-ce", "0.7.0.linux", "amd64", "package x", &err),
+		  0);
 	CHECK_INT(deb_check_control(&deb, NULL, NULL, NULL, "package x", &err), 0);
 	CHECK_INT(deb_check_control(&deb, "sysbox-ee", NULL, NULL, "package x", &err), -1);
 	CHECK_INT(err.kind, ERR_REFUSED);

@@ -49,7 +49,8 @@ static int check(const char *sigs, const char *ring, const char *pinned)
 		file_get(name, &part);
 		strv_add(&pins, str_trim(part.data));
 	}
-	return verify_detached(text, strlen(text), sig.data, sig.len, keyring.data, keyring.len, &pins, "the catalog", &err);
+	return verify_detached(text, strlen(text), sig.data, sig.len, keyring.data, keyring.len,
+			       &pins, "the catalog", &err);
 }
 
 static void check_refused(const char *sigs, const char *ring, const char *pinned, const char *words)
@@ -78,30 +79,38 @@ TEST(unsigned_, "without a signature nothing is accepted")
 
 TEST(stranger, "a stranger's signature is refused, in the keyring or not")
 {
-	check_refused("stranger.sig", "good.gpg", "good", "the catalog is refused: its signature is by a stranger's key");
-	check_refused("stranger.sig", "all", "good", "the catalog is refused: its signature is by a stranger's key");
-	check_refused("good.sig", "second.gpg", "good", "the catalog is refused: its signature is by a stranger's key");
+	check_refused("stranger.sig", "good.gpg", "good",
+		      "the catalog is refused: its signature is by a stranger's key");
+	check_refused("stranger.sig", "all", "good",
+		      "the catalog is refused: its signature is by a stranger's key");
+	check_refused("good.sig", "second.gpg", "good",
+		      "the catalog is refused: its signature is by a stranger's key");
 }
 
 TEST(expired, "a signature by an expired key is refused, also one made in its time")
 {
-	check_refused("expired.sig", "all", "expired", "the catalog is refused: its signature is by an expired key");
+	check_refused("expired.sig", "all", "expired",
+		      "the catalog is refused: its signature is by an expired key");
 }
 
 TEST(revoked, "a signature by a revoked key is refused, also one made before")
 {
-	check_refused("revoked.sig", "all", "revoked", "the catalog is refused: its signature is by a revoked key");
+	check_refused("revoked.sig", "all", "revoked",
+		      "the catalog is refused: its signature is by a revoked key");
 }
 
 TEST(weak, "SHA-1 and RSA of 1024 bits are refused")
 {
-	check_refused("sha1.sig", "all", "rsa", "the catalog is refused: its signature uses a weak hash");
-	check_refused("weak.sig", "all", "weak", "the catalog is refused: its signature is by a key that is too weak");
+	check_refused("sha1.sig", "all", "rsa",
+		      "the catalog is refused: its signature uses a weak hash");
+	check_refused("weak.sig", "all", "weak",
+		      "the catalog is refused: its signature is by a key that is too weak");
 }
 
 TEST(future, "a signature from the future is refused, one from two minutes ahead is not")
 {
-	check_refused("future.sig", "all", "good", "the catalog is refused: its signature is from the future");
+	check_refused("future.sig", "all", "good",
+		      "the catalog is refused: its signature is from the future");
 	CHECK_INT(check("short.sig", "all", "good"), 0);
 }
 
@@ -115,7 +124,8 @@ TEST(several, "one good signature is enough beside strangers', whatever these ar
 
 TEST(forged, "a bad signature in a pinned key's name is refused, also beside a good one")
 {
-	check_refused("forged.sig", "all", "good", "the catalog is refused: its signature does not belong to this text");
+	check_refused("forged.sig", "all", "good",
+		      "the catalog is refused: its signature does not belong to this text");
 	check_refused("forged.sig second.sig", "all", "good second",
 		      "the catalog is refused: its signature does not belong to this text");
 	check_refused("second.sig forged.sig", "all", "good second",
@@ -124,7 +134,8 @@ TEST(forged, "a bad signature in a pinned key's name is refused, also beside a g
 
 TEST(no_keys, "a keyring without keys is refused")
 {
-	check_refused("good.sig", "t", "good", "cannot verify the catalog: the keyring holds no key");
+	check_refused("good.sig", "t", "good",
+		      "cannot verify the catalog: the keyring holds no key");
 }
 
 static size_t leftovers(void)
