@@ -102,6 +102,9 @@ static int load_package(struct session *s, struct err *err)
 
 	if (!s->profile.sysbox.present || str_eq(version, "absent"))
 		return 0;
+	if (!*s->host.arch)
+		return err_set(err, ERR_REFUSED, "cannot tell what processor the system in '%s' is made for",
+			       s->root.path);
 	if (catalog_load(&s->catalog, &s->root, &s->profile, s->rep, err) < 0)
 		return -1;
 	s->has_catalog = true;
