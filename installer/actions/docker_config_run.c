@@ -224,6 +224,17 @@ static int find_way_back(const struct docker_config_data *d, const struct action
 	return 0;
 }
 
+/* What lies behind the path, symlinks followed as sys/replace.c follows them. */
+static int node_there(const struct docker_config_data *d, const struct action_ctx *ctx, struct node *ret, struct err *err)
+{
+	int dir CLEANUP(closep) = -1;
+	char *name CLEANUP(freep) = NULL;
+
+	if (root_parent(ctx->root, d->path, true, &dir, &name, NULL, err))
+		return -1;
+	return node_read_at(ret, dir, name, NODE_DIGEST, err);
+}
+
 /* The last text of the way back: the original inode, if nobody else edited the file. */
 static int put_target(const struct docker_config_data *d, const struct action_ctx *ctx, const struct way_back *w, struct err *err)
 {
@@ -241,7 +252,7 @@ static int put_target(const struct docker_config_data *d, const struct action_ct
 		r = txnlog_before_open(ctx->state, ctx->log->id, ctx->index, &fd, err);
 	rp.content_fd = fd;
 	/* Whatever text of ours is there by now is the one interim state that replace_undo has to know. */
-	if (!r && !(r = node_read(&now, ctx->root, d->path, NODE_DIGEST, err))) {
+	if (!r && !(r = node_there(d, ctx, &now, err))) {
 		rp.interim = &now;
 		rp.interim_n = 1;
 		r = replace_undo(&rp, err);

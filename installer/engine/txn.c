@@ -258,11 +258,8 @@ static int roll_back(struct txn_request *rq, struct txnlog *log, struct err *err
 	char why[sizeof(err->msg)];
 
 	report_info(rq->ctx.rep, "rolling back: %s", err->msg);
-	if (!undo_from_records(&rq->ctx, log, err->msg, &undo)) {
-		if (err->kind != ERR_REFUSED)
-			err_raise(err, ERR_FAILED);
-		return -1;
-	}
+	if (!undo_from_records(&rq->ctx, log, err->msg, &undo))
+		return err_raise(err, ERR_FAILED);
 	snprintf(why, sizeof(why), "%s", err->msg);
 	*err = undo;
 	err_prefix(err, "%.400s; and the way back failed", why);
