@@ -12,9 +12,6 @@
 #include "actions/account_lock.h"
 #include "actions/put.h"
 #include "sys/clock.h"
-#include "sys/proc.h"
-
-#include <unistd.h>
 
 enum { FILE_MAX = 16 * 1024 * 1024, DAY = 24 * 60 * 60 };
 
@@ -33,9 +30,8 @@ struct account {
 	struct entry *v;
 	size_t n;
 	int64_t day;
-	bool lock_made;		/* /etc/.pwd.lock was absent */
-	struct account_owner owner;
-	char *boot_id;
+	bool lock_made;		/* /etc/.pwd.lock was absent: undo takes it away */
+	bool lock_goes;		/* inverted: commit takes it away */
 };
 
 extern const struct action_ops account_ops;
@@ -50,7 +46,6 @@ static void account_release(struct action *a)
 	}
 	free(d->v);
 	free(d->name);
-	free(d->boot_id);
 	free(d);
 }
 
@@ -207,8 +202,6 @@ static int account_prepare(struct action *a, struct action_ctx *ctx, struct err 
 
 	if (texts_read(ctx->root, &t, err))
 		return -1;
-	str_replace(&d->boot_id, clock_boot_id());
-	d->owner = (struct account_owner){ getpid(), proc_starttime(getpid()), d->boot_id };
 	d->lock_made = !root_exists(ctx->root, ACCOUNT_LOCK_PATH);
 	if (d->inverted ? check_inverted(d, &t, ctx, err) : choose_lines(d, ctx->root, &t, err))
 		return -1;
@@ -262,7 +255,7 @@ static int take_locks(struct account *d, const struct action_ctx *ctx, struct ac
 		for (size_t i = 0; i < d->n; i++)
 			if (d->v[i].file == f && (!n || names[n - 1] != account_names[f]))
 				names[n++] = account_names[f];
-	return account_locks_take(ret, ctx->root, names, &d->owner, err);
+	return account_locks_take(ret, ctx->root, names, err);
 }
 
 /* Somebody may have taken an id since prepare. */
@@ -300,7 +293,7 @@ static int account_commit(struct action *a, struct action_ctx *ctx, struct err *
 		if (foreign)
 			return changed_since(d, d->v[i].file, err);
 	}
-	return 0;
+	return d->lock_goes ? account_locks_unmake(locks, err) : 0;
 }
 
 static int tidy_files(const struct account *d, const struct action_ctx *ctx, struct err *err)
@@ -397,6 +390,7 @@ static int account_invert(const struct record *oldest, const struct record *newe
 
 	invert_entries(d, n, o, true);
 	invert_entries(d, o, n, false);
+	d->lock_goes = o->lock_made;
 	if (!d->n) {
 		action_free(a);
 		a = NULL;
@@ -431,9 +425,7 @@ static int account_encode(const struct action *a, struct json *j)
 	json_set(j, "entries", entries);
 	json_set_i64(j, "day", d->day);
 	json_set_bool(j, "lock_made", d->lock_made);
-	json_set_i64(j, "pid", d->owner.pid);
-	json_set_i64(j, "starttime", (int64_t)d->owner.starttime);
-	json_set_str(j, "boot_id", d->boot_id ? d->boot_id : "");
+	json_set_bool(j, "lock_goes", d->lock_goes);
 	return 0;
 }
 
@@ -462,8 +454,7 @@ static int account_decode(struct action *a, const struct json *j, struct err *er
 	d->inverted = json_get_bool(j, "inverted", false);
 	d->day = json_get_i64(j, "day", 0);
 	d->lock_made = json_get_bool(j, "lock_made", false);
-	d->boot_id = xstrdup(json_get_str(j, "boot_id"));
-	d->owner = (struct account_owner){ (pid_t)json_get_i64(j, "pid", 0), (uint64_t)json_get_i64(j, "starttime", 0), d->boot_id };
+	d->lock_goes = json_get_bool(j, "lock_goes", false);
 	if (!d->name)
 		return err_set(err, ERR_FAILED, "no name");
 	for json_each(e, json_get(j, "entries"))

@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 15000, POLL_MS = 50, PID_MAX_DIGITS = 20 };
+enum { POLL_MS = 50, PID_MAX_DIGITS = 20 };
+
+static unsigned int wait_ms = 15000;
 
 struct account_locks {
 	int etc;
@@ -19,12 +21,34 @@ struct account_locks {
 	char *own;		/* our pid */
 };
 
+void account_locks_set_wait(unsigned int ms)
+{
+	wait_ms = ms;
+}
+
+static char *lock_name(const char *file)
+{
+	return xasprintf("%s.lock", file);
+}
+
+static char *ticket_name(const char *file)
+{
+	return xasprintf(".%s.lock.sysboxup", file);
+}
+
+/* The lock first: as long as it is there, it can be told by its ticket. */
+static void drop_pair(struct account_locks *l, const char *file)
+{
+	char *lock CLEANUP(freep) = lock_name(file), *ticket CLEANUP(freep) = ticket_name(file);
+
+	(void)io_unlinkat(l->etc, lock, 0);
+	(void)io_unlinkat(l->etc, ticket, 0);
+}
+
 static void locks_free(struct account_locks *l)
 {
-	for (size_t i = 0; i < l->held.n; i++) {
-		char *lock CLEANUP(freep) = xasprintf("%s.lock", l->held.v[i]);
-		(void)io_unlinkat(l->etc, lock, 0);
-	}
+	for (size_t i = 0; i < l->held.n; i++)
+		drop_pair(l, l->held.v[i]);
 	strv_release(&l->held);
 	closep(&l->pwd);
 	closep(&l->etc);
@@ -40,7 +64,7 @@ void account_locks_drop(struct account_locks **l)
 
 static int busy(const char *lock, const char *who, struct err *err)
 {
-	err_set(err, ERR_REFUSED, "'/etc/%s' was not free within %d s, held by %s", lock, WAIT_MS / 1000, who);
+	err_set(err, ERR_REFUSED, "'/etc/%s' was not free within %u s, held by %s", lock, wait_ms / 1000, who);
 	return err_remedy(err, "let that program finish; a lock that nobody holds: rm /etc/%s", lock);
 }
 
@@ -72,19 +96,8 @@ static int pwd_lock(struct account_locks *l, uint64_t deadline, struct err *err)
 	return 0;
 }
 
-static bool owner_gone(pid_t pid, const struct account_owner *previous)
-{
-	uint64_t start = proc_starttime(pid);
-
-	if (!start)
-		return true;
-	return previous && previous->pid == pid &&
-	       (previous->starttime != start || !str_eq(previous->boot_id, clock_boot_id()));
-}
-
 /* 1: the lock is stale and gone. 0: held by *ret_pid. Without a PID in it shadow refuses, and so do we. */
-static int stale_removed(struct account_locks *l, const char *lock, const struct account_owner *previous, pid_t *ret_pid,
-			 struct err *err)
+static int stale_removed(struct account_locks *l, const char *lock, pid_t *ret_pid, struct err *err)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 	int64_t pid;
@@ -97,15 +110,26 @@ static int stale_removed(struct account_locks *l, const char *lock, const struct
 		return err_remedy(err, "if no useradd or usermod runs: rm /etc/%s", lock);
 	}
 	*ret_pid = (pid_t)pid;
-	if (!owner_gone((pid_t)pid, previous))
+	if (proc_starttime((pid_t)pid))
 		return 0;
 	return io_unlinkat(l->etc, lock, 0) && errno != ENOENT ? err_errno(err, errno, "cannot remove '/etc/%s'", lock) : 1;
 }
 
-/* FILE.PID with our pid in it; its hard link is the lock. */
+/* What a dead run of ours left. */
+static void clear_pair(struct account_locks *l, const char *file)
+{
+	char *lock CLEANUP(freep) = lock_name(file), *ticket CLEANUP(freep) = ticket_name(file);
+	struct stat a, b;
+
+	if (fstatat(l->etc, ticket, &a, AT_SYMLINK_NOFOLLOW))
+		return;
+	if (!fstatat(l->etc, lock, &b, AT_SYMLINK_NOFOLLOW) && a.st_ino == b.st_ino && a.st_dev == b.st_dev)
+		(void)io_unlinkat(l->etc, lock, 0);
+	(void)io_unlinkat(l->etc, ticket, 0);
+}
+
 static int make_ticket(struct account_locks *l, const char *ticket, struct err *err)
 {
-	(void)io_unlinkat(l->etc, ticket, 0);
 	int fd CLEANUP(closep) = io_openat(l->etc, ticket, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 
 	if (fd < 0 || io_write_all(fd, l->own, strlen(l->own) + 1))
@@ -113,15 +137,14 @@ static int make_ticket(struct account_locks *l, const char *ticket, struct err *
 	return 0;
 }
 
-static int link_lock(struct account_locks *l, const char *ticket, const char *lock, const struct account_owner *previous,
-		     uint64_t deadline, struct err *err)
+static int link_lock(struct account_locks *l, const char *ticket, const char *lock, uint64_t deadline, struct err *err)
 {
 	pid_t pid = 0;
 
 	while (io_linkat(l->etc, ticket, l->etc, lock)) {
 		if (errno != EEXIST)
 			return err_errno(err, errno, "cannot make '/etc/%s'", lock);
-		int got = stale_removed(l, lock, previous, &pid, err);
+		int got = stale_removed(l, lock, &pid, err);
 		if (got < 0)
 			return -1;
 		if (!got && clock_boot_ms() >= deadline) {
@@ -134,34 +157,26 @@ static int link_lock(struct account_locks *l, const char *ticket, const char *lo
 	return 0;
 }
 
-static int file_lock(struct account_locks *l, const char *name, const struct account_owner *previous, uint64_t deadline,
-		     struct err *err)
+static int file_lock(struct account_locks *l, const char *file, uint64_t deadline, struct err *err)
 {
-	char *ticket CLEANUP(freep) = xasprintf("%s.%s", name, l->own);
-	char *lock CLEANUP(freep) = xasprintf("%s.lock", name);
-	int got = make_ticket(l, ticket, err);
+	char *lock CLEANUP(freep) = lock_name(file), *ticket CLEANUP(freep) = ticket_name(file);
+	int got;
 
+	clear_pair(l, file);
+	got = make_ticket(l, ticket, err);
 	if (!got)
-		got = link_lock(l, ticket, lock, previous, deadline, err);
-	(void)io_unlinkat(l->etc, ticket, 0);
-	if (!got)
-		strv_add(&l->held, name);
+		got = link_lock(l, ticket, lock, deadline, err);
+	if (got)
+		(void)io_unlinkat(l->etc, ticket, 0);
+	else
+		strv_add(&l->held, file);
 	return got;
 }
 
-static void drop_ticket(struct account_locks *l, const char *name, const struct account_owner *previous)
-{
-	if (!previous || !previous->pid || !owner_gone(previous->pid, previous))
-		return;
-	char *ticket CLEANUP(freep) = xasprintf("%s.%d", name, (int)previous->pid);
-	(void)io_unlinkat(l->etc, ticket, 0);
-}
-
-int account_locks_take(struct account_locks **ret, const struct root *r, const char *const *names,
-		       const struct account_owner *previous, struct err *err)
+int account_locks_take(struct account_locks **ret, const struct root *r, const char *const *names, struct err *err)
 {
 	struct account_locks *l CLEANUP(account_locks_drop) = xcalloc(1, sizeof(*l));
-	uint64_t deadline = clock_boot_ms() + WAIT_MS;
+	uint64_t deadline = clock_boot_ms() + wait_ms;
 
 	l->pwd = -1;
 	l->own = xasprintf("%d", (int)getpid());
@@ -170,11 +185,9 @@ int account_locks_take(struct account_locks **ret, const struct root *r, const c
 		return err_errno(err, errno, "cannot open '/etc'");
 	if (pwd_lock(l, deadline, err))
 		return -1;
-	for (; *names; names++) {
-		drop_ticket(l, *names, previous);
-		if (file_lock(l, *names, previous, deadline, err))
+	for (; *names; names++)
+		if (file_lock(l, *names, deadline, err))
 			return -1;
-	}
 	*ret = STEAL(l);
 	return 0;
 }
