@@ -119,7 +119,8 @@ char *str_trim(char *s)
 	n = strlen(s);
 	while (n && strchr(SPACE, s[n - 1]))
 		n--;
-	s[n] = '\0';
+	if (s[n])	/* an empty buffer is a constant */
+		s[n] = '\0';
 	return s;
 }
 
