@@ -52,11 +52,11 @@ static int change(struct session *s, struct plan *plan, struct err *err)
 	struct action_ctx ctx = session_action_ctx(s);
 	unsigned int id = 0;
 
-	if (session_preflight(s, err) < 0)
-		return -1;
 	show_target(s, "Changes");
 	plan_describe(plan, &ctx, s->rep);
 	render_say(s->cli->out, PAINT_NONE, "%s", "");
+	if (session_preflight(s, err) < 0)
+		return -1;
 	if (remember_catalog(s, err) < 0 || transact(s, plan, &id, err) < 0)
 		return -1;
 	s->cli->result = (struct summary){ .changed = true, .transaction = id, .actions = plan->n };

@@ -12,17 +12,18 @@ static const struct option_spec fetch_options[] = {
 	{ .name = NULL },
 };
 
-static void show_package(struct cli *cli, const struct catalog_entry *e, const struct package *p)
+static void show_package(struct session *s, const struct catalog_entry *e, const struct package *p)
 {
+	char *path CLEANUP(freep) = root_outside(&s->root, p->cached);
 	struct json *j = json_obj();
 
 	json_set_str(j, "name", e->name);
 	json_set_str(j, "version", e->version);
 	json_set_str(j, "arch", e->arch);
 	json_set_str(j, "sha256", e->sha256);
-	json_set_str(j, "path", p->cached);
-	render_row(cli->out, "package", j, "%s %s (%s), verified: %s", e->name, e->version, e->arch,
-		   p->cached);
+	json_set_str(j, "path", path);
+	render_row(s->cli->out, "package", j, "%s %s (%s), verified: %s", e->name, e->version,
+		   e->arch, path);
 }
 
 static int run(struct cli *cli, struct err *err)
@@ -41,7 +42,7 @@ static int run(struct cli *cli, struct err *err)
 		return -1;
 	if (package_fetch(&package, &s.root, s.entry, &s.profile, s.package_file, s.rep, err) < 0)
 		return -1;
-	show_package(cli, s.entry, &package);
+	show_package(&s, s.entry, &package);
 	package_release(&package);
 	return EXIT_DONE;
 }

@@ -45,7 +45,8 @@ static int run(struct cli *cli, struct err *err)
 	struct session s CLEANUP(session_release) = SESSION_INIT;
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
 
-	if (session_open(&s, cli, SESSION_PROFILE | SESSION_BLIND | SESSION_HOST | SESSION_PACKAGE, err) < 0)
+	if (session_open(&s, cli, SESSION_PROFILE | SESSION_BLIND | SESSION_HOST | SESSION_PACKAGE,
+			 err) < 0)
 		return -1;
 	warn_unfinished(&s);
 	if (session_plan(&s, &plan, err) < 0)

@@ -18,7 +18,8 @@ static int run(struct cli *cli, struct err *err)
 }
 
 static const struct option_spec recover_options[] = {
-	{ .name = "boot", .help = "as the unit at boot: nothing runs yet and nothing is waited for" },
+	{ .name = "boot",
+	  .help = "as the unit at boot: nothing runs yet and nothing is waited for" },
 	{ .name = NULL },
 };
 

@@ -46,7 +46,8 @@ static int open_state_reading(struct session *s, int want, struct err *err)
 
 	if (state_open(&s->state, &s->root, STATE_READ, &why) == 0)
 		return 0;
-	if (!(want & SESSION_BLIND) || geteuid() == 0 || (why.errnum != EACCES && why.errnum != EPERM)) {
+	if (!(want & SESSION_BLIND) || geteuid() == 0 ||
+	    (why.errnum != EACCES && why.errnum != EPERM)) {
 		*err = why;
 		return -1;
 	}
