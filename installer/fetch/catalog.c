@@ -20,6 +20,8 @@
 #define EXPIRY_WARNING (14 * 86400)
 #define PACKAGE_MAX (2048LL * 1024 * 1024)
 #define KNOWN_DIR "/var/lib/sysboxup/known"
+#define KNOWN_EVIDENCE "catalog-verified"
+#define EVIDENCE_LIFE (24 * 60 * 60)	/* seconds */
 #define KNOWN_SERIAL "catalog-serial"
 
 /* --- reading --- */
@@ -199,8 +201,38 @@ static int fetch_one(const struct profile *p, const char *url, const char *name,
 	return fs_read_fd(fd, max, ret, err);
 }
 
-static int fetch_signed(const struct profile *p, struct buf *ret, struct report *rep,
-			struct err *err)
+/* One digest over everything that the verdict depends on, lengths included. */
+static void evidence_digest(const struct profile *p, const struct buf *text, const struct buf *sig,
+			    const struct buf *keys, char hex[65])
+{
+	char *pins CLEANUP(freep) = strv_join(&p->catalog.fingerprints, " ");
+	struct buf all CLEANUP(buf_release) = BUF_INIT;
+
+	buf_addf(&all, "%zu %zu %zu %s\n", text->len, sig->len, keys->len, pins);
+	buf_add(&all, text->data, text->len);
+	buf_add(&all, sig->data, sig->len);
+	buf_add(&all, keys->data, keys->len);
+	digest_hex(all.data, all.len, hex);
+}
+
+/* "DIGEST TIME": the evidence that was found good last, in a directory that only root can write. */
+static bool verified_lately(const struct root *root, const char *evidence)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct strv words CLEANUP(strv_release) = STRV_INIT;
+	struct err ignored = ERR_INIT;
+	int64_t then, now = clock_now();
+
+	if (root_read_optional(root, KNOWN_DIR "/" KNOWN_EVIDENCE, 256, &text, &ignored))
+		return false;
+	str_words(&words, text.data);
+	return words.n == 2 && str_eq(words.v[0], evidence) &&
+	       !str_to_i64(words.v[1], 0, INT64_MAX, &then) && then <= now &&
+	       now - then < EVIDENCE_LIFE;
+}
+
+static int fetch_signed(const struct root *root, const struct profile *p, struct buf *ret,
+			char evidence[65], struct report *rep, struct err *err)
 {
 	struct scratch dir CLEANUP(scratch_release) = SCRATCH_INIT;
 	struct buf sig CLEANUP(buf_release) = BUF_INIT, keys CLEANUP(buf_release) = BUF_INIT;
@@ -213,6 +245,9 @@ static int fetch_signed(const struct profile *p, struct buf *ret, struct report 
 	    fetch_one(p, sig_url, "signature", SIGNATURE_MAX, dir.fd, &sig, rep, err) < 0 ||
 	    fetch_one(p, p->catalog.url, "catalog", CATALOG_MAX, dir.fd, ret, rep, err) < 0)
 		return -1;
+	evidence_digest(p, ret, &sig, &keys, evidence);
+	if (verified_lately(root, evidence))
+		return 0;
 	return verify_detached(ret->data, ret->len, sig.data, sig.len, keys.data, keys.len,
 			       &p->catalog.fingerprints, "the catalog", err);
 }
@@ -272,10 +307,13 @@ static int load_external(struct catalog *ret, const struct root *root, const str
 	struct catalog c CLEANUP(catalog_release) = { 0 };
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 
-	if (fetch_signed(p, &text, rep, err) < 0 ||
+	char evidence[65];
+
+	if (fetch_signed(root, p, &text, evidence, rep, err) < 0 ||
 	    catalog_parse(&c, text.data, text.len, "the catalog", err) < 0 ||
 	    check_fresh(&c, root, "the catalog", rep, err) < 0)
 		return -1;
+	snprintf(c.evidence, sizeof(c.evidence), "%s", evidence);
 	*ret = c;
 	c = (struct catalog){ 0 };
 	return 0;
@@ -303,25 +341,34 @@ int catalog_load(struct catalog *ret, const struct root *root, const struct prof
 	return 0;
 }
 
-int catalog_remember(const struct catalog *c, const struct root *root, struct err *err)
+static int remember(const struct root *root, const char *name, const char *text, struct err *err)
 {
 	int dirfd CLEANUP(closep) = -1;
-	int64_t known;
-	char text[32];
 
-	if (c->embedded)
-		return 0;
-	if (known_serial(root, &known, err) < 0)
-		return -1;
-	if (c->serial <= known)
-		return 0;
 	if (fs_mkdir_path(root, KNOWN_DIR, 0755, err) < 0)
 		return -1;
 	dirfd = root_openat(root, KNOWN_DIR, O_RDONLY | O_DIRECTORY, 0);
 	if (dirfd < 0)
 		return err_errno(err, errno, "cannot open '" KNOWN_DIR "'");
+	return fs_put(dirfd, name, 0644, text, strlen(text), err);
+}
+
+int catalog_remember(const struct catalog *c, const struct root *root, struct err *err)
+{
+	int64_t known;
+	char text[128];
+
+	if (c->embedded)
+		return 0;
+	if (known_serial(root, &known, err) < 0)
+		return -1;
 	snprintf(text, sizeof(text), "%" PRId64 "\n", c->serial);
-	return fs_put(dirfd, KNOWN_SERIAL, 0644, text, strlen(text), err);
+	if (c->serial > known && remember(root, KNOWN_SERIAL, text, err) < 0)
+		return -1;
+	if (verified_lately(root, c->evidence))
+		return 0;
+	snprintf(text, sizeof(text), "%s %" PRId64 "\n", c->evidence, clock_now());
+	return remember(root, KNOWN_EVIDENCE, text, err);
 }
 
 /* --- choosing --- */

@@ -34,6 +34,7 @@ struct catalog_entry {
 struct catalog {
 	int64_t serial, created, expires;	/* expires 0 = never (embedded) */
 	bool embedded;
+	char evidence[65];	/* digest of text, signature, keyring and pins that were verified together; "" if embedded */
 	struct catalog_entry *v;
 	size_t n;
 };
@@ -42,7 +43,9 @@ int catalog_parse(struct catalog *ret, const char *text, size_t len, const char 
 		  struct err *err);
 void catalog_release(struct catalog *c);
 /* The embedded one, or the profile's: downloaded, signature verified, serial and expiry checked.
- * Serial is remembered by catalog_remember, in prepare. */
+ * Serial and evidence are remembered by
+ * catalog_remember, in prepare; the same evidence is not put to gpg again within a day (a second
+ * apply is to be cheap). */
 int catalog_load(struct catalog *ret, const struct root *root, const struct profile *p,
 		 struct report *rep, struct err *err);
 int catalog_remember(const struct catalog *c, const struct root *root, struct err *err);
