@@ -48,8 +48,8 @@ static struct httpd httpd_start(const char *cert)
 	char *program CLEANUP(freep) = httpd_program(), *log CLEANUP(freep) = in_dir("requests");
 	char *pem CLEANUP(freep) = xasprintf("%s/%s.pem", test_dir, cert ? cert : "");
 	char *key CLEANUP(freep) = xasprintf("%s/%s.key", test_dir, cert ? cert : "");
-	char *argv[] = { program, "--root", test_dir, "--log", log, cert ? "--cert" : NULL,
-			 pem,     "--key",  key,      NULL };
+	const char *const argv[] = { program, "--root", test_dir, "--log", log,
+				     cert ? "--cert" : NULL, pem, "--key", key, NULL };
 	posix_spawn_file_actions_t actions;
 	struct httpd h = { 0 };
 	int out[2];
@@ -58,7 +58,7 @@ static struct httpd httpd_start(const char *cert)
 		abort();
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-	if (posix_spawn(&h.pid, program, &actions, NULL, argv, environ))
+	if (posix_spawn(&h.pid, program, &actions, NULL, (char *const *)argv, environ))
 		abort();
 	posix_spawn_file_actions_destroy(&actions);
 	closep(&out[1]);

@@ -32,7 +32,8 @@ static void check_refused(const char *text, const char *msg)
 	"\", \"arch\": \"amd64\", \"sha256\": \"" HASH "\", " \
 	"\"provenance\": \"" provenance "\", " more "\"urls\": [\"https://a/b\"] }"
 
-TEST(embedded, "the embedded catalog holds the upstream releases for both architectures, two hosts and two names each")
+TEST(embedded, "the embedded catalog holds the upstream releases for both architectures, two "
+	"hosts and two names each")
 {
 	const struct embedded *e = embedded_find("templates/catalog.json");
 
@@ -58,11 +59,13 @@ TEST(latest, "latest is the newest release whose hash upstream published; others
 	CHECK_STR(catalog_find(&c, "sysbox-ce", "0.6.2", "arm64", &err)->arch, "arm64");
 	CHECK(!catalog_find(&c, "sysbox-ce", "latest", "arm64", &err));
 	CHECK_INT(err.kind, ERR_USAGE);
-	CHECK_STR(err.msg, "for sysbox-ce on arm64 upstream published no hash, others did: name a version: "
+	CHECK_STR(err.msg, "for sysbox-ce on arm64 upstream published no hash, others did: name "
+		"a version: "
 			   "0.7.1, 0.7.0, 0.6.7, 0.6.6, 0.6.5, 0.6.2");
 	CHECK(!catalog_find(&c, "sysbox-ce", "0.9.0", "arm64", &err));
 	CHECK_INT(err.kind, ERR_USAGE);
-	CHECK_STR(err.msg, "the catalog has no sysbox-ce 0.9.0 for arm64; known: 0.7.1, 0.7.0, 0.6.7, 0.6.6, 0.6.5, 0.6.2");
+	CHECK_STR(err.msg, "the catalog has no sysbox-ce 0.9.0 for arm64; known: 0.7.1, 0.7.0, "
+		"0.6.7, 0.6.6, 0.6.5, 0.6.2");
 	CHECK(!catalog_find(&c, "sysbox-ce", "latest", "riscv64", &err));
 	CHECK_STR(err.msg, "the catalog has no sysbox-ce latest for riscv64; known: none");
 }
@@ -149,9 +152,11 @@ TEST(signed_, "an external catalog is read if its signature is good")
 	write_catalog("unsigned", 9, now - 60, now + 90 * 86400);
 	write_catalog("stranger", 9, now - 60, now + 90 * 86400);
 	write_catalog("two", 9, now - 60, now + 90 * 86400);
-	lib_run("d=$1; keys_make $d good; keys_make $d stranger; keys_sign $d stranger $d/stranger $d/stranger.sig;"
+	lib_run("d=$1; keys_make $d good; keys_make $d stranger; keys_sign $d stranger "
+		"$d/stranger $d/stranger.sig;"
 		"for f in c5 c4 future expired forever; do keys_sign $d good $d/$f $d/$f.sig; done;"
-		"keys_sign $d good $d/two $d/a; keys_sign $d stranger $d/two $d/b; cat $d/b $d/a > $d/two.sig; keys_stop $d");
+		"keys_sign $d good $d/two $d/a; keys_sign $d stranger $d/two $d/b; cat $d/b $d/a "
+		"> $d/two.sig; keys_stop $d");
 	file_get("good.fpr", &fpr);
 	strv_add(&profile.catalog.fingerprints, str_trim(fpr.data));
 	profile.catalog.keyring = in_dir("good.gpg");

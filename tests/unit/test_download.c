@@ -217,7 +217,8 @@ TEST(flaky, "500 twice, then 200: the same mirror is asked three times")
 	struct download d = want();
 
 	check_fetched(&d);
-	check_log("GET /flaky-500-2/f range= if-range= 500\nGET /flaky-500-2/f range= if-range= 500\n"
+	check_log("GET /flaky-500-2/f range= if-range= 500\nGET /flaky-500-2/f range= if-range= "
+		"500\n"
 		  "GET /flaky-500-2/f range= if-range= 200");
 }
 
@@ -229,8 +230,10 @@ TEST(patience, "a mirror that stays broken is given up after four tries")
 	struct download d = want();
 
 	check_fetched(&d);
-	check_log("GET /flaky-503-9/f range= if-range= 503\nGET /flaky-503-9/f range= if-range= 503\n"
-		  "GET /flaky-503-9/f range= if-range= 503\nGET /flaky-503-9/f range= if-range= 503\n"
+	check_log("GET /flaky-503-9/f range= if-range= 503\nGET /flaky-503-9/f range= if-range= "
+		"503\n"
+		  "GET /flaky-503-9/f range= if-range= 503\nGET /flaky-503-9/f range= if-range= "
+		  "503\n"
 		  "GET /f range= if-range= 200");
 }
 
@@ -242,7 +245,8 @@ TEST(retry_after, "Retry-After is honoured: past the budget the next mirror is a
 	struct download d = want();
 
 	check_fetched(&d);
-	check_log("GET /busy-429-3600/f range= if-range= 429\nGET /busy-429-0/f range= if-range= 429\n"
+	check_log("GET /busy-429-3600/f range= if-range= 429\nGET /busy-429-0/f range= if-range= "
+		"429\n"
 		  "GET /busy-429-0/f range= if-range= 200");
 }
 
@@ -253,7 +257,8 @@ TEST(cut, "a cut in the middle is resumed with If-Range")
 	struct download d = want();
 
 	check_fetched(&d);
-	check_log("GET /cut-at-100000/f range= if-range= 200\nGET /cut-at-100000/f range=bytes=100000- if-range=E 206");
+	check_log("GET /cut-at-100000/f range= if-range= 200\nGET /cut-at-100000/f "
+		"range=bytes=100000- if-range=E 206");
 }
 
 TEST(stall, "a stall ends the try, and the rest is resumed")
@@ -263,7 +268,8 @@ TEST(stall, "a stall ends the try, and the rest is resumed")
 	struct download d = want();
 
 	check_fetched(&d);
-	check_log("GET /stall-at-100000/f range= if-range= 200\nGET /stall-at-100000/f range=bytes=100000- if-range=E 206");
+	check_log("GET /stall-at-100000/f range= if-range= 200\nGET /stall-at-100000/f "
+		"range=bytes=100000- if-range=E 206");
 }
 
 TEST(other_mirror, "what one mirror began another one ends")
@@ -286,7 +292,8 @@ TEST(no_range, "a server that ignores the range is read from the beginning")
 	struct download d = want();
 
 	check_fetched(&d);
-	check_log("GET /no-range-100000/f range= if-range= 200\nGET /no-range-100000/f range=bytes=100000- if-range=E 200");
+	check_log("GET /no-range-100000/f range= if-range= 200\nGET /no-range-100000/f "
+		"range=bytes=100000- if-range=E 200");
 }
 
 TEST(bad_range, "416 drops the part, once")
@@ -296,7 +303,8 @@ TEST(bad_range, "416 drops the part, once")
 	struct download d = want();
 
 	check_fetched(&d);
-	check_log("GET /bad-416-100000/f range= if-range= 200\nGET /bad-416-100000/f range=bytes=100000- if-range=E 416\n"
+	check_log("GET /bad-416-100000/f range= if-range= 200\nGET /bad-416-100000/f "
+		"range=bytes=100000- if-range=E 416\n"
 		  "GET /bad-416-100000/f range= if-range= 200");
 }
 
@@ -307,7 +315,8 @@ TEST(new_etag, "another version of the file is read from the beginning")
 	struct download d = want();
 
 	check_fetched(&d);
-	check_log("GET /new-etag-100000/f range= if-range= 200\nGET /new-etag-100000/f range=bytes=100000- if-range=E 200");
+	check_log("GET /new-etag-100000/f range= if-range= 200\nGET /new-etag-100000/f "
+		"range=bytes=100000- if-range=E 200");
 }
 
 TEST(shifted, "a range that was not asked for is not appended")
@@ -317,7 +326,8 @@ TEST(shifted, "a range that was not asked for is not appended")
 	struct download d = want();
 
 	check_fetched(&d);
-	check_log("GET /shifted-100000/f range= if-range= 200\nGET /shifted-100000/f range=bytes=100000- if-range=E 206\n"
+	check_log("GET /shifted-100000/f range= if-range= 200\nGET /shifted-100000/f "
+		"range=bytes=100000- if-range=E 206\n"
 		  "GET /shifted-100000/f range= if-range= 200");
 }
 
@@ -354,7 +364,8 @@ TEST(left_whole, "a whole part is taken up without asking anybody")
 	CHECK(!file_exists("requests"));
 }
 
-TEST(left_wrong, "a damaged part is found out by the hash, and the file fetched once more from the beginning")
+TEST(left_wrong, "a damaged part is found out by the hash, and the file fetched once more from "
+	"the beginning")
 {
 	reset();
 	add("/f");
@@ -394,7 +405,8 @@ TEST(kept, "what a failed run got is kept for the next one, with its ETag")
 	CHECK(faccessat(cache, meta, F_OK, 0) == 0);
 	err = (struct err)ERR_INIT;
 	check_fetched(&d);
-	check_log("GET /cut-at-100002/f range= if-range= 200\nGET /cut-at-100002/f range=bytes=100002- if-range=E 206");
+	check_log("GET /cut-at-100002/f range= if-range= 200\nGET /cut-at-100002/f "
+		"range=bytes=100002- if-range=E 206");
 }
 
 TEST(wrong_hash, "wrong bytes are refused, not kept, and the next mirror asked")
@@ -422,7 +434,8 @@ TEST(liar, "a server that goes on with another file is found out, and read from 
 	struct download d = want();
 
 	check_fetched(&d);
-	check_log("GET /liar-100000/f range= if-range= 200\nGET /liar-100000/f range=bytes=100000- if-range=E 206\n"
+	check_log("GET /liar-100000/f range= if-range= 200\nGET /liar-100000/f "
+		"range=bytes=100000- if-range=E 206\n"
 		  "GET /liar-100000/f range= if-range= 200\nGET /f range= if-range= 200");
 }
 
@@ -467,7 +480,8 @@ TEST(redirects, "redirects are followed to https, never to plain http, a local f
 	check_failed(&d, "redirects more than 5 times");
 }
 
-TEST(plain_http, "plain http is refused unless the profile lists the mirror, also as a redirect's target")
+TEST(plain_http, "plain http is refused unless the profile lists the mirror, also as a "
+	"redirect's target")
 {
 	reset();
 	strv_addf(&urls, "http://localhost:%d/f", plain.port);
@@ -485,7 +499,8 @@ TEST(plain_http, "plain http is refused unless the profile lists the mirror, als
 	check_failed(&d, "redirected: 'http://localhost:");
 }
 
-TEST(names, "a certificate of another name or of an unknown authority is refused, without a second try")
+TEST(names, "a certificate of another name or of an unknown authority is refused, without a "
+	"second try")
 {
 	reset();
 	strv_addf(&urls, "https://localhost:%d/f", other.port);
@@ -508,8 +523,10 @@ TEST(all_bad, "when no mirror helps, one line names each with its reason")
 	add("/flaky-500-9/f");
 	struct download d = want();
 	char *want_msg CLEANUP(freep) = xasprintf(
-		"cannot download thing 1.0: https://localhost:%d/404/f: not found (status 404); https://localhost:%d/403/f: "
-		"forbids it (status 403); https://localhost:%d/flaky-500-9/f: internal server error (status 500)",
+		"cannot download thing 1.0: https://localhost:%d/404/f: not found (status 404); "
+		"https://localhost:%d/403/f: "
+		"forbids it (status 403); https://localhost:%d/flaky-500-9/f: internal server "
+		"error (status 500)",
 		good.port, good.port, good.port);
 
 	check_failed(&d, "cannot download");

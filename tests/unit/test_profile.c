@@ -36,10 +36,14 @@ TEST(whole, "every key of the profile is read, with comments and copied fingerpr
 {
 	CHECK_INT(
 		parse("// mine\n{ \"version\": 1,\n"
-		      "\"sysbox\": { \"version\": \"0.7.1\", \"method\": \"files\", \"default_runtime\": true },\n"
-		      "\"docker\": { \"install\": \"no\", \"settings\": { \"live-restore\": true, \"x\": null }, \"allow_restart\": true },\n"
-		      "\"catalog\": { \"url\": \"http://10.0.0.5/c.json\", \"keyring\": \"/k.gpg\", /* copied */ \"fingerprints\":"
-		      " [\"9dc8 5822 9fc7 dd38 854a e2d8 8d81 803c 0ebf cd88\"], \"proxy\": \"http://proxy:3128\","
+		      "\"sysbox\": { \"version\": \"0.7.1\", \"method\": \"files\", "
+		      "\"default_runtime\": true },\n"
+		      "\"docker\": { \"install\": \"no\", \"settings\": { \"live-restore\": "
+		      "true, \"x\": null }, \"allow_restart\": true },\n"
+		      "\"catalog\": { \"url\": \"http://10.0.0.5/c.json\", \"keyring\": "
+		      "\"/k.gpg\", /* copied */ \"fingerprints\":"
+		      " [\"9dc8 5822 9fc7 dd38 854a e2d8 8d81 803c 0ebf cd88\"], \"proxy\": "
+		      "\"http://proxy:3128\","
 		      " \"ca_file\": \"/ca.pem\", \"plain_mirrors\": [\"http://10.0.0.5/\"] },\n"
 		      "\"history\": { \"keep\": 7, \"max_size\": \"64M\" } }"),
 		0);
@@ -61,12 +65,14 @@ TEST(whole, "every key of the profile is read, with comments and copied fingerpr
 
 TEST(unknown, "an unknown key is refused with its path, its line and the nearest known one")
 {
-	check_refused("{\n \"sysbox\": {\n  \"verson\": \"0.7.0\" } }",
-		      "'p.json', line 3: 'sysbox.verson' is not a known key; did you mean 'sysbox.version'?");
+	check_refused("{\n \"sysbox\": {\n  \"versionx\": \"0.7.0\" } }",
+		      "'p.json', line 3: 'sysbox.versionx' is not a known key; did you mean "
+		      "'sysbox.version'?");
 	check_refused("{ \"sysbx\": {} }",
 		      "'p.json', line 1: 'sysbx' is not a known key; did you mean 'sysbox'?");
 	check_refused("{\n\"settings\": {} }",
-		      "'p.json', line 2: 'settings' is not a known key; did you mean 'docker.settings'?");
+		      "'p.json', line 2: 'settings' is not a known key; did you mean "
+		      "'docker.settings'?");
 	check_refused("{ \"quite-something-else\": 1 }",
 		      "'p.json', line 1: 'quite-something-else' is not a known key");
 	check_refused("{ \"\\u001b[2J\": 1 }", "'p.json', line 1: '\\x1b[2J' is not a known key");
@@ -75,13 +81,15 @@ TEST(unknown, "an unknown key is refused with its path, its line and the nearest
 TEST(types, "a wrong type is refused and both types are named")
 {
 	check_refused("{ \"sysbox\": { \"default_runtime\": \"yes\" } }",
-		      "'p.json', line 1: 'sysbox.default_runtime' must be true or false, not a string");
+		      "'p.json', line 1: 'sysbox.default_runtime' must be true or false, not a "
+		      "string");
 	check_refused("{ \"docker\": {\n\"settings\": [] } }",
 		      "'p.json', line 2: 'docker.settings' must be an object, not an array");
 	check_refused("{ \"sysbox\": null }",
 		      "'p.json', line 1: 'sysbox' must be an object, not null");
 	check_refused("{ \"catalog\": { \"fingerprints\": [ 1 ] } }",
-		      "'p.json', line 1: 'catalog.fingerprints' must hold strings only, not a number");
+		      "'p.json', line 1: 'catalog.fingerprints' must hold strings only, not a "
+		      "number");
 	check_refused("[]", "'p.json' must be an object, not an array");
 }
 
@@ -89,18 +97,24 @@ TEST(ranges, "a value out of range is refused")
 {
 	check_refused("{ \"version\": 2 }", "'p.json', line 1: 'version' must be 1, not 2");
 	check_refused("{ \"history\": { \"keep\": 0 } }",
-		      "'p.json', line 1: 'history.keep' must be a whole number from 1 to 10000, not 0");
+		      "'p.json', line 1: 'history.keep' must be a whole number from 1 to 10000, "
+		      "not 0");
 	check_refused("{ \"history\": { \"keep\": 1e300 } }",
-		      "'p.json', line 1: 'history.keep' must be a whole number from 1 to 10000, not 1.0000000000000001e+300");
+		      "'p.json', line 1: 'history.keep' must be a whole number from 1 to 10000, "
+		      "not 1.0000000000000001e+300");
 	check_refused("{ \"history\": { \"keep\": 1.5 } }",
-		      "'p.json', line 1: 'history.keep' must be a whole number from 1 to 10000, not 1.5");
+		      "'p.json', line 1: 'history.keep' must be a whole number from 1 to 10000, "
+		      "not 1.5");
 	check_refused("{ \"history\": { \"max_size\": \"12\" } }",
-		      "'p.json', line 1: 'history.max_size' must be a size of at least 1M, such as \"1G\", not \"12\"");
+		      "'p.json', line 1: 'history.max_size' must be a size of at least 1M, such "
+		      "as \"1G\", not \"12\"");
 	check_refused(
 		"{ \"sysbox\": { \"version\": \"../0\" } }",
-		"'p.json', line 1: 'sysbox.version' must be \"latest\", \"absent\" or a version such as \"0.7.0\", not \"../0\"");
+		"'p.json', line 1: 'sysbox.version' must be \"latest\", \"absent\" or a version "
+		"such as \"0.7.0\", not \"../0\"");
 	check_refused("{ \"sysbox\": { \"method\": \"rpm\" } }",
-		      "'p.json', line 1: 'sysbox.method' must be \"auto\", \"deb\" or \"files\", not \"rpm\"");
+		      "'p.json', line 1: 'sysbox.method' must be \"auto\", \"deb\" or \"files\", "
+		      "not \"rpm\"");
 }
 
 TEST(later, "what later versions do is known, and refused plainly")
@@ -113,27 +127,36 @@ TEST(later, "what later versions do is known, and refused plainly")
 		      "'p.json', line 1: 'firewall' is not supported by this version of sysboxup");
 	check_refused(
 		"{ \"docker\": { \"install\": \"distribution\" } }",
-		"'p.json', line 1: 'docker.install' \"distribution\" is not supported by this version of sysboxup");
+		"'p.json', line 1: 'docker.install' \"distribution\" is not supported by this "
+		"version of sysboxup");
 }
 
 TEST(trust, "a catalog that could not be verified is refused in the profile")
 {
 	check_refused("{ \"catalog\": { \"url\": \"https://a/c.json\" } }",
-		      "'p.json', line 1: 'catalog.url' needs 'catalog.keyring' too: without it nothing can be verified");
+		      "'p.json', line 1: 'catalog.url' needs 'catalog.keyring' too: without it "
+		      "nothing can be verified");
 	check_refused(
-		"{ \"catalog\": { \"url\": \"https://a/c.json\", \"keyring\": \"/k\", \"fingerprints\": [] } }",
-		"'p.json', line 1: 'catalog.url' needs 'catalog.fingerprints' too: without it nothing can be verified");
+		"{ \"catalog\": { \"url\": \"https://a/c.json\", \"keyring\": \"/k\", "
+		"\"fingerprints\": [] } }",
+		"'p.json', line 1: 'catalog.url' needs 'catalog.fingerprints' too: without it "
+		"nothing can be verified");
 	check_refused("{ \"catalog\": { \"fingerprints\": [\"0EBFCD88\"] } }",
-		      "'p.json', line 1: 'catalog.fingerprints' must hold fingerprints of 40 hex digits, not \"0EBFCD88\"");
+		      "'p.json', line 1: 'catalog.fingerprints' must hold fingerprints of 40 hex "
+		      "digits, not \"0EBFCD88\"");
 	check_refused(
 		"{ \"catalog\": { \"url\": \"http://a/c\", \"keyring\": \"/k\", \"fingerprints\":"
-		" [\"9DC858229FC7DD38854AE2D88D81803C0EBFCD88\"], \"plain_mirrors\": [\"http://b/\"] } }",
-		"'p.json', line 1: 'catalog.url' is plain http and not below one of 'catalog.plain_mirrors'");
+		" [\"9DC858229FC7DD38854AE2D88D81803C0EBFCD88\"], \"plain_mirrors\": "
+		"[\"http://b/\"] } }",
+		"'p.json', line 1: 'catalog.url' is plain http and not below one of "
+		"'catalog.plain_mirrors'");
 	check_refused(
 		"{ \"catalog\": { \"plain_mirrors\": [\"http://10.0.0.5\"] } }",
-		"'p.json', line 1: 'catalog.plain_mirrors' must hold prefixes such as \"http://10.0.0.5/\", not \"http://10.0.0.5\"");
+		"'p.json', line 1: 'catalog.plain_mirrors' must hold prefixes such as "
+		"\"http://10.0.0.5/\", not \"http://10.0.0.5\"");
 	check_refused("{ \"catalog\": { \"keyring\": \"k.gpg\" } }",
-		      "'p.json', line 1: 'catalog.keyring' must be an absolute path, not \"k.gpg\"");
+		      "'p.json', line 1: 'catalog.keyring' must be an absolute path, not "
+		      "\"k.gpg\"");
 }
 
 TEST(not_json, "what is not JSON is refused with line and column")
@@ -147,7 +170,8 @@ TEST(not_json, "what is not JSON is refused with line and column")
 	CHECK_INT(err.kind, ERR_USAGE);
 }
 
-TEST(load, "a profile of 2 MiB or one that is not there is a usage error; without any the default counts")
+TEST(load, "a profile of 2 MiB or one that is not there is a usage error; without any the "
+	"default counts")
 {
 	struct root root = ROOT_INIT;
 	char *big = xmalloc(2 << 20);
@@ -171,7 +195,8 @@ TEST(load, "a profile of 2 MiB or one that is not there is a usage error; withou
 	CHECK_STR(p.source, "embedded default");
 	CHECK(p.sysbox.present);
 	profile_release(&p);
-	lib_run("mkdir -p $1/etc/sysboxup; echo '{ \"sysbox\": { \"version\": \"absent\" } }' > $1/etc/sysboxup/profile.json");
+	lib_run("mkdir -p $1/etc/sysboxup; echo '{ \"sysbox\": { \"version\": \"absent\" } }' > "
+		"$1/etc/sysboxup/profile.json");
 	CHECK_INT(profile_load(&p, &root, NULL, &err), 0);
 	CHECK_STR(p.sysbox.version, "absent");
 	CHECK_STR(p.source, "/etc/sysboxup/profile.json");
@@ -183,7 +208,8 @@ TEST(load, "a profile of 2 MiB or one that is not there is a usage error; withou
 
 TEST(locate, "lines are found past comments, strings with braces and nested keys of the same name")
 {
-	const char *text = "\xef\xbb\xbf/* { \"a\": */ {\n \"x\": \"}{\\\"a\", \"b\": { \"a\": [1,\n{}] }, // \"a\":\n \"a\": {\n\n\"k\": 1 } }";
+	const char *text = "\xef\xbb\xbf/* { \"a\": */ {\n \"x\": \"}{\\\"a\", \"b\": { \"a\": "
+		"[1,\n{}] }, // \"a\":\n \"a\": {\n\n\"k\": 1 } }";
 	size_t len = strlen(text);
 
 	CHECK_INT(locate_line(text, len, "a", NULL), 4);

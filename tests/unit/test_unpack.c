@@ -275,8 +275,10 @@ TEST(bomb, "what unpacks to more than is allowed, or to too many members, is ref
 	tar_end(&data);
 	deb_make(&b, CONTROL("x", "1", "amd64"), &data);
 	check_refused(&b, "more than 10000 members");
-	lib_run("cd $1; mkdir -p b/DEBIAN; printf 'Package: x\\nVersion: 1\\nArchitecture: amd64\\nMaintainer: x\\nDescription: x\\n'"
-		" > b/DEBIAN/control; truncate -s 300M b/zeros; dpkg-deb --root-owner-group -Zxz -z1 -b b bomb.deb >/dev/null; rm -r b");
+	lib_run("cd $1; mkdir -p b/DEBIAN; printf 'Package: x\\nVersion: 1\\nArchitecture: "
+		"amd64\\nMaintainer: x\\nDescription: x\\n'"
+		" > b/DEBIAN/control; truncate -s 300M b/zeros; dpkg-deb --root-owner-group -Zxz "
+		"-z1 -b b bomb.deb >/dev/null; rm -r b");
 	CHECK_INT(read_file("bomb.deb"), -1);
 	CHECK_INT(err.kind, ERR_REFUSED);
 	CHECK_STR(err.msg, "package x is refused: it unpacks to more than is allowed");
@@ -288,9 +290,12 @@ TEST(compressed, "packages by dpkg-deb are read with each compression it has")
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		char *script CLEANUP(freep) = xasprintf(
-			"cd $1; mkdir -p b/DEBIAN b/usr/bin; echo hello > b/usr/bin/x; printf 'Package: x\\nVersion: 1\\n"
-			"Architecture: amd64\\nMaintainer: x\\nDescription: x\\n' > b/DEBIAN/control;"
-			"dpkg-deb --root-owner-group -Z%s -b b c.deb >/dev/null; rm -r b", kinds[i]);
+			"cd $1; mkdir -p b/DEBIAN b/usr/bin; echo hello > b/usr/bin/x; printf "
+			"'Package: x\\nVersion: 1\\n"
+			"Architecture: amd64\\nMaintainer: x\\nDescription: x\\n' > "
+			"b/DEBIAN/control;"
+			"dpkg-deb --root-owner-group -Z%s -b b c.deb >/dev/null; rm -r "
+			"b", kinds[i]);
 
 		lib_run(script);
 		CHECK_INT(read_file("c.deb"), 0);

@@ -13,17 +13,21 @@ TEST(keys, "keys and signatures for these tests can be made")
 {
 	dir_make();
 	file_put("t", text, strlen(text));
-	lib_run("d=$1; keys_make $d good; keys_make $d second; keys_make $d stranger; keys_make $d rsa rsa2048;"
+	lib_run("d=$1; keys_make $d good; keys_make $d second; keys_make $d stranger; keys_make "
+		"$d rsa rsa2048;"
 		"keys_make $d weak rsa1024; keys_make $d revoked;"
 		"KEY_EXPIRES=1d keys_make $d expired ed25519 --faked-system-time 20200101T000000;"
-		"for k in good second stranger rsa weak revoked; do keys_sign $d $k $d/t $d/$k.sig; done;"
+		"for k in good second stranger rsa weak revoked; do keys_sign $d $k $d/t "
+		"$d/$k.sig; done;"
 		"keys_sign $d expired $d/t $d/expired.sig --faked-system-time 20200101T010000;"
 		"keys_revoke $d revoked;"
 		"keys_sign $d rsa $d/t $d/sha1.sig --digest-algo SHA1;"
 		"keys_sign $d good $d/t $d/future.sig --faked-system-time 20500101T000000;"
 		"keys_sign $d good $d/t $d/armoured.sig --armor;"
-		"keys_sign $d good $d/t $d/short.sig --default-sig-expire 1d --faked-system-time $(date -u -d '+2 min' +%Y%m%dT%H%M%S);"
-		"echo other > $d/o; keys_sign $d good $d/o $d/forged.sig; keys_sign $d stranger $d/o $d/noise.sig;"
+		"keys_sign $d good $d/t $d/short.sig --default-sig-expire 1d --faked-system-time "
+		"$(date -u -d '+2 min' +%Y%m%dT%H%M%S);"
+		"echo other > $d/o; keys_sign $d good $d/o $d/forged.sig; keys_sign $d stranger "
+		"$d/o $d/noise.sig;"
 		"cat $d/*.gpg > $d/all; keys_gpg $d --armor --export > $d/all.asc; keys_stop $d");
 }
 
@@ -62,7 +66,8 @@ static void check_refused(const char *sigs, const char *ring, const char *pinned
 		printf("# got <%s>\n", err.msg);
 }
 
-TEST(good, "a signature by a pinned key is accepted, binary or armoured, with a binary or armoured keyring")
+TEST(good, "a signature by a pinned key is accepted, binary or armoured, with a binary or "
+	"armoured keyring")
 {
 	CHECK_INT(check("good.sig", "good.gpg", "good"), 0);
 	CHECK_INT(check("armoured.sig", "all.asc", "good"), 0);
