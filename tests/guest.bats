@@ -121,6 +121,17 @@ dockerd_of() {
 	guest_destroy harness-b
 }
 
+@test "on a machine with cgroup v2 alone a guest boots and runs containers too" {
+	run -0 unshare -m --propagation private bash -c '
+		umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup || exit
+		. "$1"
+		guest_boot harness-b && guest_run harness-b docker info --format "{{.CgroupVersion}}" 2>/dev/null &&
+			guest_run harness-b docker import /root/bb.tar bb:1 >/dev/null &&
+			guest_run harness-b docker run --rm bb:1 echo hello && guest_destroy harness-b' \
+		x "$BATS_TEST_DIRNAME/guest/guest.bash"
+	[ "$output" = 2$'\n'hello ]
+}
+
 @test "plain dpkg -i of the stand-in with 10 containers restarts Docker under them" {
 	install_dependencies harness
 	guest_run harness sh -c 'for i in 0 1 2 3 4 5 6 7 8 9; do docker run -d --name c$i bb:1 sleep 1000; done'

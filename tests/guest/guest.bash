@@ -4,8 +4,8 @@
 # Throw-away Debian hosts with systemd and a real Docker, for tests. Source this file; needs root and the
 # packages of `scripts/deps guest`. NAME is yours to choose ([a-z0-9-], unique among what runs at a time).
 #
-#   guest_boot NAME [SUITE]        a fresh host (bookworm or trixie, default: this machine's suite), returns
-#                                  when its boot has finished, so Docker answers. About 1.3 s.
+#   guest_boot NAME [SUITE]        a fresh host (bookworm or trixie; default $GUEST_SUITE, else this machine's),
+#                                  returns when its boot has finished, so Docker answers. About 1.5 s.
 #   guest_run NAME CMD...          run CMD in it as root, clean environment, stdin and exit status pass through
 #   guest_put NAME FILE DEST       copy a file into it (mode kept), directories on the way are made
 #   guest_put_tree NAME DIR DEST   what is in DIR (say, a `make install DESTDIR=DIR`) into its DEST, owned by root
@@ -72,7 +72,7 @@ guest__restore_sysctls() {
 # The disk of a fresh guest. The owner is the process that guest_sweep asks whether the test run still lives;
 # a guest that a person made by hand has none.
 guest__disk() {
-	local name=$1 suite=${2:-} dir image
+	local name=$1 suite=${2:-${GUEST_SUITE:-}} dir image
 	dir=$(guest_dir "$name")
 	# shellcheck disable=SC2086 # no suite: no argument
 	image=$("$GUEST_HERE/rootfs" $suite) || return
