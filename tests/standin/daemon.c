@@ -36,7 +36,8 @@ static void fail(const char *what, const char *subject)
 static bool in_path(const char *program)
 {
 	char path[512];
-	const char *dirs[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin" };
+	const char *dirs[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+			       "/usr/bin",        "/sbin",          "/bin" };
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dirs[i], program);
@@ -65,10 +66,7 @@ static int wipe_one(const char *path, const struct stat *st, int type, struct FT
 	return ftw->level ? remove(path) : 0;
 }
 
-static void wipe_data(void)
-{
-	nftw(STANDIN_DATA, wipe_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
+static void wipe_data(void) { nftw(STANDIN_DATA, wipe_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); }
 
 static void write_map(pid_t pid, const char *file)
 {
@@ -117,8 +115,11 @@ static void need_idmap(void)
 	pid_t child;
 	int userns = userns_open(&child);
 	int tree = (int)syscall(SYS_open_tree, AT_FDCWD, STANDIN_DATA, OPEN_TREE_CLONE | O_CLOEXEC);
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (unsigned int)userns };
-	long rc = tree < 0 ? -1 : syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr));
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP,
+				   .userns_fd = (unsigned int)userns };
+	long rc = tree < 0 ?
+			  -1 :
+			  syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr));
 	int saved = errno;
 
 	kill(child, SIGKILL);
@@ -128,7 +129,8 @@ static void need_idmap(void)
 		close(tree);
 	errno = saved;
 	if (rc)
-		fail("failed to create sysbox-mgr: ID-mapping check failed: create mapped mount", STANDIN_DATA);
+		fail("failed to create sysbox-mgr: ID-mapping check failed: create mapped mount",
+		     STANDIN_DATA);
 }
 
 static void notify(const char *state)
@@ -144,7 +146,8 @@ static void notify(const char *state)
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
 	if (fd >= 0 && sendto(fd, state, strlen(state), 0, (struct sockaddr *)&addr, len) < 0)
-		fprintf(stderr, "%s (stand-in): systemd does not hear: %s\n", name, strerror(errno));
+		fprintf(stderr, "%s (stand-in): systemd does not hear: %s\n", name,
+			strerror(errno));
 	if (fd >= 0)
 		close(fd);
 }
@@ -156,7 +159,8 @@ static int listen_on(const char *path)
 
 	strncpy(addr.sun_path, path, sizeof(addr.sun_path) - 1);
 	unlink(path);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || chmod(path, 0600) || listen(fd, 64))
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || chmod(path, 0600) ||
+	    listen(fd, 64))
 		fail("cannot listen on", path);
 	return fd;
 }

@@ -30,8 +30,9 @@ static void die(const char *message, const char *subject)
 	FILE *log = log_path ? fopen(log_path, "ae") : NULL;
 
 	if (log) {
-		fprintf(log, "{\"level\":\"error\",\"msg\":\"%s %s\",\"time\":\"1970-01-01T00:00:00Z\"}\n", message,
-			subject);
+		fprintf(log,
+			"{\"level\":\"error\",\"msg\":\"%s %s\",\"time\":\"1970-01-01T00:00:00Z\"}\n",
+			message, subject);
 		fclose(log);
 	}
 	fprintf(stderr, "%s %s\n", message, subject);
@@ -65,8 +66,10 @@ static void need_daemon(const char *path)
 
 	strncpy(addr.sun_path, path, sizeof(addr.sun_path) - 1);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		die(errno == ENOENT ? "failed to register with sysbox-mgr: connect: no such file or directory:" :
-				      "failed to register with sysbox-mgr: connect: connection refused:", path);
+		die(errno == ENOENT ?
+			    "failed to register with sysbox-mgr: connect: no such file or directory:" :
+			    "failed to register with sysbox-mgr: connect: connection refused:",
+		    path);
 	if (read(fd, answer, sizeof(answer)) <= 0)
 		die("failed to register with sysbox-mgr: no answer:", path);
 	close(fd);
@@ -82,7 +85,8 @@ static unsigned long range_start(const char *path)
 		if (sscanf(line, "sysbox:%lu:%lu", &start, &count) != 2 || count != 65536)
 			continue;
 		if (found)
-			die("sysbox-runc requires user namespace uid mapping array have one element:", path);
+			die("sysbox-runc requires user namespace uid mapping array have one element:",
+			    path);
 		found = start;
 	}
 	free(text);
@@ -144,7 +148,9 @@ static void config_write(const char *path, const char *head, char *rest, unsigne
 	*key = '\0';
 	fprintf(file, "%s\"" STANDIN_MOUNT "\"%s", head, rest);
 	for (int i = 0; i < 2; i++)
-		fprintf(file, "\"%cidMappings\":[{\"containerID\":0,\"hostID\":%lu,\"size\":65536}],", "ug"[i], start);
+		fprintf(file,
+			"\"%cidMappings\":[{\"containerID\":0,\"hostID\":%lu,\"size\":65536}],",
+			"ug"[i], start);
 	fprintf(file, "\"namespaces\":[{\"type\":\"user\"},%s", namespaces + 1);
 	if (fclose(file))
 		die("stand-in: cannot write", path);

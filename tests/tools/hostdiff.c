@@ -70,14 +70,30 @@ static const struct rule {
 
 /* Stanzas that say the same as no stanza. */
 static const char *const meaningless[] = {
-	"\nStatus: unknown ok not-installed", "\nStatus: purge ok not-installed", "\nStatus: deinstall ok not-installed",
+	"\nStatus: unknown ok not-installed",
+	"\nStatus: purge ok not-installed",
+	"\nStatus: deinstall ok not-installed",
 	"\nAuto-Installed: 0",
 };
 
-enum field { F_PATH, F_TYPE, F_MODE, F_OWNER, F_DEVICE, F_SIZE, F_MTIME, F_LINK, F_SHA256, F_MEANING, F_XATTRS, F_MAX };
+enum field {
+	F_PATH,
+	F_TYPE,
+	F_MODE,
+	F_OWNER,
+	F_DEVICE,
+	F_SIZE,
+	F_MTIME,
+	F_LINK,
+	F_SHA256,
+	F_MEANING,
+	F_XATTRS,
+	F_MAX
+};
 
 static const char *const field_names[F_MAX] = {
-	"path", "type", "mode", "owner", "device", "size", "mtime", "link", "content", "meaning", "xattrs",
+	"path",  "type", "mode",    "owner",   "device", "size",
+	"mtime", "link", "content", "meaning", "xattrs",
 };
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -88,10 +104,7 @@ static void die(const char *what, const char *subject)
 	exit(2);
 }
 
-static void *must(void *memory)
-{
-	return memory ? memory : (abort(), NULL);
-}
+static void *must(void *memory) { return memory ? memory : (abort(), NULL); }
 
 static bool below(const char *path, const char *dir)
 {
@@ -247,7 +260,8 @@ static void put_xattrs(const char *path)
 
 	if (len < 0 && errno != ENOTSUP)
 		die("cannot list attributes of", path);
-	for (ssize_t at = 0; at < len && count < COUNT(sorted); at += (ssize_t)strlen(names + at) + 1)
+	for (ssize_t at = 0; at < len && count < COUNT(sorted);
+	     at += (ssize_t)strlen(names + at) + 1)
 		sorted[count++] = names + at;
 	qsort(sorted, count, sizeof(*sorted), compare_strings);
 	if (!count)
@@ -268,8 +282,13 @@ static void put_link(const char *path)
 
 static char type_of(mode_t mode)
 {
-	return S_ISREG(mode) ? 'f' : S_ISDIR(mode) ? 'd' : S_ISLNK(mode) ? 'l' : S_ISCHR(mode) ? 'c' :
-	       S_ISBLK(mode) ? 'b' : S_ISFIFO(mode) ? 'p' : 's';
+	return S_ISREG(mode)  ? 'f' :
+	       S_ISDIR(mode)  ? 'd' :
+	       S_ISLNK(mode)  ? 'l' :
+	       S_ISCHR(mode)  ? 'c' :
+	       S_ISBLK(mode)  ? 'b' :
+	       S_ISFIFO(mode) ? 'p' :
+				's';
 }
 
 /* Size and time of a directory tell what its entries tell, or what its past was. */
@@ -278,9 +297,10 @@ static void put_node(const char *path, const char *inside, const struct stat *st
 	bool dir = S_ISDIR(st->st_mode), device = S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
 
 	put_escaped(inside, strlen(inside));
-	printf("\t%c\t%04o\t%u:%u\t%u:%u\t%lld\t%lld.%09ld\t", type_of(st->st_mode), st->st_mode & 07777u, st->st_uid,
-	       st->st_gid, device ? major(st->st_rdev) : 0, device ? minor(st->st_rdev) : 0,
-	       dir ? 0LL : (long long)st->st_size, dir ? 0LL : (long long)st->st_mtim.tv_sec, dir ? 0L : st->st_mtim.tv_nsec);
+	printf("\t%c\t%04o\t%u:%u\t%u:%u\t%lld\t%lld.%09ld\t", type_of(st->st_mode),
+	       st->st_mode & 07777u, st->st_uid, st->st_gid, device ? major(st->st_rdev) : 0,
+	       device ? minor(st->st_rdev) : 0, dir ? 0LL : (long long)st->st_size,
+	       dir ? 0LL : (long long)st->st_mtim.tv_sec, dir ? 0L : st->st_mtim.tv_nsec);
 	if (S_ISLNK(st->st_mode))
 		put_link(path);
 	else
@@ -297,7 +317,9 @@ static void put_node(const char *path, const char *inside, const struct stat *st
 
 static bool is_skipped(const char *inside, int argc, char **argv)
 {
-	static const char *const data[] = { "/proc", "/sys", "/dev", "/run", "/var/lib/docker", "/var/lib/containerd" };
+	static const char *const data[] = {
+		"/proc", "/sys", "/dev", "/run", "/var/lib/docker", "/var/lib/containerd"
+	};
 
 	for (size_t i = 0; i < COUNT(data); i++)
 		if (!strcmp(inside, data[i]))
@@ -332,7 +354,8 @@ static int snap(char *root, int argc, char **argv)
 			fts_set(walk, entry, FTS_SKIP);
 			continue;
 		}
-		if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS || entry->fts_info == FTS_DNR) {
+		if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS ||
+		    entry->fts_info == FTS_DNR) {
 			errno = entry->fts_errno;
 			die("cannot read", entry->fts_path);
 		}
@@ -357,7 +380,8 @@ struct snapshot {
 
 static int compare_nodes(const void *a, const void *b)
 {
-	return strcmp(((const struct node *)a)->fields[F_PATH], ((const struct node *)b)->fields[F_PATH]);
+	return strcmp(((const struct node *)a)->fields[F_PATH],
+		      ((const struct node *)b)->fields[F_PATH]);
 }
 
 static void node_parse(struct node *node, char *line, const char *path)
@@ -379,7 +403,8 @@ static struct snapshot snapshot_load(const char *path)
 
 	for (char *line; (line = strsep(&text, "\n")) && *line;) {
 		if (!(snapshot.count & (snapshot.count - 1)))
-			snapshot.nodes = must(reallocarray(snapshot.nodes, snapshot.count ? 2 * snapshot.count : 1,
+			snapshot.nodes = must(reallocarray(snapshot.nodes,
+							   snapshot.count ? 2 * snapshot.count : 1,
 							   sizeof(*snapshot.nodes)));
 		node_parse(&snapshot.nodes[snapshot.count++], line, path);
 	}
@@ -391,14 +416,16 @@ static struct snapshot snapshot_load(const char *path)
 	return snapshot;
 }
 
-static bool field_is_excused(enum field field, enum leniency leniency, const struct node *a, const struct node *b)
+static bool field_is_excused(enum field field, enum leniency leniency, const struct node *a,
+			     const struct node *b)
 {
 	if (leniency == STRICT)
 		return field == F_MEANING;
 	if (field == F_MTIME || field == F_MEANING)
 		return true;
 	return leniency == MEANING && (field == F_SHA256 || field == F_SIZE) &&
-	       strcmp(a->fields[F_MEANING], "-") && !strcmp(a->fields[F_MEANING], b->fields[F_MEANING]);
+	       strcmp(a->fields[F_MEANING], "-") &&
+	       !strcmp(a->fields[F_MEANING], b->fields[F_MEANING]);
 }
 
 /* Both NULL at most once: one of them is missing, or they differ in the named fields. */
@@ -413,7 +440,8 @@ static bool nodes_differ(const struct node *a, const struct node *b, enum lenien
 		return true;
 	}
 	for (enum field field = F_TYPE; field < F_MAX; field++) {
-		if (!strcmp(a->fields[field], b->fields[field]) || field_is_excused(field, leniency, a, b))
+		if (!strcmp(a->fields[field], b->fields[field]) ||
+		    field_is_excused(field, leniency, a, b))
 			continue;
 		printf("%s%s", differ ? ", " : a->fields[F_PATH], differ ? "" : " differs: ");
 		printf("%s", field_names[field]);
@@ -440,11 +468,14 @@ static int compare(const char *before, const char *after, int argc, char **argv)
 	bool differ = false;
 
 	for (size_t i = 0, j = 0; i < a.count || j < b.count;) {
-		int order = i == a.count ? 1 : j == b.count ? -1 : compare_nodes(&a.nodes[i], &b.nodes[j]);
+		int order = i == a.count ? 1 :
+			    j == b.count ? -1 :
+					   compare_nodes(&a.nodes[i], &b.nodes[j]);
 		const struct node *x = order <= 0 ? &a.nodes[i++] : NULL;
 		const struct node *y = order >= 0 ? &b.nodes[j++] : NULL;
 
-		differ |= nodes_differ(x, y, leniency_here((x ? x : y)->fields[F_PATH], argc, argv));
+		differ |= nodes_differ(x, y,
+				       leniency_here((x ? x : y)->fields[F_PATH], argc, argv));
 	}
 	return differ;
 }
@@ -464,6 +495,7 @@ int main(int argc, char **argv)
 		return snap(argv[2], argc - 3, argv + 3);
 	if (argc >= 4 && !strcmp(argv[1], "compare") && are_options(argc - 4, argv + 4, "--ours"))
 		return compare(argv[2], argv[3], argc - 4, argv + 4);
-	fputs("usage: hostdiff snap ROOT [--skip PATH]... | compare BEFORE AFTER [--ours PATH]...\n", stderr);
+	fputs("usage: hostdiff snap ROOT [--skip PATH]... | compare BEFORE AFTER [--ours PATH]...\n",
+	      stderr);
 	return 2;
 }
