@@ -39,7 +39,6 @@ refuses_profile() {
 	[ "$status" -eq 2 ]
 	[ -z "$output" ]
 	echo "$stderr" >&2
-	# shellcheck disable=SC2154 # bats sets stderr
 	[[ $stderr == "sysboxup: "*"$1"* ]]
 	[[ $stderr == *"host: nothing was touched" ]]
 	run -2 up apply
@@ -399,8 +398,8 @@ complete_line() {
 @test "every key of the profile is in sysboxup.json(5)" {
 	local key page
 	page=$(mandoc -T ascii "$REPO/installer/man/sysboxup.json.5" | col -b)
-	for key in $(sed -n '/^static const struct field fields/,/^};/s/.*{ "*[a-zA-Z]*"*, "\([a-z_]*\)".*/\1/p' \
-		"$REPO/installer/profile/profile.c"); do
+	while read -r key; do
 		grep -qw "$key" <<<"$page"
-	done
+	done < <(sed -n '/^static const struct field fields/,/^};/s/.*{ "*[a-zA-Z]*"*, "\([a-z_]*\)".*/\1/p' \
+		"$REPO/installer/profile/profile.c")
 }

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Functions that invite mistakes, and what to call instead. Included through -include by scripts/lint's build. */
+/* Functions that invite mistakes, and what to call instead. Included through -include by scripts/lint's build,
+ * so the headers that declare them come first. */
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define BANNED(f) sorry_##f##_is_banned
 #undef strcpy

@@ -15,6 +15,8 @@ static void msg_append(struct err *err, const char *s)
 }
 
 static void msg_start(struct err *err, enum err_kind kind, int errnum, const char *fmt, va_list ap)
+	PRINTF(4, 0);
+static void msg_start(struct err *err, enum err_kind kind, int errnum, const char *fmt, va_list ap)
 {
 	char msg[sizeof(err->msg)];	/* an argument may be err->msg itself */
 

@@ -152,6 +152,7 @@ guest_run() {
 }
 
 guest_put() {
+	# shellcheck disable=SC2094 # reads the mode of what it copies
 	guest_run "$1" sh -c 'mkdir -p "$(dirname "$1")" && cat >"$1" && chmod "$2" "$1"' sh \
 		"$3" "$(stat -c %a "$2")" <"$2"
 }
