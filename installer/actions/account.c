@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kind "account": lines put into the account files, and taken out again. The files are never kept or restored as wholes: what others
- * add meanwhile stays. prepare chooses the ids and records the exact lines; commit and undo do nothing to lines that are
- * already as they should be, so both may be repeated. The `-` backups of shadow's tools are not ours to write.
+ * Kind "account": lines put into the account files, and taken out again. The files are never kept
+ * or restored as wholes: what others add meanwhile stays. prepare chooses the ids and records the
+ * exact lines; commit and undo do nothing to lines that are already as they should be, so both may
+ * be repeated. The `-` backups of shadow's tools are not ours to write.
  *
- * An inverted action takes the lines of an older transaction out (and its undo puts them back behind the line they followed).
+ * An inverted action takes the lines of an older transaction out (and its undo puts them back
+ * behind the line they followed).
  */
 #include "actions/account.h"
 
@@ -49,7 +51,8 @@ static void account_release(struct action *a)
 	free(d);
 }
 
-static struct entry *entry_add(struct account *d, enum account_file file, bool take_out, const char *line)
+static struct entry *entry_add(struct account *d, enum account_file file, bool take_out,
+			       const char *line)
 {
 	d->v = xreallocarray(d->v, d->n + 1, sizeof(*d->v));
 	d->v[d->n] = (struct entry){ .file = file, .take_out = take_out, .line = xstrdup(line) };
@@ -78,7 +81,8 @@ static char *file_path(enum account_file f)
 	return xasprintf("/etc/%s", account_names[f]);
 }
 
-static int file_read(const struct root *r, enum account_file f, struct buf *ret, bool *ret_present, struct err *err)
+static int file_read(const struct root *r, enum account_file f, struct buf *ret, bool *ret_present,
+		     struct err *err)
 {
 	char *path CLEANUP(freep) = file_path(f);
 	int got = root_read_optional(r, path, FILE_MAX, ret, err);
@@ -101,8 +105,8 @@ static int texts_read(const struct root *r, struct account_texts *t, struct err 
 	return 0;
 }
 
-static int missing_lines(const struct root *r, const struct account_texts *t, const char *name, int64_t day,
-			 char *ret_lines[ACC_FILES], struct err *err)
+static int missing_lines(const struct root *r, const struct account_texts *t, const char *name,
+			 int64_t day, char *ret_lines[ACC_FILES], struct err *err)
 {
 	struct buf defs CLEANUP(buf_release) = BUF_INIT;
 
@@ -134,7 +138,8 @@ int account_needed(const struct root *r, const char *name, bool *ret, struct err
 
 /* ---- prepare ---- */
 
-static int choose_lines(struct account *d, const struct root *r, const struct account_texts *t, struct err *err)
+static int choose_lines(struct account *d, const struct root *r, const struct account_texts *t,
+			struct err *err)
 {
 	char *lines[ACC_FILES] = { NULL };
 
@@ -162,7 +167,8 @@ static void entry_drop(struct account *d, size_t i)
 }
 
 /* Each line of an inverted action is still as recorded; what has gone already needs nothing. */
-static int check_inverted(struct account *d, const struct account_texts *t, const struct action_ctx *ctx, struct err *err)
+static int check_inverted(struct account *d, const struct account_texts *t,
+			  const struct action_ctx *ctx, struct err *err)
 {
 	for (size_t i = d->n; i-- > 0;) {
 		struct entry *e = &d->v[i];
@@ -216,17 +222,20 @@ static bool entry_in(const struct entry *e, bool undo)
 	return e->take_out == undo;
 }
 
-static int write_file(const struct action_ctx *ctx, enum account_file f, const struct buf *text, bool remove, struct err *err)
+static int write_file(const struct action_ctx *ctx, enum account_file f, const struct buf *text,
+		      bool remove, struct err *err)
 {
 	static const struct node absent = NODE_INIT;
 	char *path CLEANUP(freep) = file_path(f);
 
-	return remove ? put_node(ctx, path, &absent, NULL, 0, false, err) : put_content(ctx, path, text, 0644, err);
+	return remove ? put_node(ctx, path, &absent, NULL, 0, false, err) :
+			put_content(ctx, path, text, 0644, err);
 }
 
-/* One entry forwards or back. Leaves somebody's other entry of the same name alone: *ret_foreign. */
-static int apply_entry(struct account *d, struct entry *e, bool undo, const struct action_ctx *ctx, bool *ret_foreign,
-		       struct err *err)
+/* One entry forwards or back. Leaves somebody's other entry of the same name alone:
+ * *ret_foreign. */
+static int apply_entry(struct account *d, struct entry *e, bool undo, const struct action_ctx *ctx,
+		       bool *ret_foreign, struct err *err)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 	bool present, have;
@@ -246,7 +255,8 @@ static int apply_entry(struct account *d, struct entry *e, bool undo, const stru
 	return write_file(ctx, e->file, &text, have && e->made && !text.len, err);
 }
 
-static int take_locks(struct account *d, const struct action_ctx *ctx, struct account_locks **ret, struct err *err)
+static int take_locks(struct account *d, const struct action_ctx *ctx, struct account_locks **ret,
+		      struct err *err)
 {
 	const char *names[ACC_FILES + 1] = { NULL };
 	size_t n = 0;
@@ -267,14 +277,18 @@ static int still_free(struct account *d, const struct action_ctx *ctx, struct er
 
 	if (d->inverted)
 		return 0;
-	if (texts_read(ctx->root, &t, err) || missing_lines(ctx->root, &t, d->name, d->day, lines, err))
+	if (texts_read(ctx->root, &t, err) ||
+	    missing_lines(ctx->root, &t, d->name, d->day, lines, err))
 		return -1;
 	for (size_t i = 0; i < d->n; i++)
 		same = same && str_eq(lines[d->v[i].file], d->v[i].line);
 	lines_release(lines);
 	if (same)
 		return 0;
-	return err_set(err, ERR_FAILED, "the account files were changed by somebody else this instant: the ids chosen for '%s' are taken", d->name);
+	return err_set(
+		err, ERR_FAILED,
+		"the account files were changed by somebody else this instant: the ids chosen for '%s' are taken",
+		d->name);
 }
 
 static int account_commit(struct action *a, struct action_ctx *ctx, struct err *err)
@@ -306,7 +320,8 @@ static int tidy_files(const struct account *d, const struct action_ctx *ctx, str
 	return 0;
 }
 
-static int undo_entries(struct account *d, struct action_ctx *ctx, struct strv *strangers, struct err *err)
+static int undo_entries(struct account *d, struct action_ctx *ctx, struct strv *strangers,
+			struct err *err)
 {
 	for (size_t i = d->n; i-- > 0;) {
 		bool foreign = false;
@@ -326,7 +341,8 @@ static int account_undo(struct action *a, struct action_ctx *ctx, struct err *er
 
 	if (!d->n)
 		return 0;
-	if (take_locks(d, ctx, &locks, err) || tidy_files(d, ctx, err) || undo_entries(d, ctx, &strangers, err))
+	if (take_locks(d, ctx, &locks, err) || tidy_files(d, ctx, err) ||
+	    undo_entries(d, ctx, &strangers, err))
 		return -1;
 	if (d->lock_made && account_locks_unmake(locks, err))
 		return -1;
@@ -363,13 +379,16 @@ static int account_verify(struct action *a, struct action_ctx *ctx, struct err *
 static bool has_entry(const struct account *d, const struct entry *e, bool take_out)
 {
 	for (size_t i = 0; i < d->n; i++)
-		if (d->v[i].file == e->file && d->v[i].take_out == take_out && str_eq(d->v[i].line, e->line))
+		if (d->v[i].file == e->file && d->v[i].take_out == take_out &&
+		    str_eq(d->v[i].line, e->line))
 			return true;
 	return false;
 }
 
-/* Lines that `from` put in and that were not there before `other`: taken out. The other way round: put back. */
-static void invert_entries(struct account *d, const struct account *from, const struct account *other, bool puts_in)
+/* Lines that `from` put in and that were not there before `other`: taken out. The other way round:
+ * put back. */
+static void invert_entries(struct account *d, const struct account *from,
+			   const struct account *other, bool puts_in)
 {
 	for (size_t i = 0; i < from->n; i++) {
 		const struct entry *e = &from->v[i];
@@ -382,7 +401,8 @@ static void invert_entries(struct account *d, const struct account *from, const 
 	}
 }
 
-static int account_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+static int account_invert(const struct record *oldest, const struct record *newest,
+			  struct action **ret, struct err *err)
 {
 	const struct account *o = oldest->action->data, *n = newest->action->data;
 	struct action *a = account_action("rollback", o->name, true);
@@ -470,7 +490,10 @@ static void account_describe(const struct action *a, const struct action_ctx *ct
 	if (d->inverted)
 		report_change(r, a->key, "remove the entries of '%s' from the account files", d->name);
 	else
-		report_change(r, a->key, "add system account '%s' without login or home, with %d subordinate ids", d->name, SUBID_COUNT);
+		report_change(
+			r, a->key,
+			"add system account '%s' without login or home, with %d subordinate ids",
+			d->name, SUBID_COUNT);
 }
 
 static struct json *account_index(const struct action *a, const struct root *root)
@@ -489,7 +512,8 @@ static struct json *account_index(const struct action *a, const struct root *roo
 	return j;
 }
 
-static enum report_state account_drift(const struct json *entry, const char *key, const struct action_ctx *ctx, struct buf *found)
+static enum report_state account_drift(const struct json *entry, const char *key,
+				       const struct action_ctx *ctx, struct buf *found)
 {
 	struct err err = ERR_INIT;
 	enum report_state state = STATE_OK;

@@ -5,7 +5,8 @@
 
 #include "actions/kinds.h"
 
-/* Is anything missing of account `name` and its subordinate ids? ERR_REFUSED for what is half there. Reads only. */
+/* Is anything missing of account `name` and its subordinate ids? ERR_REFUSED for what is half
+ * there. Reads only. */
 int account_needed(const struct root *r, const char *name, bool *ret, struct err *err);
 
 #endif

@@ -3,7 +3,8 @@
 
 #include <ctype.h>
 
-const char *const account_names[ACC_FILES] = { "passwd", "group", "shadow", "gshadow", "subuid", "subgid" };
+const char *const account_names[ACC_FILES] = { "passwd",  "group",  "shadow",
+					       "gshadow", "subuid", "subgid" };
 
 void account_texts_init(struct account_texts *t)
 {
@@ -180,7 +181,8 @@ static void collect_ids(const struct buf *text, size_t field, struct ranges *ret
 	uint64_t id;
 
 	while (line_next(text, &at, &l))
-		if (l.len && isalnum((unsigned char)*l.p) + (*l.p == '_') && line_number(&l, field, &id))
+		if (l.len && isalnum((unsigned char)*l.p) + (*l.p == '_') &&
+		    line_number(&l, field, &id))
 			ranges_add(ret, id, 1);
 }
 
@@ -191,7 +193,8 @@ static void collect_subids(const struct buf *text, struct ranges *ret)
 	struct line l;
 
 	while (line_next(text, &at, &l))
-		if (l.len && *l.p != '#' && line_number(&l, 1, &start) && line_number(&l, 2, &count) && count)
+		if (l.len && *l.p != '#' && line_number(&l, 1, &start) &&
+		    line_number(&l, 2, &count) && count)
 			ranges_add(ret, start, count);
 }
 
@@ -219,7 +222,8 @@ static uint64_t def_number(const struct buf *login_defs, const char *key, uint64
 		struct strv words CLEANUP(strv_release) = STRV_INIT;
 
 		str_words(&words, s);
-		if (words.n >= 2 && str_eq(words.v[0], key) && !str_to_u64(words.v[1], UINT32_MAX, &n))
+		if (words.n >= 2 && str_eq(words.v[0], key) &&
+		    !str_to_u64(words.v[1], UINT32_MAX, &n))
 			found = n;
 	}
 	return found;
@@ -236,12 +240,15 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 }
 
 /* As useradd -r: the highest that is free as user and as group. */
-static int pick_id(const struct account_texts *t, const struct buf *defs, uint64_t *ret, struct err *err)
+static int pick_id(const struct account_texts *t, const struct buf *defs, uint64_t *ret,
+		   struct err *err)
 {
 	struct ranges used CLEANUP(ranges_release) = { 0 };
-	uint64_t low = max_u64(def_number(defs, "SYS_UID_MIN", 101), def_number(defs, "SYS_GID_MIN", 101));
+	uint64_t low = max_u64(def_number(defs, "SYS_UID_MIN", 101),
+			       def_number(defs, "SYS_GID_MIN", 101));
 	uint64_t uid_high = def_number(defs, "SYS_UID_MAX", def_number(defs, "UID_MIN", 1000) - 1);
-	uint64_t high = min_u64(uid_high, def_number(defs, "SYS_GID_MAX", def_number(defs, "GID_MIN", 1000) - 1));
+	uint64_t high = min_u64(uid_high, def_number(defs, "SYS_GID_MAX",
+						     def_number(defs, "GID_MIN", 1000) - 1));
 	uint64_t next;
 
 	collect_ids(&t->v[ACC_PASSWD], 2, &used);
@@ -259,11 +266,14 @@ static int pick_id(const struct account_texts *t, const struct buf *defs, uint64
 }
 
 /* The first hole that is free in both files; users' own ids count as taken. */
-static int pick_subids(const struct account_texts *t, const struct buf *defs, uint64_t *ret, struct err *err)
+static int pick_subids(const struct account_texts *t, const struct buf *defs, uint64_t *ret,
+		       struct err *err)
 {
 	struct ranges used CLEANUP(ranges_release) = { 0 };
-	uint64_t at = max_u64(def_number(defs, "SUB_UID_MIN", 100000), def_number(defs, "SUB_GID_MIN", 100000));
-	uint64_t high = min_u64(def_number(defs, "SUB_UID_MAX", 600100000), def_number(defs, "SUB_GID_MAX", 600100000));
+	uint64_t at = max_u64(def_number(defs, "SUB_UID_MIN", 100000),
+			      def_number(defs, "SUB_GID_MIN", 100000));
+	uint64_t high = min_u64(def_number(defs, "SUB_UID_MAX", 600100000),
+				def_number(defs, "SUB_GID_MAX", 600100000));
 	uint64_t low = at;
 
 	collect_subids(&t->v[ACC_SUBUID], &used);
@@ -314,7 +324,8 @@ static int account_there(const struct account_texts *t, const char *name, struct
 	return 0;
 }
 
-static int subid_line(const struct account_texts *t, enum account_file f, const char *name, uint64_t *ret_start, struct err *err)
+static int subid_line(const struct account_texts *t, enum account_file f, const char *name,
+		      uint64_t *ret_start, struct err *err)
 {
 	size_t n;
 	char *line CLEANUP(freep) = account_line_of(&t->v[f], name, &n);
@@ -323,10 +334,14 @@ static int subid_line(const struct account_texts *t, enum account_file f, const 
 
 	if (!line)
 		return 0;
-	if (n > 1 || !line_number(&l, 1, ret_start) || !line_number(&l, 2, &count) || count != SUBID_COUNT) {
-		char *remedy CLEANUP(freep) = xasprintf("leave one line '%s:START:%d' in each of '/etc/subuid' and '/etc/subgid', with the same START, or none",
-							name, SUBID_COUNT);
-		return half(err, remedy, n > 1 ? "'/etc/%s' has several ranges of '%s'" : "'/etc/%s' has a range of '%s' that Sysbox cannot use",
+	if (n > 1 || !line_number(&l, 1, ret_start) || !line_number(&l, 2, &count) ||
+	    count != SUBID_COUNT) {
+		char *remedy CLEANUP(freep) = xasprintf(
+			"leave one line '%s:START:%d' in each of '/etc/subuid' and '/etc/subgid', with the same START, or none",
+			name, SUBID_COUNT);
+		return half(err, remedy,
+			    n > 1 ? "'/etc/%s' has several ranges of '%s'" :
+				    "'/etc/%s' has a range of '%s' that Sysbox cannot use",
 			    account_names[f], name);
 	}
 	return 1;
@@ -343,12 +358,14 @@ static int subids_there(const struct account_texts *t, const char *name, struct 
 		return -1;
 	if (u == g && uids == gids)
 		return u;
-	char *remedy CLEANUP(freep) = xasprintf("make the line of '%s' the same in '/etc/subuid' and '/etc/subgid', or delete it from both", name);
+	char *remedy CLEANUP(freep) = xasprintf(
+		"make the line of '%s' the same in '/etc/subuid' and '/etc/subgid', or delete it from both",
+		name);
 	return half(err, remedy, "'/etc/subuid' and '/etc/subgid' do not agree about '%s'", name);
 }
 
-static int add_account(const struct account_texts *t, const struct buf *defs, const char *name, int64_t day, char **lines,
-		       struct err *err)
+static int add_account(const struct account_texts *t, const struct buf *defs, const char *name,
+		       int64_t day, char **lines, struct err *err)
 {
 	uint64_t id = 0;
 
@@ -356,7 +373,8 @@ static int add_account(const struct account_texts *t, const struct buf *defs, co
 		return -1;
 	lines[ACC_PASSWD] = xasprintf("%s:%s:%llu:%llu::/nonexistent:/bin/false", name, t->present[ACC_SHADOW] ? "x" : "!",
 				      (unsigned long long)id, (unsigned long long)id);
-	lines[ACC_GROUP] = xasprintf("%s:%s:%llu:", name, t->present[ACC_GSHADOW] ? "x" : "!", (unsigned long long)id);
+	lines[ACC_GROUP] = xasprintf("%s:%s:%llu:", name, t->present[ACC_GSHADOW] ? "x" : "!",
+				     (unsigned long long)id);
 	if (t->present[ACC_SHADOW])
 		lines[ACC_SHADOW] = xasprintf("%s:!:%lld::::::", name, (long long)day);
 	if (t->present[ACC_GSHADOW])
@@ -364,7 +382,8 @@ static int add_account(const struct account_texts *t, const struct buf *defs, co
 	return 0;
 }
 
-static int add_subids(const struct account_texts *t, const struct buf *defs, const char *name, char **lines, struct err *err)
+static int add_subids(const struct account_texts *t, const struct buf *defs, const char *name,
+		      char **lines, struct err *err)
 {
 	uint64_t start = 0;
 
@@ -375,8 +394,8 @@ static int add_subids(const struct account_texts *t, const struct buf *defs, con
 	return 0;
 }
 
-int account_missing(const struct account_texts *t, const struct buf *login_defs, const char *name, int64_t day,
-		    char *ret_lines[ACC_FILES], struct err *err)
+int account_missing(const struct account_texts *t, const struct buf *login_defs, const char *name,
+		    int64_t day, char *ret_lines[ACC_FILES], struct err *err)
 {
 	char *lines[ACC_FILES] = { NULL };
 	int account = account_there(t, name, err);

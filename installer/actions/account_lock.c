@@ -96,7 +96,8 @@ static int pwd_lock(struct account_locks *l, uint64_t deadline, struct err *err)
 	return 0;
 }
 
-/* 1: the lock is stale and gone. 0: held by *ret_pid. Without a PID in it shadow refuses, and so do we. */
+/* 1: the lock is stale and gone. 0: held by *ret_pid. Without a PID in it shadow refuses, and so do
+ * we. */
 static int stale_removed(struct account_locks *l, const char *lock, pid_t *ret_pid, struct err *err)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
@@ -112,7 +113,9 @@ static int stale_removed(struct account_locks *l, const char *lock, pid_t *ret_p
 	*ret_pid = (pid_t)pid;
 	if (proc_starttime((pid_t)pid))
 		return 0;
-	return io_unlinkat(l->etc, lock, 0) && errno != ENOENT ? err_errno(err, errno, "cannot remove '/etc/%s'", lock) : 1;
+	return io_unlinkat(l->etc, lock, 0) && errno != ENOENT ?
+		       err_errno(err, errno, "cannot remove '/etc/%s'", lock) :
+		       1;
 }
 
 /* What a dead run of ours left. */
@@ -123,21 +126,24 @@ static void clear_pair(struct account_locks *l, const char *file)
 
 	if (fstatat(l->etc, ticket, &a, AT_SYMLINK_NOFOLLOW))
 		return;
-	if (!fstatat(l->etc, lock, &b, AT_SYMLINK_NOFOLLOW) && a.st_ino == b.st_ino && a.st_dev == b.st_dev)
+	if (!fstatat(l->etc, lock, &b, AT_SYMLINK_NOFOLLOW) && a.st_ino == b.st_ino &&
+	    a.st_dev == b.st_dev)
 		(void)io_unlinkat(l->etc, lock, 0);
 	(void)io_unlinkat(l->etc, ticket, 0);
 }
 
 static int make_ticket(struct account_locks *l, const char *ticket, struct err *err)
 {
-	int fd CLEANUP(closep) = io_openat(l->etc, ticket, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	int fd CLEANUP(closep) = io_openat(l->etc, ticket, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+					   0600);
 
 	if (fd < 0 || io_write_all(fd, l->own, strlen(l->own) + 1))
 		return err_errno(err, errno, "cannot write '/etc/%s'", ticket);
 	return 0;
 }
 
-static int link_lock(struct account_locks *l, const char *ticket, const char *lock, uint64_t deadline, struct err *err)
+static int link_lock(struct account_locks *l, const char *ticket, const char *lock,
+		     uint64_t deadline, struct err *err)
 {
 	pid_t pid = 0;
 
@@ -173,7 +179,8 @@ static int file_lock(struct account_locks *l, const char *file, uint64_t deadlin
 	return got;
 }
 
-int account_locks_take(struct account_locks **ret, const struct root *r, const char *const *names, struct err *err)
+int account_locks_take(struct account_locks **ret, const struct root *r, const char *const *names,
+		       struct err *err)
 {
 	struct account_locks *l CLEANUP(account_locks_drop) = xcalloc(1, sizeof(*l));
 	uint64_t deadline = clock_boot_ms() + wait_ms;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/action.h"
 
-struct action *action_new(const struct action_ops *ops, const char *key, const char *step, int rank, void *data)
+struct action *action_new(const struct action_ops *ops, const char *key, const char *step, int rank,
+			  void *data)
 {
 	struct action *a = xcalloc(1, sizeof(*a));
 
@@ -47,7 +48,8 @@ struct json *action_encode(const struct action *a)
 
 int action_decode(const struct json *j, struct action **ret, struct err *err)
 {
-	const char *kind = json_get_str(j, "kind"), *key = json_get_str(j, "key"), *step = json_get_str(j, "step");
+	const char *kind = json_get_str(j, "kind"), *key = json_get_str(j, "key"),
+		   *step = json_get_str(j, "step");
 	const struct json *data = json_get(j, "data"), *origin = json_get(j, "origin");
 	const struct action_ops *ops = kind ? action_kind(kind) : NULL;
 	struct action *a CLEANUP(action_freep) = NULL;

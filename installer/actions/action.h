@@ -2,23 +2,30 @@
 /*
  * An action is one reversible primitive. Its contract with the engine:
  *
- *	prepare		nothing visible on the host. Fills in the before-image, keeps the content of it in the journal, gets
- *			everything that commit needs (download, render), and proves that undo will be possible.
- *	encode		the whole action with before- and after-image as JSON; goes into the PREPARED record.
- *	decode		the opposite, in a later process. After it undo, finish, verify and describe work.
- *	commit		the visible change; ideally one rename. Called once, after its INTENT is durable.
- *	undo		from record and disk alone; idempotent; also when commit never ran, or died in the middle.
- *			Leaves a stranger's later edit alone and returns an error that names it.
- *	finish		after the terminal record: what undo would have needed on the host is removed. Idempotent. May be NULL. In
- *			the order of commits, and after a rollback in the order of undos.
+ *	prepare		nothing visible on the host. Fills in the before-image, keeps the content of
+ *			it in the journal, gets everything that commit needs (download, render), and
+ *			proves that undo will be possible.
+ *	encode		the whole action with before- and after-image as JSON; goes into the
+ *			PREPARED record.
+ *	decode		the opposite, in a later process. After it undo, finish, verify and describe
+ *			work.
+ *	commit		the visible change; ideally one rename. Called once, after its INTENT is
+ *			durable.
+ *	undo		from record and disk alone; idempotent; also when commit never ran, or died
+ *			in the middle. Leaves a stranger's later edit alone and returns an error
+ *			that names it.
+ *	finish		after the terminal record: what undo would have needed on the host is
+ *			removed. Idempotent. May be NULL. In the order of commits, and after a
+ *			rollback in the order of undos.
  *	verify		after all commits: is it really so? May be NULL.
- *	invert		later: an action that takes committed ones back: `oldest` has the before-image to return to,
- *			`newest` the after-image that is expected now (the same record when only one transaction is
- *			concerned). NULL in *ret: nothing to take back.
+ *	invert		later: an action that takes committed ones back: `oldest` has the
+ *			before-image to return to, `newest` the after-image that is expected now
+ *			(the same record when only one transaction is concerned). NULL in *ret:
+ *			nothing to take back.
  *	describe	one REPORT_CHANGE line, and the diff. Works before prepare (plan) too.
  *
- * `key` names the target ("file:/etc/docker/daemon.json"); a key occurs once per plan. `rank` is the place in the order of
- * commits (enum action_rank); undo and rollback go the other way round.
+ * `key` names the target ("file:/etc/docker/daemon.json"); a key occurs once per plan. `rank` is
+ * the place in the order of commits (enum action_rank); undo and rollback go the other way round.
  */
 #ifndef ACTIONS_ACTION_H
 #define ACTIONS_ACTION_H
@@ -56,8 +63,9 @@ struct action_ctx {
 	bool force;			/* rollback --force: a stranger's version is kept beside, and we go on */
 	bool recovering;		/* undo in a later process, or at boot */
 	/*
-	 * Early at boot, in the unit that holds back Docker: nothing runs yet, so files go back and nothing is reloaded; jobs of
-	 * systemd are queued, not waited for (they wait for us). facts/dpkg-tried.md section 8.
+	 * Early at boot, in the unit that holds back Docker: nothing runs yet, so files go back and
+	 * nothing is reloaded; jobs of systemd are queued, not waited for (they wait for us).
+	 * facts/dpkg-tried.md section 8.
 	 */
 	bool at_boot;
 	bool committed;			/* in finish: COMMITTED is what it comes after, not ROLLED_BACK */
@@ -80,14 +88,18 @@ struct action_ops {
 	int (*undo)(struct action *a, struct action_ctx *ctx, struct err *err);
 	int (*finish)(struct action *a, struct action_ctx *ctx, struct err *err);
 	int (*verify)(struct action *a, struct action_ctx *ctx, struct err *err);
-	int (*invert)(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err);
+	int (*invert)(const struct record *oldest, const struct record *newest, struct action **ret,
+		      struct err *err);
 	int (*encode)(const struct action *a, struct json *ret);
 	int (*decode)(struct action *a, const struct json *j, struct err *err);
 	void (*describe)(const struct action *a, const struct action_ctx *ctx, struct report *r);
-	/* What the index remembers of this target after a commit (NULL: nothing is ours any more). May be NULL: nothing ever. */
+	/* What the index remembers of this target after a commit (NULL: nothing is ours any more).
+	 * May be NULL: nothing ever. */
 	struct json *(*index)(const struct action *a, const struct root *root);
-	/* Is it still as `entry` (made by index) says? STATE_OK, STATE_BAD (drift, said in found). May be NULL. */
-	enum report_state (*drift)(const struct json *entry, const char *key, const struct action_ctx *ctx, struct buf *found);
+	/* Is it still as `entry` (made by index) says? STATE_OK, STATE_BAD (drift, said in found).
+	 * May be NULL. */
+	enum report_state (*drift)(const struct json *entry, const char *key,
+				   const struct action_ctx *ctx, struct buf *found);
 	void (*release)(struct action *a);	/* frees data; the engine frees the rest */
 };
 
@@ -100,7 +112,8 @@ struct action {
 	struct json *origin;		/* free form, kept in the index: {"package": "sysbox-ce", "version": ..., "sha256": ...}; or NULL */
 };
 
-struct action *action_new(const struct action_ops *ops, const char *key, const char *step, int rank, void *data);
+struct action *action_new(const struct action_ops *ops, const char *key, const char *step, int rank,
+			  void *data);
 void action_free(struct action *a);
 void action_freep(struct action **a);
 

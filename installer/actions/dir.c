@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kind "dir": a directory made where none is. Undo removes it if it is ours and empty; what others put into it stays, and so
- * does it. It goes last of all, in finish: until then the temporaries of the files in it may be there.
+ * Kind "dir": a directory made where none is. Undo removes it if it is ours and empty; what others
+ * put into it stays, and so does it. It goes last of all, in finish: until then the temporaries of
+ * the files in it may be there.
  */
 #include "actions/kinds.h"
 #include "sys/fs.h"
@@ -72,7 +73,8 @@ static int dir_take(const struct dir_data *d, struct action_ctx *ctx, struct err
 		return 0;
 	if (root_parent(ctx->root, d->path, true, &parent, &name, NULL, err))
 		return -1;
-	if (io_unlinkat(parent, name, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
+	if (io_unlinkat(parent, name, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY &&
+	    errno != EEXIST)
 		return err_errno(err, errno, "cannot remove directory '%s'", d->path);
 	return fs_sync_dir(parent, err);
 }
@@ -97,7 +99,8 @@ static int dir_finish(struct action *a, struct action_ctx *ctx, struct err *err)
 	return goes ? dir_take(d, ctx, err) : 0;
 }
 
-static int dir_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+static int dir_invert(const struct record *oldest, const struct record *newest, struct action **ret,
+		      struct err *err)
 {
 	const struct dir_data *o = oldest->action->data;
 
@@ -136,7 +139,8 @@ static void dir_describe(const struct action *a, const struct action_ctx *ctx, s
 {
 	const struct dir_data *d = a->data;
 
-	report_change(r, d->path, "%s", d->remove ? "remove directory, if empty" : "create directory");
+	report_change(r, d->path, "%s",
+		      d->remove ? "remove directory, if empty" : "create directory");
 }
 
 static struct json *dir_index(const struct action *a, const struct root *root)
@@ -146,7 +150,8 @@ static struct json *dir_index(const struct action *a, const struct root *root)
 	return d->remove || d->existed ? NULL : json_obj();
 }
 
-static enum report_state dir_drift(const struct json *entry, const char *key, const struct action_ctx *ctx, struct buf *found)
+static enum report_state dir_drift(const struct json *entry, const char *key,
+				   const struct action_ctx *ctx, struct buf *found)
 {
 	struct stat st;
 

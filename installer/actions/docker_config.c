@@ -39,8 +39,9 @@ static struct action *docker_config_action(const char *step, struct docker_confi
 	return action_new(&docker_config_ops, key, step, RANK_DOCKER, d);
 }
 
-struct action *action_docker_config(const char *step, const char *path, const struct json *patch, const struct json *ours,
-				    const struct json *was, const struct strv *planned_paths)
+struct action *action_docker_config(const char *step, const char *path, const struct json *patch,
+				    const struct json *ours, const struct json *was,
+				    const struct strv *planned_paths)
 {
 	struct docker_config_data *d = docker_config_data_new(path);
 
@@ -76,6 +77,7 @@ static int docker_config_encode(const struct action *a, struct json *j)
 	json_set(j, "after", node_encode(&d->after));
 	json_set_str(j, "after_text", d->after_text.data);
 	json_set(j, "known", strv_json(&d->known));
+	json_set(j, "planned_paths", strv_json(&d->planned_paths));
 	json_set_bool(j, "was_running", d->was_running);
 	json_set_bool(j, "restarts", d->restarts);
 	json_set_bool(j, "keep_containers", d->keep_containers);
@@ -99,10 +101,15 @@ static int docker_config_decode(struct action *a, const struct json *j, struct e
 	buf_adds(&d->after_text, after);
 	for json_each(k, json_get(j, "known"))
 		strv_add(&d->known, json_string(k));
+	for json_each(path, json_get(j, "planned_paths"))
+		strv_add(&d->planned_paths, json_string(path));
 	d->was_running = json_get_bool(j, "was_running", false);
 	d->restarts = json_get_bool(j, "restarts", false);
 	d->keep_containers = json_get_bool(j, "keep_containers", false);
-	return node_decode(&d->before, json_get(j, "before"), err) || node_decode(&d->after, json_get(j, "after"), err) ? -1 : 0;
+	return node_decode(&d->before, json_get(j, "before"), err) ||
+			       node_decode(&d->after, json_get(j, "after"), err) ?
+		       -1 :
+		       0;
 }
 
 /* All patches of the chain, one over the other: what these transactions did to the file. */
@@ -115,7 +122,8 @@ static struct json *chain_patch(const struct record *oldest)
 
 		for json_each(m, d->patch) {
 			const struct json *had = json_get(all, json_key(m));
-			bool merge = had && json_type(had) == JSON_OBJECT && json_type(m) == JSON_OBJECT;
+			bool merge = had && json_type(had) == JSON_OBJECT &&
+				     json_type(m) == JSON_OBJECT;
 
 			json_set(all, json_key(m), merge ? json_merge(had, m) : json_dup(m));
 		}
@@ -134,7 +142,8 @@ static bool edited_between(const struct record *oldest)
 	return false;
 }
 
-static int docker_config_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+static int docker_config_invert(const struct record *oldest, const struct record *newest,
+				struct action **ret, struct err *err)
 {
 	const struct docker_config_data *o = oldest->action->data, *n = newest->action->data;
 	struct docker_config_data *d;
@@ -151,16 +160,24 @@ static int docker_config_invert(const struct record *oldest, const struct record
 	d->was_absent = o->before.type == NODE_ABSENT;
 	node_copy(&d->expected, &n->after);
 	node_copy(&d->before, &o->before);
+	/* Taking back a rollback puts the binaries there again before daemon.json names them. */
+	for (const struct record *r = oldest; r; r = r->next) {
+		const struct docker_config_data *one = r->action->data;
+
+		strv_addv(&d->planned_paths, (const char *const *)one->planned_paths.v);
+	}
 	*ret = docker_config_action("rollback", d);
 	return 0;
 }
 
 /* ---- describe, index, drift ---- */
 
-static void docker_config_describe(const struct action *a, const struct action_ctx *ctx, struct report *r)
+static void docker_config_describe(const struct action *a, const struct action_ctx *ctx,
+				   struct report *r)
 {
 	struct docker_config_data *d = a->data;
-	struct buf today CLEANUP(buf_release) = BUF_INIT, want CLEANUP(buf_release) = BUF_INIT, diff CLEANUP(buf_release) = BUF_INIT;
+	struct buf today CLEANUP(buf_release) = BUF_INIT, want CLEANUP(buf_release) = BUF_INIT,
+			 diff CLEANUP(buf_release) = BUF_INIT;
 	struct err err = ERR_INIT;
 	bool gone;
 	int absent = root_read_optional(ctx->root, d->path, DOCKER_CONFIG_MAX, &today, &err);
@@ -170,7 +187,8 @@ static void docker_config_describe(const struct action *a, const struct action_c
 		return;
 	}
 	report_change(r, d->path, "%s", gone ? "remove" : absent ? "create" : "merge");
-	diff_unified(absent ? "/dev/null" : d->path, today.data, today.len, gone ? "/dev/null" : d->path, want.data, want.len, &diff);
+	diff_unified(absent ? "/dev/null" : d->path, today.data, today.len,
+		     gone ? "/dev/null" : d->path, want.data, want.len, &diff);
 	if (diff.len)
 		report_diff(r, diff.data);
 }
@@ -189,8 +207,8 @@ static struct json *docker_config_index(const struct action *a, const struct roo
 }
 
 /* Ours is in force if merging it changes nothing. */
-static enum report_state docker_config_drift(const struct json *entry, const char *key, const struct action_ctx *ctx,
-					     struct buf *found)
+static enum report_state docker_config_drift(const struct json *entry, const char *key,
+					     const struct action_ctx *ctx, struct buf *found)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT, same CLEANUP(buf_release) = BUF_INIT;
 	const char *path = key + strlen("docker-config:");

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kind "docker-config": daemon.json and the daemon that has to take it up, as one action, because going back needs both
- * hands: a reload adds but does not subtract, so that some ways (there or back) lead over interim texts (docker/config.h, stages).
+ * Kind "docker-config": daemon.json and the daemon that has to take it up, as one action, because
+ * going back needs both hands: a reload adds but does not subtract, so that some ways (there or
+ * back) lead over interim texts (docker/config.h, stages).
  *
- * The file is exchanged once, tag TAG, and the original inode waits under its temporary name until the end. Interim texts are
- * put over ours with tags of their own. PREPARED holds the digest of every text that we may leave in place, so that
- * recovery tells our own interim states from a stranger's edit; that edit is kept and only our keys are taken back.
+ * The file is exchanged once, tag TAG, and the original inode waits under its temporary name until
+ * the end. Interim texts are put over ours with tags of their own. PREPARED holds the digest of
+ * every text that we may leave in place, so that recovery tells our own interim states from a
+ * stranger's edit; that edit is kept and only our keys are taken back.
  *
- * stage/taken-up exists, durably, from before the daemon first hears of a new text until undo has brought it back: only then
- * undo has to speak to the daemon.
+ * stage/taken-up exists, durably, from before the daemon first hears of a new text until undo has
+ * brought it back: only then undo has to speak to the daemon.
  */
 #ifndef ACTIONS_DOCKER_CONFIG_H
 #define ACTIONS_DOCKER_CONFIG_H
@@ -24,7 +26,8 @@ struct docker_config_data {
 	struct json *ours, *was;	/* all that is ours afterwards, and what was there before us: for the index */
 	struct strv planned_paths;	/* binaries that actions before this one put there */
 
-	/* made by invert: taking back the patches of transactions from_txn (before-image from_index) on */
+	/* made by invert: taking back the patches of transactions from_txn (before-image
+	 * from_index) on */
 	bool inverted;
 	unsigned int from_txn, from_index;
 	struct node expected;		/* the after-image of the newest of them */
@@ -45,13 +48,16 @@ extern const struct action_ops docker_config_ops;
 struct docker_config_data *docker_config_data_new(const char *path);
 /* actions/docker_config_prepare.c */
 int docker_config_prepare(struct action *a, struct action_ctx *ctx, struct err *err);
-/* The text wanted from what is there today: splice of the patch, or the way back of an inverted one. *ret_absent: no file. */
-int docker_config_candidate(struct docker_config_data *d, const struct action_ctx *ctx, const struct buf *today, bool today_absent,
-			    struct buf *ret, bool *ret_absent, struct err *err);
+/* The text wanted from what is there today: splice of the patch, or the way back of an inverted
+ * one. *ret_absent: no file. */
+int docker_config_candidate(struct docker_config_data *d, const struct action_ctx *ctx,
+			    const struct buf *today, bool today_absent, struct buf *ret,
+			    bool *ret_absent, struct err *err);
 /* All of fd into ret. */
 int docker_config_read_fd(int fd, struct buf *ret, struct err *err);
 /* The tree of a text as dockerd takes it (empty, BOM). */
-int docker_config_tree(const struct buf *text, const char *path, struct json **ret, struct err *err);
+int docker_config_tree(const struct buf *text, const char *path, struct json **ret,
+		       struct err *err);
 /* actions/docker_config_run.c */
 int docker_config_commit(struct action *a, struct action_ctx *ctx, struct err *err);
 int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err);

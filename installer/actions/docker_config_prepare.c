@@ -32,7 +32,8 @@ int docker_config_read_fd(int fd, struct buf *ret, struct err *err)
 	return n < 0 ? err_errno(err, errno, "cannot read") : 0;
 }
 
-static int old_text(const struct docker_config_data *d, const struct action_ctx *ctx, struct buf *ret, struct err *err)
+static int old_text(const struct docker_config_data *d, const struct action_ctx *ctx,
+		    struct buf *ret, struct err *err)
 {
 	int fd CLEANUP(closep) = -1;
 
@@ -48,7 +49,8 @@ int docker_config_tree(const struct buf *text, const char *path, struct json **r
 	struct buf whole CLEANUP(buf_release) = BUF_INIT;
 	struct json *nothing CLEANUP(json_freep) = json_obj();
 
-	/* json_splice with an empty patch accepts what dockerd accepts (empty, BOM) and refuses the rest with line and column. */
+	/* json_splice with an empty patch accepts what dockerd accepts (empty, BOM) and refuses the
+	 * rest with line and column. */
 	if (json_splice(text->data, text->len, nothing, path, &whole, err))
 		return -1;
 	if (whole.len >= 3 && !memcmp(whole.data, "\xef\xbb\xbf", 3))
@@ -56,7 +58,8 @@ int docker_config_tree(const struct buf *text, const char *path, struct json **r
 	return json_parse(whole.data, whole.len, JSON_BLANK, path, ret, err);
 }
 
-static int name_conflicts(const struct docker_config_data *d, const struct strv *conflicts, struct err *err)
+static int name_conflicts(const struct docker_config_data *d, const struct strv *conflicts,
+			  struct err *err)
 {
 	char *list CLEANUP(freep) = strv_join(conflicts, ", ");
 
@@ -65,20 +68,24 @@ static int name_conflicts(const struct docker_config_data *d, const struct strv 
 }
 
 /* Somebody edited the file: only what is still ours goes back, key by key. */
-static int three_way(const struct docker_config_data *d, const struct action_ctx *ctx, const struct buf *today, const struct buf *old,
-		     struct buf *ret, bool *ret_absent, struct err *err)
+static int three_way(const struct docker_config_data *d, const struct action_ctx *ctx,
+		     const struct buf *today, const struct buf *old, struct buf *ret,
+		     bool *ret_absent, struct err *err)
 {
-	struct json *now CLEANUP(json_freep) = NULL, *then CLEANUP(json_freep) = NULL, *patch CLEANUP(json_freep) = NULL;
+	struct json *now CLEANUP(json_freep) = NULL, *then CLEANUP(json_freep) = NULL,
+			 *patch CLEANUP(json_freep) = NULL;
 	struct json *result CLEANUP(json_freep) = NULL;
 	struct strv conflicts CLEANUP(strv_release) = STRV_INIT;
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 
-	if (docker_config_tree(today, d->path, &now, err) || (!d->was_absent && docker_config_tree(old, d->path, &then, err)) ||
+	if (docker_config_tree(today, d->path, &now, err) ||
+	    (!d->was_absent && docker_config_tree(old, d->path, &then, err)) ||
 	    json_unmerge(now, then, d->patch, &patch, &conflicts))
 		return -1;
 	if (conflicts.n && !ctx->force)
 		return name_conflicts(d, &conflicts, err);
-	if (json_splice(today->data, today->len, patch, d->path, &text, err) || docker_config_tree(&text, d->path, &result, err))
+	if (json_splice(today->data, today->len, patch, d->path, &text, err) ||
+	    docker_config_tree(&text, d->path, &result, err))
 		return -1;
 	*ret_absent = d->was_absent && !json_len(result);
 	if (!*ret_absent)
@@ -86,7 +93,8 @@ static int three_way(const struct docker_config_data *d, const struct action_ctx
 	return 0;
 }
 
-static bool as_we_left_it(const struct docker_config_data *d, const struct buf *today, bool today_absent)
+static bool as_we_left_it(const struct docker_config_data *d, const struct buf *today,
+			  bool today_absent)
 {
 	char hex[DIGEST_HEX + 1];
 
@@ -96,8 +104,9 @@ static bool as_we_left_it(const struct docker_config_data *d, const struct buf *
 	return !strcmp(hex, d->expected.digest);
 }
 
-int docker_config_candidate(struct docker_config_data *d, const struct action_ctx *ctx, const struct buf *today, bool today_absent,
-			    struct buf *ret, bool *ret_absent, struct err *err)
+int docker_config_candidate(struct docker_config_data *d, const struct action_ctx *ctx,
+			    const struct buf *today, bool today_absent, struct buf *ret,
+			    bool *ret_absent, struct err *err)
 {
 	struct buf old CLEANUP(buf_release) = BUF_INIT;
 
@@ -146,7 +155,8 @@ static void texts_add(struct texts *t, const struct buf *text)
 	buf_add(&t->v[t->n++], text->data, text->len);
 }
 
-static int texts_add_way(struct texts *t, const struct action_ctx *ctx, const struct buf *from, const struct buf *to, struct err *err)
+static int texts_add_way(struct texts *t, const struct action_ctx *ctx, const struct buf *from,
+			 const struct buf *to, struct err *err)
 {
 	struct docker_stage *stages = NULL;
 	size_t n = 0;
@@ -163,11 +173,11 @@ static int texts_add_way(struct texts *t, const struct action_ctx *ctx, const st
 }
 
 /*
- * Everything that we may leave in place: the way there, and the ways back from each of its texts, until nothing new
- * comes (or, for recovery of a recovery of a recovery, the rounds are up).
+ * Everything that we may leave in place: the way there, and the ways back from each of its texts,
+ * until nothing new comes (or, for recovery of a recovery of a recovery, the rounds are up).
  */
-static int know_all(struct docker_config_data *d, const struct action_ctx *ctx, const struct buf *before, const struct buf *after,
-		    struct err *err)
+static int know_all(struct docker_config_data *d, const struct action_ctx *ctx,
+		    const struct buf *before, const struct buf *after, struct err *err)
 {
 	struct texts t CLEANUP(texts_release) = { NULL, 0 };
 	size_t done = 0;
@@ -190,7 +200,8 @@ static int know_all(struct docker_config_data *d, const struct action_ctx *ctx, 
 
 /* ---- prepare ---- */
 
-static int read_before(struct docker_config_data *d, struct action_ctx *ctx, struct node *before, struct err *err)
+static int read_before(struct docker_config_data *d, struct action_ctx *ctx, struct node *before,
+		       struct err *err)
 {
 	struct replace rp = REPLACE_INIT;
 	char *dir CLEANUP(freep) = path_dirname(d->path);
@@ -216,17 +227,23 @@ static int read_before(struct docker_config_data *d, struct action_ctx *ctx, str
 		return err_errno(err, errno, "cannot read '%s'", d->path);
 	if (before->size > DOCKER_CONFIG_MAX)
 		return err_set(err, ERR_REFUSED, "'%s' is larger than 1 MiB", d->path);
-	return txnlog_before_put(ctx->log, ctx->index, fd, before->digest, err) || docker_config_read_fd(fd, &d->before_text, err) ? -1 : 0;
+	return txnlog_before_put(ctx->log, ctx->index, fd, before->digest, err) ||
+			       docker_config_read_fd(fd, &d->before_text, err) ?
+		       -1 :
+		       0;
 }
 
-/* Owner, mode and xattrs of what is there; of what was there, when going back; else root's, 0644. */
-static void fill_after(struct docker_config_data *d, const struct node *before, const struct node *old, bool absent)
+/* Owner, mode and xattrs of what is there; of what was there, when going back; else root's,
+ * 0644. */
+static void fill_after(struct docker_config_data *d, const struct node *before,
+		       const struct node *old, bool absent)
 {
 	if (absent) {
 		d->after.type = NODE_ABSENT;
 		return;
 	}
-	if (d->inverted && old->type == NODE_FILE && !d->edited_between && !strcmp(before->digest, d->expected.digest)) {
+	if (d->inverted && old->type == NODE_FILE && !d->edited_between &&
+	    !strcmp(before->digest, d->expected.digest)) {
 		node_copy(&d->after, old);
 		return;
 	}
@@ -240,7 +257,8 @@ static void fill_after(struct docker_config_data *d, const struct node *before, 
 	d->after.mtime = (struct timespec){ .tv_sec = clock_now() };
 }
 
-static int remember_containers(struct docker_config_data *d, struct docker_api *api, struct err *err)
+static int remember_containers(struct docker_config_data *d, struct docker_api *api,
+			       struct err *err)
 {
 	struct docker_container *c = NULL;
 	size_t n = 0;
@@ -260,11 +278,15 @@ static int remember_containers(struct docker_config_data *d, struct docker_api *
 	return 0;
 }
 
-/* A reload that works must not hide a start that will not: the next start is tried before anything is written. */
-static int try_next_start(const struct docker_config_data *d, const struct action_ctx *ctx, struct err *err)
+/* A reload that works must not hide a start that will not: the next start is tried before anything
+ * is written. */
+static int try_next_start(const struct docker_config_data *d, const struct action_ctx *ctx,
+			  struct err *err)
 {
-	char *why CLEANUP(freep) = NULL, *scratch CLEANUP(freep) = root_outside(ctx->root, STATE_DIR "/canary");
-	int r = docker_canary(ctx->host, d->after_text.data, d->after_text.len, scratch, CANARY_SECONDS, &why, err);
+	char *why CLEANUP(freep) = NULL,
+		  *scratch CLEANUP(freep) = root_outside(ctx->root, STATE_DIR "/canary");
+	int r = docker_canary(ctx->host, d->after_text.data, d->after_text.len, scratch,
+			      CANARY_SECONDS, &why, err);
 
 	if (r <= 0)
 		return r;
@@ -275,7 +297,8 @@ static int try_next_start(const struct docker_config_data *d, const struct actio
 /* Keys that a reload takes up and that cannot stop the next start need no trial of it. */
 static bool is_risky(const struct json *from, const struct json *to)
 {
-	static const char *const harmless[] = { "runtimes", "default-runtime", "live-restore", "debug", "labels", NULL };
+	static const char *const harmless[] = { "runtimes", "default-runtime", "live-restore",
+						"debug",    "labels",          NULL };
 	struct strv keys CLEANUP(strv_release) = STRV_INIT, safe CLEANUP(strv_release) = STRV_INIT;
 
 	strv_addv(&safe, harmless);
@@ -286,8 +309,9 @@ static bool is_risky(const struct json *from, const struct json *to)
 	return false;
 }
 
-static int allow_restart(struct docker_config_data *d, const struct action_ctx *ctx, struct docker_api *api, const struct json *from,
-			 const struct json *to, struct err *err)
+static int allow_restart(struct docker_config_data *d, const struct action_ctx *ctx,
+			 struct docker_api *api, const struct json *from, const struct json *to,
+			 struct err *err)
 {
 	struct docker_impact impact;
 	int r;
@@ -295,7 +319,8 @@ static int allow_restart(struct docker_config_data *d, const struct action_ctx *
 	d->restarts = docker_config_takeup(from, to, NULL) == TAKEUP_RESTART;
 	if (!d->restarts)
 		return 0;
-	if (docker_restart_possible(ctx->host, err) || docker_restart_impact(ctx->host, api, from, to, &impact, err))
+	if (docker_restart_possible(ctx->host, err) ||
+	    docker_restart_impact(ctx->host, api, from, to, &impact, err))
 		return -1;
 	r = docker_impact_refuse(&impact, ctx->allow_restart, err);
 	d->keep_containers = impact.keep_containers;
@@ -303,16 +328,16 @@ static int allow_restart(struct docker_config_data *d, const struct action_ctx *
 	return r;
 }
 
-static int prepare_daemon(struct docker_config_data *d, struct action_ctx *ctx, const struct json *from, const struct json *to,
-			  struct err *err)
+static int prepare_daemon(struct docker_config_data *d, struct action_ctx *ctx,
+			  const struct json *from, const struct json *to, struct err *err)
 {
 	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
 
 	d->was_running = ctx->host->running && ctx->host->docker.main_pid > 0;
 	if (!d->was_running)
 		return 0;
-	if (docker_api_open(&api, ctx->host->docker.socket, err) || remember_containers(d, api, err) ||
-	    allow_restart(d, ctx, api, from, to, err))
+	if (docker_api_open(&api, ctx->host->docker.socket, err) ||
+	    remember_containers(d, api, err) || allow_restart(d, ctx, api, from, to, err))
 		return -1;
 	return to && is_risky(from, to) ? try_next_start(d, ctx, err) : 0;
 }
@@ -334,14 +359,17 @@ int docker_config_prepare(struct action *a, struct action_ctx *ctx, struct err *
 	if (read_before(d, ctx, &before, err))
 		return -1;
 	node_copy(&d->before, &before);
-	if (docker_config_candidate(d, ctx, &d->before_text, before.type != NODE_FILE, &d->after_text, &absent, err))
+	if (docker_config_candidate(d, ctx, &d->before_text, before.type != NODE_FILE,
+				    &d->after_text, &absent, err))
 		return err_raise(err, ERR_REFUSED);
 	fill_after(d, &before, &old, absent);
 	b = or_null(&d->before_text, before.type != NODE_FILE);
 	t = or_null(&d->after_text, absent);
-	if ((b && docker_config_tree(b, d->path, &from, err)) || (t && docker_config_tree(t, d->path, &to, err)))
+	if ((b && docker_config_tree(b, d->path, &from, err)) ||
+	    (t && docker_config_tree(t, d->path, &to, err)))
 		return err_raise(err, ERR_REFUSED);
-	if (t && docker_config_check(ctx->host, from, t->data, t->len, &d->planned_paths, ctx->rep, err))
+	if (t &&
+	    docker_config_check(ctx->host, from, t->data, t->len, &d->planned_paths, ctx->rep, err))
 		return -1;
 	return know_all(d, ctx, b, t, err) || prepare_daemon(d, ctx, from, to, err) ? -1 : 0;
 }

@@ -16,7 +16,8 @@
 
 /* ---- the file ---- */
 
-static struct replace config_replace(const struct docker_config_data *d, const struct action_ctx *ctx, const char *tag)
+static struct replace config_replace(const struct docker_config_data *d,
+				     const struct action_ctx *ctx, const char *tag)
 {
 	struct replace rp = REPLACE_INIT;
 
@@ -36,9 +37,10 @@ static void node_for(struct node *ret, const struct node *like, const struct buf
 	digest_hex(text->data, text->len, ret->digest);
 }
 
-/* A text over whatever is there now, under a tag of its own that is finished at once: the original waits under TAG. */
-static int put_over(const struct docker_config_data *d, const struct action_ctx *ctx, const struct buf *text, bool absent,
-		    struct err *err)
+/* A text over whatever is there now, under a tag of its own that is finished at once: the original
+ * waits under TAG. */
+static int put_over(const struct docker_config_data *d, const struct action_ctx *ctx,
+		    const struct buf *text, bool absent, struct err *err)
 {
 	char *tag CLEANUP(freep) = xasprintf("%s.i", ctx->tag);
 	struct replace rp = config_replace(d, ctx, tag);
@@ -57,8 +59,8 @@ static int put_over(const struct docker_config_data *d, const struct action_ctx 
 }
 
 /* The first text of ours: the original goes under TAG and waits there. */
-static int put_first(const struct docker_config_data *d, const struct action_ctx *ctx, const struct buf *text, bool absent,
-		     struct err *err)
+static int put_first(const struct docker_config_data *d, const struct action_ctx *ctx,
+		     const struct buf *text, bool absent, struct err *err)
 {
 	struct replace rp = config_replace(d, ctx, ctx->tag);
 	bool final = !absent && d->after.type == NODE_FILE && buf_equal(text, &d->after_text);
@@ -78,7 +80,8 @@ static int put_first(const struct docker_config_data *d, const struct action_ctx
 }
 
 /* The last text when others came first: owner, mode and time as the after-image has them. */
-static int put_last(const struct docker_config_data *d, const struct action_ctx *ctx, struct err *err)
+static int put_last(const struct docker_config_data *d, const struct action_ctx *ctx,
+		    struct err *err)
 {
 	char *tag CLEANUP(freep) = xasprintf("%s.i", ctx->tag);
 	struct replace rp = config_replace(d, ctx, tag);
@@ -96,8 +99,8 @@ static int put_last(const struct docker_config_data *d, const struct action_ctx 
 	return r;
 }
 
-static int put_stage(const struct docker_config_data *d, const struct action_ctx *ctx, const struct docker_stage *s, size_t i, size_t n,
-		     struct err *err)
+static int put_stage(const struct docker_config_data *d, const struct action_ctx *ctx,
+		     const struct docker_stage *s, size_t i, size_t n, struct err *err)
 {
 	if (i == 0)
 		return put_first(d, ctx, &s->text, s->absent, err);
@@ -143,12 +146,16 @@ int docker_config_commit(struct action *a, struct action_ctx *ctx, struct err *e
 	int r = 0;
 
 	if (docker_config_stages(ctx->host->docker.flags, text_or_null(&d->before_text, &d->before),
-				 text_or_null(&d->after_text, &d->after), d->keep_containers, &stages, &n, err))
+				 text_or_null(&d->after_text, &d->after), d->keep_containers,
+				 &stages, &n, err))
 		return -1;
 	for (size_t i = 0; !r && i < n; i++) {
 		r = put_stage(d, ctx, &stages[i], i, n, err);
 		if (!r && d->was_running && stages[i].takeup != TAKEUP_NONE)
-			r = mark(ctx, err) || docker_stage_takeup(ctx->host, &stages[i], ctx->rep, err) ? -1 : 0;
+			r = mark(ctx, err) || docker_stage_takeup(ctx->host, &stages[i], ctx->rep,
+								  err) ?
+				    -1 :
+				    0;
 	}
 	docker_stages_free(stages, n);
 	return r == REPLACE_CONFLICT ? -1 : r;
@@ -169,7 +176,8 @@ static void way_back_release(struct way_back *w)
 	buf_release(&w->target);
 }
 
-static int read_old(const struct docker_config_data *d, const struct action_ctx *ctx, struct buf *ret, struct err *err)
+static int read_old(const struct docker_config_data *d, const struct action_ctx *ctx,
+		    struct buf *ret, struct err *err)
 {
 	int fd CLEANUP(closep) = -1;
 
@@ -180,9 +188,11 @@ static int read_old(const struct docker_config_data *d, const struct action_ctx 
 	return docker_config_read_fd(fd, ret, err);
 }
 
-static int take_back_keys(const struct docker_config_data *d, struct way_back *w, const struct buf *old, struct err *err)
+static int take_back_keys(const struct docker_config_data *d, struct way_back *w,
+			  const struct buf *old, struct err *err)
 {
-	struct json *now CLEANUP(json_freep) = NULL, *then CLEANUP(json_freep) = NULL, *patch CLEANUP(json_freep) = NULL;
+	struct json *now CLEANUP(json_freep) = NULL, *then CLEANUP(json_freep) = NULL,
+			 *patch CLEANUP(json_freep) = NULL;
 	struct strv conflicts CLEANUP(strv_release) = STRV_INIT;
 
 	if (docker_config_tree(&w->now, d->path, &now, err) ||
@@ -205,10 +215,12 @@ static bool is_ours(const struct docker_config_data *d, const struct way_back *w
 	if (w->now_absent)
 		return d->before.type == NODE_ABSENT || d->after.type == NODE_ABSENT;
 	digest_hex(w->now.data, w->now.len, hex);
-	return strv_has(&d->known, hex) || (d->before.type == NODE_FILE && !strcmp(hex, d->before.digest));
+	return strv_has(&d->known, hex) ||
+	       (d->before.type == NODE_FILE && !strcmp(hex, d->before.digest));
 }
 
-static int find_way_back(const struct docker_config_data *d, const struct action_ctx *ctx, struct way_back *w, struct err *err)
+static int find_way_back(const struct docker_config_data *d, const struct action_ctx *ctx,
+			 struct way_back *w, struct err *err)
 {
 	struct buf old CLEANUP(buf_release) = BUF_INIT;
 	int absent = root_read_optional(ctx->root, d->path, DOCKER_CONFIG_MAX, &w->now, err);
@@ -225,7 +237,8 @@ static int find_way_back(const struct docker_config_data *d, const struct action
 }
 
 /* What lies behind the path, symlinks followed as sys/replace.c follows them. */
-static int node_there(const struct docker_config_data *d, const struct action_ctx *ctx, struct node *ret, struct err *err)
+static int node_there(const struct docker_config_data *d, const struct action_ctx *ctx,
+		      struct node *ret, struct err *err)
 {
 	int dir CLEANUP(closep) = -1;
 	char *name CLEANUP(freep) = NULL;
@@ -236,7 +249,8 @@ static int node_there(const struct docker_config_data *d, const struct action_ct
 }
 
 /* The last text of the way back: the original inode, if nobody else edited the file. */
-static int put_target(const struct docker_config_data *d, const struct action_ctx *ctx, const struct way_back *w, struct err *err)
+static int put_target(const struct docker_config_data *d, const struct action_ctx *ctx,
+		      const struct way_back *w, struct err *err)
 {
 	struct replace rp = config_replace(d, ctx, ctx->tag);
 	struct node now CLEANUP(node_release) = NODE_INIT;
@@ -251,7 +265,8 @@ static int put_target(const struct docker_config_data *d, const struct action_ct
 	if (d->before.type == NODE_FILE)
 		r = txnlog_before_open(ctx->state, ctx->log->id, ctx->index, &fd, err);
 	rp.content_fd = fd;
-	/* Whatever text of ours is there by now is the one interim state that replace_undo has to know. */
+	/* Whatever text of ours is there by now is the one interim state that replace_undo has to
+	 * know. */
 	if (!r && !(r = node_there(d, ctx, &now, err))) {
 		rp.interim = &now;
 		rp.interim_n = 1;
@@ -267,12 +282,15 @@ static bool daemon_is_down(const struct docker_config_data *d, const struct acti
 	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
 	struct err ignored = ERR_INIT;
 
-	return d->was_running && !docker_api_open(&api, ctx->host->docker.socket, &ignored) && !docker_api_ping(api, 1000);
+	return d->was_running && !docker_api_open(&api, ctx->host->docker.socket, &ignored) &&
+	       !docker_api_ping(api, 1000);
 }
 
-static int bring_back(const struct docker_config_data *d, const struct action_ctx *ctx, const struct way_back *w, struct err *err)
+static int bring_back(const struct docker_config_data *d, const struct action_ctx *ctx,
+		      const struct way_back *w, struct err *err)
 {
-	const struct buf *to = w->target_absent ? NULL : &w->target, *from = w->now_absent ? NULL : &w->now;
+	const struct buf *to = w->target_absent ? NULL : &w->target,
+			 *from = w->now_absent ? NULL : &w->now;
 	bool down = daemon_is_down(d, ctx);
 	struct docker_stage *stages = NULL;
 	size_t n = 0;
@@ -281,10 +299,14 @@ static int bring_back(const struct docker_config_data *d, const struct action_ct
 	/* The file is back already, but the daemon may not be: it had the after-image at most. */
 	if (w->now_absent == w->target_absent && buf_equal(&w->now, &w->target))
 		from = text_or_null(&d->after_text, &d->after);
-	if (docker_config_stages(ctx->host->docker.flags, from, to, d->keep_containers, &stages, &n, err))
+	if (docker_config_stages(ctx->host->docker.flags, from, to, d->keep_containers, &stages, &n,
+				 err))
 		return -1;
 	for (size_t i = 0; !r && i + 1 < n && !down; i++)
-		r = put_over(d, ctx, &stages[i].text, stages[i].absent, err) || docker_stage_takeup(ctx->host, &stages[i], ctx->rep, err) ? -1 : 0;
+		r = put_over(d, ctx, &stages[i].text, stages[i].absent, err) ||
+				    docker_stage_takeup(ctx->host, &stages[i], ctx->rep, err) ?
+			    -1 :
+			    0;
 	if (!r)
 		r = put_target(d, ctx, w, err);
 	if (!r && down)
@@ -295,7 +317,8 @@ static int bring_back(const struct docker_config_data *d, const struct action_ct
 	return r;
 }
 
-/* Containers that a restart of ours stopped: exactly those run again. One that is gone (--rm) is said. */
+/* Containers that a restart of ours stopped: exactly those run again. One that is gone (--rm) is
+ * said. */
 static void restart_containers(const struct docker_config_data *d, const struct action_ctx *ctx)
 {
 	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
@@ -304,11 +327,15 @@ static void restart_containers(const struct docker_config_data *d, const struct 
 	if (!d->restarts || docker_api_open(&api, ctx->host->docker.socket, &err))
 		return;
 	for json_each(c, d->containers) {
-		char *path CLEANUP(freep) = xasprintf("/containers/%s/start", json_get_str(c, "id"));
-		long status = 0;
+			char *path CLEANUP(freep) = xasprintf("/containers/%s/start",
+							      json_get_str(c, "id"));
+			long status = 0;
 
-		if (docker_api_call(api, "POST", path, NULL, 60, &status, NULL, &err) || (status != 204 && status != 304))
-			report_warn(ctx->rep, "docker ps -a", "container %s does not run any more", json_get_str(c, "name"));
+			if (docker_api_call(api, "POST", path, NULL, 60, &status, NULL, &err) ||
+			    (status != 204 && status != 304))
+				report_warn(ctx->rep, "docker ps -a",
+					    "container %s does not run any more",
+					    json_get_str(c, "name"));
 	}
 }
 
@@ -322,7 +349,8 @@ int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err
 		return 0;
 	if (find_way_back(d, ctx, &w, err))
 		return -1;
-	/* The daemon that was told is gone with the boot of then; the one that starts behind us reads the file. */
+	/* The daemon that was told is gone with the boot of then; the one that starts behind us
+	 * reads the file. */
 	if (!is_marked(ctx) || !ctx->host->running || !ctx->host->docker.installed || ctx->at_boot)
 		return put_target(d, ctx, &w, err);
 	if (bring_back(d, ctx, &w, err))
@@ -334,7 +362,8 @@ int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err
 int docker_config_finish(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct docker_config_data *d = a->data;
-	char *tag CLEANUP(freep) = xasprintf("%s.i", ctx->tag), *dir CLEANUP(freep) = path_dirname(d->path);
+	char *tag CLEANUP(freep) = xasprintf("%s.i", ctx->tag),
+		  *dir CLEANUP(freep) = path_dirname(d->path);
 	const char *const tags[] = { ctx->tag, tag };
 	int r = 0;
 
@@ -351,7 +380,8 @@ int docker_config_finish(struct action *a, struct action_ctx *ctx, struct err *e
 
 /* ---- verify ---- */
 
-static const struct docker_container *find_container(const struct docker_container *c, size_t n, const char *id)
+static const struct docker_container *find_container(const struct docker_container *c, size_t n,
+						     const char *id)
 {
 	for (size_t i = 0; i < n; i++)
 		if (str_eq(c[i].id, id))
@@ -359,7 +389,8 @@ static const struct docker_container *find_container(const struct docker_contain
 	return NULL;
 }
 
-/* The containers of before run after, same pids: unless the operator allowed a restart that stops them. */
+/* The containers of before run after, same pids: unless the operator allowed a restart that stops
+ * them. */
 int docker_config_verify(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct docker_config_data *d = a->data;
@@ -370,13 +401,18 @@ int docker_config_verify(struct action *a, struct action_ctx *ctx, struct err *e
 
 	if (!d->was_running || !d->restarts || ctx->allow_restart)
 		return 0;
-	if (docker_api_open(&api, ctx->host->docker.socket, err) || docker_containers(api, false, &now, &n, err))
+	if (docker_api_open(&api, ctx->host->docker.socket, err) ||
+	    docker_containers(api, false, &now, &n, err))
 		return -1;
 	for json_each(c, d->containers) {
-		const struct docker_container *found = find_container(now, n, json_get_str(c, "id"));
+			const struct docker_container *found = find_container(now, n,
+									      json_get_str(c,
+											   "id"));
 
-		if (!r && (!found || found->pid != (pid_t)json_get_i64(c, "pid", 0)))
-			r = err_set(err, ERR_FAILED, "container %s did not outlive the restart of Docker", json_get_str(c, "name"));
+			if (!r && (!found || found->pid != (pid_t)json_get_i64(c, "pid", 0)))
+				r = err_set(err, ERR_FAILED,
+					    "container %s did not outlive the restart of Docker",
+					    json_get_str(c, "name"));
 	}
 	docker_containers_free(now, n);
 	return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kind "file": a file or symlink put, replaced or taken away through sys/replace.h. The after-image's time is fixed in
- * prepare, so that "is it still ours" can be answered by stat.
+ * Kind "file": a file or symlink put, replaced or taken away through sys/replace.h. The
+ * after-image's time is fixed in prepare, so that "is it still ours" can be answered by stat.
  */
 #include "actions/kinds.h"
 #include "actions/stage.h"
@@ -61,7 +61,8 @@ static struct action *file_action(const char *step, struct file_data *d)
 	return action_new(&file_ops, key, step, RANK_FILES, d);
 }
 
-struct action *action_file(const char *step, const char *path, mode_t mode, const void *data, size_t len)
+struct action *action_file(const char *step, const char *path, mode_t mode, const void *data,
+			   size_t len)
 {
 	struct file_data *d = file_data_new(path);
 
@@ -71,7 +72,8 @@ struct action *action_file(const char *step, const char *path, mode_t mode, cons
 	return file_action(step, d);
 }
 
-struct action *action_file_member(const char *step, const char *path, mode_t mode, const char *member)
+struct action *action_file_member(const char *step, const char *path, mode_t mode,
+				  const char *member)
 {
 	struct file_data *d = file_data_new(path);
 
@@ -95,10 +97,12 @@ struct action *action_link(const char *step, const char *path, const char *targe
 	return file_action(step, d);
 }
 
-/* A link is put, replaced and taken away as a link; a file is reached through whatever links lead to it. */
+/* A link is put, replaced and taken away as a link; a file is reached through whatever links lead
+ * to it. */
 static bool is_link(const struct file_data *d)
 {
-	return d->after.type == NODE_LINK || d->before.type == NODE_LINK || d->expected.type == NODE_LINK;
+	return d->after.type == NODE_LINK || d->before.type == NODE_LINK ||
+	       d->expected.type == NODE_LINK;
 }
 
 static struct replace file_replace(struct file_data *d, const struct action_ctx *ctx)
@@ -116,7 +120,8 @@ static struct replace file_replace(struct file_data *d, const struct action_ctx 
 }
 
 /* Where commit's bytes come from: *ret_fd to be closed, or -1 for those in memory. */
-static int file_source(const struct file_data *d, const struct action_ctx *ctx, int *ret_fd, struct err *err)
+static int file_source(const struct file_data *d, const struct action_ctx *ctx, int *ret_fd,
+		       struct err *err)
 {
 	*ret_fd = -1;
 	if (d->after.type != NODE_FILE)
@@ -126,7 +131,8 @@ static int file_source(const struct file_data *d, const struct action_ctx *ctx, 
 	return d->member ? stage_open(ctx, d->member, ret_fd, err) : 0;
 }
 
-/* Size, digest and time of what will be there; owner, mode and xattrs of a file that exists stay. */
+/* Size, digest and time of what will be there; owner, mode and xattrs of a file that exists
+ * stay. */
 static int file_fill_after(struct file_data *d, const struct action_ctx *ctx, struct err *err)
 {
 	struct node source CLEANUP(node_release) = NODE_INIT;
@@ -134,7 +140,8 @@ static int file_fill_after(struct file_data *d, const struct action_ctx *ctx, st
 
 	if (d->inverted || d->after.type != NODE_FILE)
 		return 0;
-	if (file_source(d, ctx, &fd, err) || (fd >= 0 && node_read_fd(&source, fd, NODE_DIGEST, err)))
+	if (file_source(d, ctx, &fd, err) ||
+	    (fd >= 0 && node_read_fd(&source, fd, NODE_DIGEST, err)))
 		return -1;
 	if (fd < 0) {
 		source.size = d->content.len;
@@ -179,7 +186,8 @@ static int file_keep_before(struct file_data *d, struct action_ctx *ctx, struct 
 	return txnlog_before_put(ctx->log, ctx->index, fd, d->before.digest, err);
 }
 
-/* The directory may be made by an action before this one: then there is nothing to check and nothing to undo yet. */
+/* The directory may be made by an action before this one: then there is nothing to check and
+ * nothing to undo yet. */
 static bool parent_exists(const struct file_data *d, const struct action_ctx *ctx)
 {
 	char *dir CLEANUP(freep) = path_dirname(d->path);
@@ -218,7 +226,8 @@ static int file_put_beside(const struct file_data *d, const struct action_ctx *c
 
 	if (!d->kept)
 		return 0;
-	if (root_read(ctx->root, d->path, SIZE_MAX / 2, &bytes, err) || root_parent(ctx->root, d->kept, false, &dir, &name, NULL, err))
+	if (root_read(ctx->root, d->path, SIZE_MAX / 2, &bytes, err) ||
+	    root_parent(ctx->root, d->kept, false, &dir, &name, NULL, err))
 		return -1;
 	return fs_put(dir, name, d->before.mode, bytes.data, bytes.len, err);
 }
@@ -246,7 +255,8 @@ static int file_undo_kept(const struct file_data *d, const struct action_ctx *ct
 
 	if (!d->kept)
 		return 0;
-	if (root_parent(ctx->root, d->kept, false, &dir, &name, NULL, err) || fs_unlink(dir, name, err))
+	if (root_parent(ctx->root, d->kept, false, &dir, &name, NULL, err) ||
+	    fs_unlink(dir, name, err))
 		return -1;
 	return fs_sync_dir(dir, err);
 }
@@ -268,8 +278,10 @@ static int file_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 		r = replace_undo(&rp, err);
 	replace_release(&rp);
 	if (r == REPLACE_CONFLICT)
-		err_remedy(err, "save your version of '%s', put back what `sysboxup history show %u %s` prints, then run: sysboxup recover",
-			   d->path, ctx->log->id, d->path);
+		err_remedy(
+			err,
+			"save your version of '%s', put back what `sysboxup history show %u %s` prints, then run: sysboxup recover",
+			d->path, ctx->log->id, d->path);
 	return r ? r : file_undo_kept(d, ctx, err);
 }
 
@@ -311,7 +323,8 @@ static bool edited_between(const struct record *oldest)
 	return false;
 }
 
-static int file_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+static int file_invert(const struct record *oldest, const struct record *newest,
+		       struct action **ret, struct err *err)
 {
 	const struct file_data *o = oldest->action->data, *n = newest->action->data;
 	struct file_data *d;
@@ -351,7 +364,10 @@ static int file_decode(struct action *a, const struct json *j, struct err *err)
 	d->kept = xstrdup(json_get_str(j, "kept"));
 	if (!d->path)
 		return err_set(err, ERR_FAILED, "no path");
-	return node_decode(&d->before, json_get(j, "before"), err) || node_decode(&d->after, json_get(j, "after"), err) ? -1 : 0;
+	return node_decode(&d->before, json_get(j, "before"), err) ||
+			       node_decode(&d->after, json_get(j, "after"), err) ?
+		       -1 :
+		       0;
 }
 
 /* ---- describe ---- */
@@ -381,16 +397,20 @@ static int wanted_text(const struct file_data *d, const struct action_ctx *ctx, 
 	return 0;
 }
 
-static void file_describe_diff(const struct file_data *d, const struct action_ctx *ctx, struct report *r)
+static void file_describe_diff(const struct file_data *d, const struct action_ctx *ctx,
+			       struct report *r)
 {
-	struct buf now CLEANUP(buf_release) = BUF_INIT, then CLEANUP(buf_release) = BUF_INIT, diff CLEANUP(buf_release) = BUF_INIT;
+	struct buf now CLEANUP(buf_release) = BUF_INIT, then CLEANUP(buf_release) = BUF_INIT,
+		       diff CLEANUP(buf_release) = BUF_INIT;
 	struct err ignored = ERR_INIT;
 	int absent = root_read_optional(ctx->root, d->path, DIFF_MAX, &now, &ignored);
 
-	if (absent < 0 || wanted_text(d, ctx, &then) || !looks_like_text(&now) || !looks_like_text(&then))
+	if (absent < 0 || wanted_text(d, ctx, &then) || !looks_like_text(&now) ||
+	    !looks_like_text(&then))
 		return;
-	diff_unified(absent ? "/dev/null" : d->path, now.data, now.len, d->after.type == NODE_ABSENT ? "/dev/null" : d->path,
-		     then.data, then.len, &diff);
+	diff_unified(absent ? "/dev/null" : d->path, now.data, now.len,
+		     d->after.type == NODE_ABSENT ? "/dev/null" : d->path, then.data, then.len,
+		     &diff);
 	if (diff.len)
 		report_diff(r, diff.data);
 }
@@ -401,11 +421,15 @@ static void file_describe(const struct action *a, const struct action_ctx *ctx, 
 	bool exists = root_exists(ctx->root, d->path);
 
 	if (is_link(d)) {
-		report_change(r, d->path, d->after.type == NODE_LINK ? "link to %s" : "remove link to %s",
+		report_change(r, d->path,
+			      d->after.type == NODE_LINK ? "link to %s" : "remove link to %s",
 			      d->after.type == NODE_LINK ? d->after.target : d->expected.target);
 		return;
 	}
-	report_change(r, d->path, "%s", d->after.type == NODE_ABSENT ? "remove" : exists ? "replace" : "create");
+	report_change(r, d->path, "%s",
+		      d->after.type == NODE_ABSENT ? "remove" :
+		      exists                       ? "replace" :
+						     "create");
 	if (d->after.type == NODE_FILE || exists)
 		file_describe_diff(d, ctx, r);
 }
@@ -425,23 +449,27 @@ static struct json *file_index(const struct action *a, const struct root *root)
 	j = json_obj();
 	json_set(j, "node", node_encode(&d->after));
 	if (!node_read(&now, root, d->path, NODE_META, &ignored) && now.size == d->after.size &&
-	    now.mtime.tv_sec == d->after.mtime.tv_sec && now.mtime.tv_nsec == d->after.mtime.tv_nsec)
+	    now.mtime.tv_sec == d->after.mtime.tv_sec &&
+	    now.mtime.tv_nsec == d->after.mtime.tv_nsec)
 		json_set(j, "seen", node_encode(&now));
 	return j;
 }
 
-static enum report_state file_drift(const struct json *entry, const char *key, const struct action_ctx *ctx, struct buf *found)
+static enum report_state file_drift(const struct json *entry, const char *key,
+				    const struct action_ctx *ctx, struct buf *found)
 {
 	struct node want CLEANUP(node_release) = NODE_INIT, seen CLEANUP(node_release) = NODE_INIT;
 	struct node now CLEANUP(node_release) = NODE_INIT;
 	const char *path = key + strlen("file:");
 	struct err err = ERR_INIT;
 
-	if (node_decode(&want, json_get(entry, "node"), &err) || node_read(&now, ctx->root, path, NODE_META, &err)) {
+	if (node_decode(&want, json_get(entry, "node"), &err) ||
+	    node_read(&now, ctx->root, path, NODE_META, &err)) {
 		buf_adds(found, err.msg);
 		return STATE_UNKNOWN;
 	}
-	if (json_get(entry, "seen") && !node_decode(&seen, json_get(entry, "seen"), &err) && node_same_fingerprint(&seen, &now))
+	if (json_get(entry, "seen") && !node_decode(&seen, json_get(entry, "seen"), &err) &&
+	    node_same_fingerprint(&seen, &now))
 		return STATE_OK;
 	if (node_read(&now, ctx->root, path, NODE_DIGEST, &err)) {
 		buf_adds(found, err.msg);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Constructors of the primitives. Strings and buffers are copied. Each returns a new action; it belongs to the plan it is added to. */
+/* Constructors of the primitives. Strings and buffers are copied. Each returns a new action; it
+ * belongs to the plan it is added to. */
 #ifndef ACTIONS_KINDS_H
 #define ACTIONS_KINDS_H
 
@@ -7,36 +8,48 @@
 #include "base/digest.h"
 #include "fetch/catalog.h"
 
-/* A file with this content. An existing file keeps owner, mode and xattrs unless mode_forced. key "file:PATH". */
-struct action *action_file(const char *step, const char *path, mode_t mode, const void *data, size_t len);
-/* The same, content out of the package unpacked by action_unpack: member path, digest once known (NULL before the fetch). */
-struct action *action_file_member(const char *step, const char *path, mode_t mode, const char *member);
+/* A file with this content. An existing file keeps owner, mode and xattrs unless mode_forced. key
+ * "file:PATH". */
+struct action *action_file(const char *step, const char *path, mode_t mode, const void *data,
+			   size_t len);
+/* The same, content out of the package unpacked by action_unpack: member path, digest once known
+ * (NULL before the fetch). */
+struct action *action_file_member(const char *step, const char *path, mode_t mode,
+				  const char *member);
 struct action *action_remove(const char *step, const char *path);	/* file or link goes */
 struct action *action_link(const char *step, const char *path, const char *target);	/* symlink */
 struct action *action_dir(const char *step, const char *path, mode_t mode);	/* made if absent; undo removes it if empty and ours */
 
-/* Fetches, verifies and unpacks this package (borrowed: it lives as long as the catalog) into stage/; nothing on the host. key "unpack:NAME". */
+/* Fetches, verifies and unpacks this package (borrowed: it lives as long as the catalog) into
+ * stage/; nothing on the host. key "unpack:NAME". */
 struct action *action_unpack(const char *step, const struct catalog_entry *entry);
 
-/* System account with its group, no home, shell /bin/false, and one range of 65536 subordinate ids, the same in both files. key "account:NAME". */
+/* System account with its group, no home, shell /bin/false, and one range of 65536 subordinate ids,
+ * the same in both files. key "account:NAME". */
 struct action *action_account(const char *step, const char *name);
 /* Live value raised to at least min; never lowered. key "sysctl:NAME". */
 struct action *action_sysctl(const char *step, const char *name, uint64_t min);
 /*
- * Somebody who keeps files in memory reads them again: systemd (argument NULL) or AppArmor (argument: the profile). RELOAD_ON_COMMIT
- * stands behind the files, RELOAD_ON_UNDO in front of them, so that each way the files are there first. key "reload:WHAT:WHEN".
+ * Somebody who keeps files in memory reads them again: systemd (argument NULL) or AppArmor
+ * (argument: the profile). RELOAD_ON_COMMIT stands behind the files, RELOAD_ON_UNDO in front of
+ * them, so that each way the files are there first. key "reload:WHAT:WHEN".
  */
 enum reload_when { RELOAD_ON_UNDO, RELOAD_ON_COMMIT };
 enum reload_what { RELOAD_SYSTEMD, RELOAD_APPARMOR };
-struct action *action_reload(const char *step, enum reload_what what, const char *argument, enum reload_when when);
-/* These units active, started in this order, stopped in the reverse one when undone. key "units:FIRST". */
+struct action *action_reload(const char *step, enum reload_what what, const char *argument,
+			     enum reload_when when);
+/* These units active, started in this order, stopped in the reverse one when undone. key
+ * "units:FIRST". */
 struct action *action_units(const char *step, const char *const *units);
 
 /* Packages through the host's package manager: see actions/packages.h (key "packages"). */
 
-/* daemon.json: this merge patch, and the daemon made to take it up and prove it. key "docker-config:PATH". */
-/* ours and was (owned by the caller, copied): all that is ours afterwards, and the values before us. */
-struct action *action_docker_config(const char *step, const char *path, const struct json *patch, const struct json *ours,
-				    const struct json *was, const struct strv *planned_paths);
+/* daemon.json: this merge patch, and the daemon made to take it up and prove it. key
+ * "docker-config:PATH". */
+/* ours and was (owned by the caller, copied): all that is ours afterwards, and the values before
+ * us. */
+struct action *action_docker_config(const char *step, const char *path, const struct json *patch,
+				    const struct json *ours, const struct json *was,
+				    const struct strv *planned_paths);
 
 #endif

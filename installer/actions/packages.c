@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kind "packages". Commit is dpkg in the shield, in the batches that apt's plan has; where its outcome cannot be known beforehand
- * the record holds the whole before-state instead (packages_before.c), and undo compares and puts right (packages_undo.c).
+ * Kind "packages". Commit is dpkg in the shield, in the batches that apt's plan has; where its
+ * outcome cannot be known beforehand the record holds the whole before-state instead
+ * (packages_before.c), and undo compares and puts right (packages_undo.c).
  */
 #include "actions/packages_data.h"
 
@@ -25,8 +26,8 @@ static void packages_release(struct action *a)
 	free(d);
 }
 
-struct action *action_packages(const char *step, const char *const *names, const char *name, const char *version,
-			       const char *arch, bool remove)
+struct action *action_packages(const char *step, const char *const *names, const char *name,
+			       const char *version, const char *arch, bool remove)
 {
 	struct packages *d = xcalloc(1, sizeof(*d));
 
@@ -43,7 +44,8 @@ struct action *action_packages(const char *step, const char *const *names, const
 
 static int commit_remove(struct packages *d, struct action_ctx *ctx, struct err *err)
 {
-	struct strv names CLEANUP(strv_release) = STRV_INIT, autos CLEANUP(strv_release) = STRV_INIT;
+	struct strv names CLEANUP(strv_release) = STRV_INIT,
+			  autos CLEANUP(strv_release) = STRV_INIT;
 
 	for (size_t i = 0; i < d->plan.n; i++) {
 		strv_add(&names, d->plan.v[i].name);
@@ -55,7 +57,8 @@ static int commit_remove(struct packages *d, struct action_ctx *ctx, struct err 
 
 static int commit_install(struct packages *d, struct action_ctx *ctx, struct err *err)
 {
-	return dpkg_install_plan(ctx, &d->plan, err) || apt_mark(ctx, "auto", &d->autos, err) ? -1 : 0;
+	return dpkg_install_plan(ctx, &d->plan, err) || apt_mark(ctx, "auto", &d->autos, err) ? -1 :
+												0;
 }
 
 static int packages_commit(struct action *a, struct action_ctx *ctx, struct err *err)
@@ -69,15 +72,19 @@ static int packages_commit(struct action *a, struct action_ctx *ctx, struct err 
 	return packages_sync(ctx->root, err);
 }
 
-static int verify_op(const struct packages *d, const struct pkg_op *op, struct action_ctx *ctx, const struct pkg_ops *ops, struct err *err)
+static int verify_op(const struct packages *d, const struct pkg_op *op, struct action_ctx *ctx,
+		     const struct pkg_ops *ops, struct err *err)
 {
 	struct pkg_status st = { 0 };
 
 	if (ops->status(ctx->host, op->name, &st, err))
 		return -1;
-	bool installed = st.known && str_eq(st.state, "installed") && (d->remove || str_eq(st.version, op->new_version));
+	bool installed = st.known && str_eq(st.state, "installed") &&
+			 (d->remove || str_eq(st.version, op->new_version));
 	bool right = d->remove ? !st.known || str_eq(st.state, "not-installed") : installed;
-	char *now CLEANUP(freep) = st.known ? xasprintf("%s %s", st.state, st.version ? st.version : "") : xstrdup("not installed");
+	char *now CLEANUP(freep) = st.known ? xasprintf("%s %s", st.state,
+							st.version ? st.version : "") :
+					      xstrdup("not installed");
 	pkg_status_release(&st);
 	return right ? 0 : err_set(err, ERR_FAILED, "package '%s' is %s", op->name, now);
 }
@@ -105,10 +112,13 @@ static const char *version_after(const struct packages *d)
 
 static const char *version_before(const struct packages *d)
 {
-	return d->name && before_installed(d, d->name) ? json_get_str(before_package(d, d->name), "version") : NULL;
+	return d->name && before_installed(d, d->name) ?
+		       json_get_str(before_package(d, d->name), "version") :
+		       NULL;
 }
 
-/* Dependencies that these transactions brought go with the package, if still automatic and needed by nobody then. */
+/* Dependencies that these transactions brought go with the package, if still automatic and needed
+ * by nobody then. */
 static void copy_new(struct packages *to, const struct packages *from)
 {
 	for (size_t i = 0; i < from->plan.n; i++) {
@@ -123,7 +133,8 @@ static void copy_new(struct packages *to, const struct packages *from)
 
 static struct action *invert_to_absent(const struct packages *o, const struct packages *n)
 {
-	struct action *a = action_packages("rollback", NULL, n->name, version_after(n), n->arch, true);
+	struct action *a = action_packages("rollback", NULL, n->name, version_after(n), n->arch,
+					   true);
 	struct packages *d = a->data;
 	const struct pkg_op *now = n->name ? packages_op(n, n->name) : NULL;
 
@@ -136,13 +147,18 @@ static struct action *invert_to_absent(const struct packages *o, const struct pa
 	return a;
 }
 
-/* A version comes back from its file: kept by the upgrade (old_file) or by the removal (the op's own). */
-static struct action *invert_to_version(const struct packages *o, const struct packages *n, const char *version)
+/* A version comes back from its file: kept by the upgrade (old_file) or by the removal (the op's
+ * own). */
+static struct action *invert_to_version(const struct packages *o, const struct packages *n,
+					const char *version)
 {
 	struct action *a = action_packages("rollback", NULL, o->name, version, o->arch, false);
 	struct packages *d = a->data;
 	const struct pkg_op *removed = packages_op(o, o->name);
-	struct pkg_op op = { .what = PKG_UPGRADE, .name = o->name, .new_version = (char *)version, .arch = o->arch };
+	struct pkg_op op = { .what = PKG_UPGRADE,
+			     .name = o->name,
+			     .new_version = (char *)version,
+			     .arch = o->arch };
 
 	d->inverted = true;
 	d->expected = xstrdup(version_after(n));
@@ -152,8 +168,10 @@ static struct action *invert_to_version(const struct packages *o, const struct p
 	return a;
 }
 
-/* Those that a removal took along come back with it, by name or file: apt fetches what the package needs. */
-static int packages_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+/* Those that a removal took along come back with it, by name or file: apt fetches what the package
+ * needs. */
+static int packages_invert(const struct record *oldest, const struct record *newest,
+			   struct action **ret, struct err *err)
 {
 	const struct packages *o = oldest->action->data, *n = newest->action->data;
 	const char *before = version_before(o), *after = version_after(n);
@@ -168,7 +186,9 @@ static int packages_invert(const struct record *oldest, const struct record *new
 	return 0;
 }
 
-static const char *const op_words[] = { [PKG_INSTALL] = "install", [PKG_UPGRADE] = "upgrade", [PKG_REMOVE] = "remove",
+static const char *const op_words[] = { [PKG_INSTALL] = "install",
+					[PKG_UPGRADE] = "upgrade",
+					[PKG_REMOVE] = "remove",
 					[PKG_CONFIGURE_STRANGER] = "configure" };
 
 static struct json *op_encode(const struct pkg_op *op)
@@ -189,9 +209,12 @@ static struct json *op_encode(const struct pkg_op *op)
 static int op_decode(struct pkg_plan *plan, const struct json *j, struct err *err)
 {
 	const char *what = json_get_str(j, "what"), *sha256 = json_get_str(j, "sha256");
-	struct pkg_op op = { .name = (char *)json_get_str(j, "name"), .old_version = (char *)json_get_str(j, "old_version"),
-			     .new_version = (char *)json_get_str(j, "new_version"), .arch = (char *)json_get_str(j, "arch"),
-			     .file = (char *)json_get_str(j, "file"), .batch = (unsigned int)json_get_i64(j, "batch", 0) };
+	struct pkg_op op = { .name = (char *)json_get_str(j, "name"),
+			     .old_version = (char *)json_get_str(j, "old_version"),
+			     .new_version = (char *)json_get_str(j, "new_version"),
+			     .arch = (char *)json_get_str(j, "arch"),
+			     .file = (char *)json_get_str(j, "file"),
+			     .batch = (unsigned int)json_get_i64(j, "batch", 0) };
 
 	if (sha256 && digest_valid(sha256))
 		memcpy(op.sha256, sha256, sizeof(op.sha256));
@@ -288,7 +311,8 @@ static void describe_others(const struct packages *d, struct buf *line)
 		buf_adds(line, " if nobody else needs them");
 }
 
-static void packages_describe(const struct action *a, const struct action_ctx *ctx, struct report *r)
+static void packages_describe(const struct action *a, const struct action_ctx *ctx,
+			      struct report *r)
 {
 	const struct packages *d = a->data;
 	struct buf line CLEANUP(buf_release) = BUF_INIT;
@@ -296,7 +320,8 @@ static void packages_describe(const struct action *a, const struct action_ctx *c
 
 	buf_adds(&line, d->remove ? "remove" : "install");
 	if (d->name)
-		buf_addf(&line, " %s%s%s (dpkg)", d->name, !d->remove && version ? " " : "", !d->remove && version ? version : "");
+		buf_addf(&line, " %s%s%s (dpkg)", d->name, !d->remove && version ? " " : "",
+			 !d->remove && version ? version : "");
 	describe_others(d, &line);
 	report_change(r, a->key, "%s", line.data);
 }
@@ -320,7 +345,8 @@ static struct json *packages_index(const struct action *a, const struct root *ro
 }
 
 /* Only the package itself: its dependencies get security updates. */
-static enum report_state packages_drift(const struct json *entry, const char *key, const struct action_ctx *ctx, struct buf *found)
+static enum report_state packages_drift(const struct json *entry, const char *key,
+					const struct action_ctx *ctx, struct buf *found)
 {
 	const struct pkg_ops *ops = pkg_backend(ctx->host);
 	const char *name = json_get_str(entry, "name");
@@ -334,8 +360,8 @@ static enum report_state packages_drift(const struct json *entry, const char *ke
 		return STATE_UNKNOWN;
 	bool same = st.known && str_eq(st.state, "installed") && str_eq(st.version, version);
 	if (!same)
-		buf_addf(found, "%s is %s%s%s, not %s", name, st.known ? st.state : "not installed", st.version ? " " : "",
-			 st.version ? st.version : "", version);
+		buf_addf(found, "%s is %s%s%s, not %s", name, st.known ? st.state : "not installed",
+			 st.version ? " " : "", st.version ? st.version : "", version);
 	pkg_status_release(&st);
 	return same ? STATE_OK : STATE_BAD;
 }

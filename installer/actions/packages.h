@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packages through the host's package manager, as one reversible action (backends/pkg/). `names` are wanted by name
- * ("fuse3"); `name`/`version`/`arch` is the catalog's package to be fetched, verified and installed as a file (name NULL: only names).
- * remove: the package goes (purged) instead.
+ * Packages through the host's package manager, as one reversible action (backends/pkg/). `names`
+ * are wanted by name ("fuse3"); `name`/`version`/`arch` is the catalog's package to be fetched,
+ * verified and installed as a file (name NULL: only names). remove: the package goes (purged)
+ * instead.
  */
 #ifndef ACTIONS_PACKAGES_H
 #define ACTIONS_PACKAGES_H
 
 #include "actions/action.h"
 
-struct action *action_packages(const char *step, const char *const *names, const char *name, const char *version,
-			       const char *arch, bool remove);
+struct action *action_packages(const char *step, const char *const *names, const char *name,
+			       const char *version, const char *arch, bool remove);
 /* How long prepare and undo wait for dpkg's frontend lock (120 s); tests shorten it. */
 void packages_set_lock_seconds(unsigned int seconds);
 

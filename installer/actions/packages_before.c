@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The state before, whole enough to compare and to put right what dpkg leaves when it is killed (facts/dpkg-tried.md sections 3
- * and 7): the paragraphs of the packages concerned, and around their units and conffiles every path that scripts or dpkg touch.
+ * The state before, whole enough to compare and to put right what dpkg leaves when it is killed
+ * (facts/dpkg-tried.md sections 3 and 7): the paragraphs of the packages concerned, and around
+ * their units and conffiles every path that scripts or dpkg touch.
  */
 #include "actions/packages_data.h"
 
@@ -20,11 +21,14 @@ enum { KEPT_MAX = 4 * 1024 * 1024 };
 #define DSH "/var/lib/systemd/deb-systemd-helper-"
 
 static const char *const unit_dirs[] = { ETC_UNITS, DSH "enabled", DSH "masked", NULL };
-static const char *const conffile_suffixes[] = { "", "~", ".bak", ".dpkg-old", ".dpkg-dist", ".dpkg-new", ".dpkg-tmp", NULL };
+static const char *const conffile_suffixes[] = { "",          "~",          ".bak",
+						 ".dpkg-old", ".dpkg-dist", ".dpkg-new",
+						 ".dpkg-tmp", NULL };
 
 /* ---- packages ---- */
 
-static struct json *package_state(const struct buf *status, const struct buf *marks, const char *name)
+static struct json *package_state(const struct buf *status, const struct buf *marks,
+				  const char *name)
 {
 	struct json *j = json_obj();
 	struct stanza s;
@@ -76,10 +80,12 @@ static bool gone(const struct json *p)
 
 static bool same_package(const struct json *before, const struct json *now)
 {
-	return (gone(before) && gone(now)) || str_eq(json_get_str(before, "stanza"), json_get_str(now, "stanza"));
+	return (gone(before) && gone(now)) ||
+	       str_eq(json_get_str(before, "stanza"), json_get_str(now, "stanza"));
 }
 
-int before_differs(const struct packages *d, const struct action_ctx *ctx, struct strv *ret, struct err *err)
+int before_differs(const struct packages *d, const struct action_ctx *ctx, struct strv *ret,
+		   struct err *err)
 {
 	struct buf status CLEANUP(buf_release) = BUF_INIT, marks CLEANUP(buf_release) = BUF_INIT;
 
@@ -95,10 +101,13 @@ int before_differs(const struct packages *d, const struct action_ctx *ctx, struc
 
 /* ---- paths ---- */
 
-/* "x.service" of the packages; also its name with .dsh-also, and a link that points to it or masks it. */
+/* "x.service" of the packages; also its name with .dsh-also, and a link that points to it or masks
+ * it. */
 static bool is_unit_name(const struct strv *units, const char *name)
 {
-	char *plain CLEANUP(freep) = str_ends(name, ".dsh-also") ? xstrndup(name, strlen(name) - strlen(".dsh-also")) : xstrdup(name);
+	char *plain CLEANUP(freep) = str_ends(name, ".dsh-also") ?
+					     xstrndup(name, strlen(name) - strlen(".dsh-also")) :
+					     xstrdup(name);
 
 	return strv_has(units, plain);
 }
@@ -119,9 +128,10 @@ static bool is_dir(const struct root *r, const char *path)
 	return !root_lstat(r, path, &st) && S_ISDIR(st.st_mode);
 }
 
-/* Files and links of one directory of units that concern us, and the directories below it; two levels, no deeper. */
-static int scan_units(const struct root *r, const char *dir, const struct strv *units, bool deeper, struct strv *paths,
-		      struct strv *dirs, struct err *err)
+/* Files and links of one directory of units that concern us, and the directories below it; two
+ * levels, no deeper. */
+static int scan_units(const struct root *r, const char *dir, const struct strv *units, bool deeper,
+		      struct strv *paths, struct strv *dirs, struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
@@ -154,8 +164,8 @@ static void scan_conffiles(const struct root *r, const struct strv *conffiles, s
 	}
 }
 
-static int scan_paths(const struct root *r, const struct strv *units, const struct strv *conffiles, struct strv *paths,
-		      struct strv *dirs, struct err *err)
+static int scan_paths(const struct root *r, const struct strv *units, const struct strv *conffiles,
+		      struct strv *paths, struct strv *dirs, struct err *err)
 {
 	for (const char *const *dir = unit_dirs; *dir; dir++)
 		if (scan_units(r, *dir, units, true, paths, dirs, err))
@@ -233,11 +243,13 @@ static bool temp_matches(const struct temp_rule *t, const char *name)
 		return false;
 	const char *middle = name + strlen(t->prefix);
 	if (t->pid_named)
-		return all_digits(middle, len - around) && !proc_starttime((pid_t)strtol(middle, NULL, 10));
+		return all_digits(middle, len - around) &&
+		       !proc_starttime((pid_t)strtol(middle, NULL, 10));
 	return !t->digits || all_digits(name, len);
 }
 
-static int temps_of(const struct root *r, const struct temp_rule *t, const char *dir, int depth, struct strv *ret, struct err *err)
+static int temps_of(const struct root *r, const struct temp_rule *t, const char *dir, int depth,
+		    struct strv *ret, struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
@@ -281,7 +293,8 @@ static void json_strv(const struct json *j, struct strv *ret)
 			strv_add(ret, json_string(s));
 }
 
-static int take_packages(const struct packages *d, const struct action_ctx *ctx, struct json *before, struct err *err)
+static int take_packages(const struct packages *d, const struct action_ctx *ctx,
+			 struct json *before, struct err *err)
 {
 	struct buf status CLEANUP(buf_release) = BUF_INIT, marks CLEANUP(buf_release) = BUF_INIT;
 	struct json *all = json_obj();
@@ -295,14 +308,16 @@ static int take_packages(const struct packages *d, const struct action_ctx *ctx,
 	return 0;
 }
 
-static int take_paths(const struct action_ctx *ctx, const struct deb_lists *lists, struct json *before, struct err *err)
+static int take_paths(const struct action_ctx *ctx, const struct deb_lists *lists,
+		      struct json *before, struct err *err)
 {
 	struct strv paths CLEANUP(strv_release) = STRV_INIT, dirs CLEANUP(strv_release) = STRV_INIT;
 	struct strv temps CLEANUP(strv_release) = STRV_INIT;
 	struct json *kept = json_obj();
 
 	json_set(before, "paths", kept);
-	if (scan_paths(ctx->root, &lists->units, &lists->conffiles, &paths, &dirs, err) || temps_list(ctx->root, &temps, err))
+	if (scan_paths(ctx->root, &lists->units, &lists->conffiles, &paths, &dirs, err) ||
+	    temps_list(ctx->root, &temps, err))
 		return -1;
 	for (size_t i = 0; i < paths.n; i++)
 		if (keep_path(ctx->root, paths.v[i], kept, err))
@@ -314,7 +329,8 @@ static int take_paths(const struct action_ctx *ctx, const struct deb_lists *list
 	return 0;
 }
 
-int before_take(struct packages *d, const struct action_ctx *ctx, const struct deb_lists *lists, struct err *err)
+int before_take(struct packages *d, const struct action_ctx *ctx, const struct deb_lists *lists,
+		struct err *err)
 {
 	struct json *before CLEANUP(json_freep) = json_obj();
 
@@ -327,13 +343,15 @@ int before_take(struct packages *d, const struct action_ctx *ctx, const struct d
 
 /* ---- putting right ---- */
 
-static int restore_path(const struct action_ctx *ctx, const char *path, const struct json *kept, struct err *err)
+static int restore_path(const struct action_ctx *ctx, const char *path, const struct json *kept,
+			struct err *err)
 {
 	struct node n CLEANUP(node_release) = NODE_INIT;
 	struct buf data CLEANUP(buf_release) = BUF_INIT;
 	char *dir CLEANUP(freep) = path_dirname(path);
 
-	if (kept && (node_decode(&n, json_get(kept, "node"), err) || fs_mkdir_path(ctx->root, dir, 0755, err)))
+	if (kept && (node_decode(&n, json_get(kept, "node"), err) ||
+		     fs_mkdir_path(ctx->root, dir, 0755, err)))
 		return -1;
 	hex_decode(json_get_str(kept, "data"), &data);
 	return put_node(ctx, path, &n, data.data, data.len, true, err);
@@ -354,7 +372,8 @@ static int remove_path(const struct action_ctx *ctx, const char *path, int flags
 }
 
 /* What is in `now` and not in `before` goes. */
-static int remove_new(const struct action_ctx *ctx, const struct strv *now, const struct json *before, int flags, struct err *err)
+static int remove_new(const struct action_ctx *ctx, const struct strv *now,
+		      const struct json *before, int flags, struct err *err)
 {
 	struct strv had CLEANUP(strv_release) = STRV_INIT;
 
@@ -367,14 +386,16 @@ static int remove_new(const struct action_ctx *ctx, const struct strv *now, cons
 
 int before_restore_paths(const struct packages *d, const struct action_ctx *ctx, struct err *err)
 {
-	struct strv units CLEANUP(strv_release) = STRV_INIT, conffiles CLEANUP(strv_release) = STRV_INIT;
+	struct strv units CLEANUP(strv_release) = STRV_INIT,
+			  conffiles CLEANUP(strv_release) = STRV_INIT;
 	struct strv paths CLEANUP(strv_release) = STRV_INIT, dirs CLEANUP(strv_release) = STRV_INIT;
 	struct strv temps CLEANUP(strv_release) = STRV_INIT;
 	const struct json *kept = json_get(d->before, "paths");
 
 	json_strv(json_get(d->before, "units"), &units);
 	json_strv(json_get(d->before, "conffiles"), &conffiles);
-	if (scan_paths(ctx->root, &units, &conffiles, &paths, &dirs, err) || temps_list(ctx->root, &temps, err))
+	if (scan_paths(ctx->root, &units, &conffiles, &paths, &dirs, err) ||
+	    temps_list(ctx->root, &temps, err))
 		return -1;
 	for (size_t i = 0; i < paths.n; i++)
 		if (!json_get(kept, paths.v[i]) && restore_path(ctx, paths.v[i], NULL, err))

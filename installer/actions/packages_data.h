@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of kind "packages" share: packages.c (the action), packages_prepare.c, packages_before.c (the recorded
- * state), packages_dpkg.c (dpkg in the shield), packages_undo.c.
+ * What the files of kind "packages" share: packages.c (the action), packages_prepare.c,
+ * packages_before.c (the recorded state), packages_dpkg.c (dpkg in the shield), packages_undo.c.
  */
 #ifndef ACTIONS_PACKAGES_DATA_H
 #define ACTIONS_PACKAGES_DATA_H
@@ -43,27 +43,36 @@ void plan_copy_op(struct pkg_plan *p, const struct pkg_op *op);
  *	  "marks": extended_states exists, "dirs": [...], "units": [...], "conffiles": [...],
  *	  "paths": { PATH: { "node", "data": hex } }, "temps": [...] }
  */
-int before_take(struct packages *d, const struct action_ctx *ctx, const struct deb_lists *lists, struct err *err);
+int before_take(struct packages *d, const struct action_ctx *ctx, const struct deb_lists *lists,
+		struct err *err);
 /* The packages concerned whose stanza is not as recorded. */
-int before_differs(const struct packages *d, const struct action_ctx *ctx, struct strv *ret, struct err *err);
-/* Links, masks, deb-systemd-helper's state, conffiles, known temporaries: put right against the record. */
+int before_differs(const struct packages *d, const struct action_ctx *ctx, struct strv *ret,
+		   struct err *err);
+/* Links, masks, deb-systemd-helper's state, conffiles, known temporaries: put right against the
+ * record. */
 int before_restore_paths(const struct packages *d, const struct action_ctx *ctx, struct err *err);
 const struct json *before_package(const struct packages *d, const char *name);
 bool before_installed(const struct packages *d, const char *name);
 bool before_config_files(const struct packages *d, const char *name);
 
 /* ---- packages_dpkg.c ---- */
-/* Each batch of the plan's files, --force-confold; a configuration refused because debconf was locked is tried once more. */
+/* Each batch of the plan's files, --force-confold; a configuration refused because debconf was
+ * locked is tried once more. */
 int dpkg_install_plan(const struct action_ctx *ctx, const struct pkg_plan *plan, struct err *err);
 int dpkg_install_file(const struct action_ctx *ctx, const char *file, struct err *err);
 int dpkg_purge(const struct action_ctx *ctx, const struct strv *names, bool force, struct err *err);
-int dpkg_remove(const struct action_ctx *ctx, const struct strv *names, bool force, struct err *err);
+int dpkg_remove(const struct action_ctx *ctx, const struct strv *names, bool force,
+		struct err *err);
 int dpkg_configure(const struct action_ctx *ctx, const struct strv *names, struct err *err);
-/* Takes names out of the list until dpkg --no-act would purge it whole; `keep` itself is never taken out: then an error. */
-int dpkg_purgeable(const struct action_ctx *ctx, struct strv *names, const char *keep, struct err *err);
+/* Takes names out of the list until dpkg --no-act would purge it whole; `keep` itself is never
+ * taken out: then an error. */
+int dpkg_purgeable(const struct action_ctx *ctx, struct strv *names, const char *keep,
+		   struct err *err);
 int dpkg_select(const struct action_ctx *ctx, const char *name, const char *want, struct err *err);
-int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *names, struct err *err);
-int dpkg_deb(const char *option, const char *file, const char *field, struct buf *ret, bool *ret_ok, struct err *err);
+int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *names,
+	     struct err *err);
+int dpkg_deb(const char *option, const char *file, const char *field, struct buf *ret, bool *ret_ok,
+	     struct err *err);
 int debconf_wait(const struct root *r, unsigned int seconds, struct report *rep, struct err *err);
 
 /* ---- packages_undo.c ---- */

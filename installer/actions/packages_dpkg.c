@@ -28,12 +28,17 @@ static void note_started(void *user, pid_t init, uint64_t starttime)
 	(void)state_note_child(n->ctx->state, init, starttime, &n->err);
 }
 
-static int shield_run_dpkg(const struct action_ctx *ctx, struct proc *p, int *ret_status, struct err *err)
+static int shield_run_dpkg(const struct action_ctx *ctx, struct proc *p, int *ret_status,
+			   struct err *err)
 {
 	const char *sockets[] = { ctx->host->docker.socket, NULL };
 	struct noted noted = { ctx, ERR_INIT };
-	struct shield s = { .root = ctx->root, .scratch = SCRATCH, .data_root = ctx->host->docker.data_root,
-			    .sockets = sockets, .on_started = note_started, .user = &noted };
+	struct shield s = { .root = ctx->root,
+			    .scratch = SCRATCH,
+			    .data_root = ctx->host->docker.data_root,
+			    .sockets = sockets,
+			    .on_started = note_started,
+			    .user = &noted };
 
 	if (fs_mkdir_path(ctx->root, SCRATCH, 0700, err) || shield_run(&s, p, ret_status, err))
 		return -1;
@@ -53,14 +58,16 @@ static int dpkg_failed(const struct buf *errout, const char *what, int status, s
 
 	str_split(&lines, errout->data, '\n');
 	for (size_t i = 0; i < lines.n; i++)
-		if (*lines.v[i] && (!*why || strstr(lines.v[i], "error") || strstr(lines.v[i], "problem")))
+		if (*lines.v[i] &&
+		    (!*why || strstr(lines.v[i], "error") || strstr(lines.v[i], "problem")))
 			why = lines.v[i];
 	err_quote(quoted, sizeof(quoted), why);
-	return err_set(err, ERR_FAILED, "dpkg %s failed (exit status %d): %s", what, status, quoted);
+	return err_set(err, ERR_FAILED, "dpkg %s failed (exit status %d): %s", what, status,
+		       quoted);
 }
 
-static int dpkg_once(const struct action_ctx *ctx, const struct strv *argv, const char *input, struct buf *errout,
-		     int *ret_status, struct err *err)
+static int dpkg_once(const struct action_ctx *ctx, const struct strv *argv, const char *input,
+		     struct buf *errout, int *ret_status, struct err *err)
 {
 	struct proc p = PROC_INIT;
 
@@ -75,7 +82,8 @@ static int dpkg_once(const struct action_ctx *ctx, const struct strv *argv, cons
 	return shield_run_dpkg(ctx, &p, ret_status, err);
 }
 
-static int dpkg_run(const struct action_ctx *ctx, const struct strv *argv, const char *input, struct err *err)
+static int dpkg_run(const struct action_ctx *ctx, const struct strv *argv, const char *input,
+		    struct err *err)
 {
 	struct buf errout CLEANUP(buf_release) = BUF_INIT;
 	int status;
@@ -84,7 +92,8 @@ static int dpkg_run(const struct action_ctx *ctx, const struct strv *argv, const
 		return -1;
 	if (status && strstr(errout.data, DEBCONF_LOCKED)) {
 		buf_clear(&errout);
-		if (debconf_wait(ctx->root, DEBCONF_SECONDS, ctx->rep, err) || dpkg_once(ctx, argv, input, &errout, &status, err))
+		if (debconf_wait(ctx->root, DEBCONF_SECONDS, ctx->rep, err) ||
+		    dpkg_once(ctx, argv, input, &errout, &status, err))
 			return -1;
 	}
 	return status ? dpkg_failed(&errout, argv->v[argv->n > 1 ? 1 : 0], status, err) : 0;
@@ -96,7 +105,8 @@ static void dpkg_argv(struct strv *argv, const char *verb)
 	strv_add(argv, verb);
 }
 
-static int run_names(const struct action_ctx *ctx, const char *verb, const char *option, const struct strv *names, struct err *err)
+static int run_names(const struct action_ctx *ctx, const char *verb, const char *option,
+		     const struct strv *names, struct err *err)
 {
 	struct strv argv CLEANUP(strv_release) = STRV_INIT;
 
@@ -109,7 +119,8 @@ static int run_names(const struct action_ctx *ctx, const char *verb, const char 
 	return dpkg_run(ctx, &argv, NULL, err);
 }
 
-static int install_batch(const struct action_ctx *ctx, const struct pkg_plan *plan, unsigned int batch, struct err *err)
+static int install_batch(const struct action_ctx *ctx, const struct pkg_plan *plan,
+			 unsigned int batch, struct err *err)
 {
 	struct strv files CLEANUP(strv_release) = STRV_INIT;
 
@@ -164,9 +175,10 @@ int dpkg_select(const struct action_ctx *ctx, const char *name, const char *want
 	return dpkg_run(ctx, &argv, line, err);
 }
 
-/* Not in the shield: they run no script and are asked before anything is changed, or change apt's marks only. */
-static int tool_run(const struct strv *argv, struct report *log, struct buf *out, struct buf *errout, int *ret_status,
-		    struct err *err)
+/* Not in the shield: they run no script and are asked before anything is changed, or change apt's
+ * marks only. */
+static int tool_run(const struct strv *argv, struct report *log, struct buf *out,
+		    struct buf *errout, int *ret_status, struct err *err)
 {
 	struct proc p = PROC_INIT;
 
@@ -178,11 +190,13 @@ static int tool_run(const struct strv *argv, struct report *log, struct buf *out
 	return proc_run(&p, ret_status, err);
 }
 
-int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *names, struct err *err)
+int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *names,
+	     struct err *err)
 {
 	struct strv argv CLEANUP(strv_release) = STRV_INIT;
 
-	static const char *const no_caches[] = { "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", NULL };
+	static const char *const no_caches[] = { "-o", "Dir::Cache::pkgcache=", "-o",
+						 "Dir::Cache::srcpkgcache=", NULL };
 
 	if (!names->n)
 		return 0;
@@ -193,8 +207,10 @@ int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *
 	return tool_run(&argv, ctx->rep, NULL, NULL, NULL, err);
 }
 
-/* dpkg -I FILE conffiles, -f FILE Installed-Size, -c FILE; a part that the package has not: *ret_ok false, nothing in ret. */
-int dpkg_deb(const char *option, const char *file, const char *field, struct buf *ret, bool *ret_ok, struct err *err)
+/* dpkg -I FILE conffiles, -f FILE Installed-Size, -c FILE; a part that the package has not: *ret_ok
+ * false, nothing in ret. */
+int dpkg_deb(const char *option, const char *file, const char *field, struct buf *ret, bool *ret_ok,
+	     struct err *err)
 {
 	struct strv argv CLEANUP(strv_release) = STRV_INIT;
 	struct buf errout CLEANUP(buf_release) = BUF_INIT;
@@ -237,14 +253,17 @@ static int still_needed(const struct buf *errout, const char *keep, struct err *
 	char quoted[512];
 
 	err_quote(quoted, sizeof(quoted), errout->data);
-	return err_set(err, ERR_REFUSED, "'%s' cannot be removed: %s", keep ? keep : "the packages", quoted);
+	return err_set(err, ERR_REFUSED, "'%s' cannot be removed: %s", keep ? keep : "the packages",
+		       quoted);
 }
 
-int dpkg_purgeable(const struct action_ctx *ctx, struct strv *names, const char *keep, struct err *err)
+int dpkg_purgeable(const struct action_ctx *ctx, struct strv *names, const char *keep,
+		   struct err *err)
 {
 	while (names->n) {
 		struct strv argv CLEANUP(strv_release) = STRV_INIT;
-		struct buf out CLEANUP(buf_release) = BUF_INIT, errout CLEANUP(buf_release) = BUF_INIT;
+		struct buf out CLEANUP(buf_release) = BUF_INIT,
+			       errout CLEANUP(buf_release) = BUF_INIT;
 		int status;
 
 		dpkg_argv(&argv, "--no-act");
@@ -262,7 +281,8 @@ int dpkg_purgeable(const struct action_ctx *ctx, struct strv *names, const char 
 	return 0;
 }
 
-/* debconf flocks its database; a script that meets the lock fails half-configured (facts/dpkg-tried.md 2.2). */
+/* debconf flocks its database; a script that meets the lock fails half-configured
+ * (facts/dpkg-tried.md 2.2). */
 int debconf_wait(const struct root *r, unsigned int seconds, struct report *rep, struct err *err)
 {
 	static const char path[] = "/var/cache/debconf/config.dat";
@@ -276,7 +296,9 @@ int debconf_wait(const struct root *r, unsigned int seconds, struct report *rep,
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_errno(err, errno, "cannot ask for the lock of '%s'", path);
 		if (clock_boot_ms() >= deadline) {
-			err_set(err, ERR_REFUSED, "debconf's '%s' was not free within %u s: another program is asking questions", path, seconds);
+			err_set(err, ERR_REFUSED,
+				"debconf's '%s' was not free within %u s: another program is asking questions",
+				path, seconds);
 			return err_remedy(err, "let that program finish, then try again");
 		}
 		if (!said)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* prepare of kind "packages": everything fetched, hashed, asked and recorded; nothing outside of our own state is changed. */
+/* prepare of kind "packages": everything fetched, hashed, asked and recorded; nothing outside of
+ * our own state is changed. */
 #include "actions/packages_data.h"
 
 #include "backends/pkg/aptsim.h"
@@ -57,10 +58,14 @@ static int open_dir(const struct root *r, const char *path, struct err *err)
 	return fd;
 }
 
-/* A second name in debs/ for a verified package of the cache: apt and dpkg want one that ends in .deb. */
-static int link_deb(const struct root *r, const struct package *pkg, const char *arch, char **ret, struct err *err)
+/* A second name in debs/ for a verified package of the cache: apt and dpkg want one that ends in
+ * .deb. */
+static int link_deb(const struct root *r, const struct package *pkg, const char *arch, char **ret,
+		    struct err *err)
 {
-	struct pkg_op op = { .name = pkg->deb.control.package, .new_version = pkg->deb.control.version, .arch = (char *)arch };
+	struct pkg_op op = { .name = pkg->deb.control.package,
+			     .new_version = pkg->deb.control.version,
+			     .arch = (char *)arch };
 	char *name CLEANUP(freep) = apt_archive_name(&op);
 	char *dir CLEANUP(freep) = path_dirname(pkg->cached);
 
@@ -76,8 +81,8 @@ static int link_deb(const struct root *r, const struct package *pkg, const char 
 	return 0;
 }
 
-static int fetch_entry(const struct action_ctx *ctx, const struct catalog_entry *entry, const char *file, char **ret,
-		       struct err *err)
+static int fetch_entry(const struct action_ctx *ctx, const struct catalog_entry *entry,
+		       const char *file, char **ret, struct err *err)
 {
 	struct package pkg = { .fd = -1 };
 
@@ -88,23 +93,30 @@ static int fetch_entry(const struct action_ctx *ctx, const struct catalog_entry 
 	return got;
 }
 
-static int fetch_wanted(const struct packages *d, const struct action_ctx *ctx, const struct catalog *c, char **ret, struct err *err)
+static int fetch_wanted(const struct packages *d, const struct action_ctx *ctx,
+			const struct catalog *c, char **ret, struct err *err)
 {
-	const struct catalog_entry *e = package_choose(c, d->name, d->version ? d->version : "latest", d->arch, ctx->package_file, err);
+	const struct catalog_entry *e = package_choose(c, d->name,
+						       d->version ? d->version : "latest", d->arch,
+						       ctx->package_file, err);
 
 	return e ? fetch_entry(ctx, e, ctx->package_file, ret, err) : -1;
 }
 
 /* The Version field of upstream's packages: 0.7.0.linux; 0.5.0 was 0.5.0-0.linux. */
-static bool entry_is(const struct catalog_entry *e, const struct packages *d, const char *package_version)
+static bool entry_is(const struct catalog_entry *e, const struct packages *d,
+		     const char *package_version)
 {
-	char *dotted CLEANUP(freep) = xasprintf("%s.linux", e->version), *dashed CLEANUP(freep) = xasprintf("%s-0.linux", e->version);
+	char *dotted CLEANUP(freep) = xasprintf("%s.linux", e->version),
+		     *dashed CLEANUP(freep) = xasprintf("%s-0.linux", e->version);
 
 	return str_eq(e->name, d->name) && str_eq(e->arch, d->arch) &&
-	       (str_eq(e->package_version, package_version) || str_eq(dotted, package_version) || str_eq(dashed, package_version));
+	       (str_eq(e->package_version, package_version) || str_eq(dotted, package_version) ||
+		str_eq(dashed, package_version));
 }
 
-static int hash_file(const struct root *r, const char *path, char hex[DIGEST_HEX + 1], struct err *err)
+static int hash_file(const struct root *r, const char *path, char hex[DIGEST_HEX + 1],
+		     struct err *err)
 {
 	int fd CLEANUP(closep) = root_openat(r, path, O_RDONLY, 0);
 
@@ -123,14 +135,15 @@ static bool file_is(const struct root *r, const char *path, const char *sha256)
 
 static int cannot_undo(const struct packages *d, const char *version, struct err *err)
 {
-	err_set(err, ERR_REFUSED, "this could not be undone: the package file of %s %s, which is installed, is neither here nor in the catalog",
+	err_set(err, ERR_REFUSED,
+		"this could not be undone: the package file of %s %s, which is installed, is neither here nor in the catalog",
 		d->name, version);
 	return err_remedy(err, "remove %s yourself first, or name a catalog that has version %s", d->name, version);
 }
 
 /* The .deb of a version that is installed, for undo: of ours in debs/, else by the catalog. */
-static int find_old(const struct packages *d, const struct action_ctx *ctx, const struct catalog *c, const char *version,
-		    char **ret, struct err *err)
+static int find_old(const struct packages *d, const struct action_ctx *ctx, const struct catalog *c,
+		    const char *version, char **ret, struct err *err)
 {
 	struct pkg_op op = { .name = d->name, .new_version = (char *)version, .arch = d->arch };
 	char *name CLEANUP(freep) = apt_archive_name(&op);
@@ -146,7 +159,8 @@ static int find_old(const struct packages *d, const struct action_ctx *ctx, cons
 	return cannot_undo(d, version, err);
 }
 
-static int keep_old(struct packages *d, const struct action_ctx *ctx, const struct catalog *c, struct err *err)
+static int keep_old(struct packages *d, const struct action_ctx *ctx, const struct catalog *c,
+		    struct err *err)
 {
 	const struct pkg_op *op = d->name ? packages_op(d, d->name) : NULL;
 
@@ -170,7 +184,8 @@ static void take_units(const char *listing, struct strv *units)
 		char *target = path ? strstr(path, " -> ") : NULL;
 		if (target)
 			*target = '\0';
-		if (path && strstr(path, "/systemd/system/") && *path_basename(path) && !strv_has(units, path_basename(path)))
+		if (path && strstr(path, "/systemd/system/") && *path_basename(path) &&
+		    !strv_has(units, path_basename(path)))
 			strv_add(units, path_basename(path));
 	}
 }
@@ -189,11 +204,13 @@ static void take_conffiles(const char *text, struct strv *conffiles)
 
 static int look_into(const char *file, struct deb_lists *lists, uint64_t *bytes, struct err *err)
 {
-	struct buf files CLEANUP(buf_release) = BUF_INIT, conf CLEANUP(buf_release) = BUF_INIT, size CLEANUP(buf_release) = BUF_INIT;
+	struct buf files CLEANUP(buf_release) = BUF_INIT, conf CLEANUP(buf_release) = BUF_INIT,
+			 size CLEANUP(buf_release) = BUF_INIT;
 	bool ok, has_conf, has_size;
 	uint64_t kib;
 
-	if (dpkg_deb("--contents", file, NULL, &files, &ok, err) || dpkg_deb("--info", file, "conffiles", &conf, &has_conf, err) ||
+	if (dpkg_deb("--contents", file, NULL, &files, &ok, err) ||
+	    dpkg_deb("--info", file, "conffiles", &conf, &has_conf, err) ||
 	    dpkg_deb("--field", file, "Installed-Size", &size, &has_size, err))
 		return -1;
 	if (!ok)
@@ -210,7 +227,8 @@ static int look_into(const char *file, struct deb_lists *lists, uint64_t *bytes,
 static void installed_conffiles(const struct buf *status, const char *name, struct strv *conffiles)
 {
 	struct stanza s;
-	char *text CLEANUP(freep) = dpkgdb_find(status, name, &s) ? stanza_lines(&s, "Conffiles") : NULL;
+	char *text CLEANUP(freep) = dpkgdb_find(status, name, &s) ? stanza_lines(&s, "Conffiles") :
+								    NULL;
 	struct strv words CLEANUP(strv_release) = STRV_INIT;
 
 	if (text)
@@ -220,7 +238,8 @@ static void installed_conffiles(const struct buf *status, const char *name, stru
 			strv_add(conffiles, words.v[i]);
 }
 
-static int look_at_all(const struct packages *d, const struct action_ctx *ctx, struct deb_lists *lists, uint64_t *bytes, struct err *err)
+static int look_at_all(const struct packages *d, const struct action_ctx *ctx,
+		       struct deb_lists *lists, uint64_t *bytes, struct err *err)
 {
 	struct buf status CLEANUP(buf_release) = BUF_INIT;
 
@@ -243,10 +262,13 @@ static uint64_t file_size(const struct root *r, const char *path)
 	return root_stat(r, path, &st) ? 0 : (uint64_t)st.st_size;
 }
 
-/* dpkg cannot even start on a full disk: what undo needs is set aside (facts/dpkg-tried.md section 3). */
+/* dpkg cannot even start on a full disk: what undo needs is set aside (facts/dpkg-tried.md section
+ * 3). */
 static uint64_t undo_needs(const struct root *r, uint64_t installed)
 {
-	static const char *const databases[] = { DPKG_DIR "/status", "/var/cache/debconf/config.dat", "/var/cache/debconf/templates.dat" };
+	static const char *const databases[] = { DPKG_DIR "/status",
+						 "/var/cache/debconf/config.dat",
+						 "/var/cache/debconf/templates.dat" };
 	uint64_t sum = installed + SLACK;
 
 	for (size_t i = 0; i < ARRAY_SIZE(databases); i++)
@@ -264,8 +286,10 @@ static int check_space(const struct root *r, uint64_t installed, uint64_t need, 
 			return -1;
 		if (bytes >= installed + need)
 			continue;
-		err_set(err, ERR_REFUSED, "not enough space below '%s': %llu MiB free, %llu MiB needed for the packages and their undo", places[i],
-			(unsigned long long)(bytes >> 20), (unsigned long long)((installed + need) >> 20));
+		err_set(err, ERR_REFUSED,
+			"not enough space below '%s': %llu MiB free, %llu MiB needed for the packages and their undo",
+			places[i], (unsigned long long)(bytes >> 20),
+			(unsigned long long)((installed + need) >> 20));
 		return err_remedy(err, "free some space there, then try again");
 	}
 	return 0;
@@ -279,7 +303,8 @@ static int set_aside(struct packages *d, struct action_ctx *ctx, struct err *err
 		return -1;
 	int fd CLEANUP(closep) = io_openat(dir, "ballast", O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	if (fd < 0 || io_fallocate(fd, (off_t)d->ballast) || io_fsync(fd) || io_fsync(dir))
-		return err_errno(err, errno, "cannot set aside %llu bytes for undo", (unsigned long long)d->ballast);
+		return err_errno(err, errno, "cannot set aside %llu bytes for undo",
+				 (unsigned long long)d->ballast);
 	return 0;
 }
 
@@ -297,13 +322,16 @@ static int record(struct packages *d, struct action_ctx *ctx, struct err *err)
 	if (got)
 		return -1;
 	d->ballast = undo_needs(ctx->root, installed);
-	return check_space(ctx->root, installed, d->ballast, err) || set_aside(d, ctx, err) ? -1 : 0;
+	return check_space(ctx->root, installed, d->ballast, err) || set_aside(d, ctx, err) ? -1 :
+											      0;
 }
 
 /* ---- install ---- */
 
-/* Names that are there already are left out: apt would take their mention for a wish to upgrade them. */
-static int missing_names(const struct packages *d, const struct action_ctx *ctx, const struct pkg_ops *ops, struct strv *ret, struct err *err)
+/* Names that are there already are left out: apt would take their mention for a wish to upgrade
+ * them. */
+static int missing_names(const struct packages *d, const struct action_ctx *ctx,
+			 const struct pkg_ops *ops, struct strv *ret, struct err *err)
 {
 	for (size_t i = 0; i < d->names.n; i++) {
 		struct pkg_status st = { 0 };
@@ -323,7 +351,8 @@ static void note_autos(struct packages *d)
 			strv_add(&d->autos, d->plan.v[i].name);
 }
 
-static int check_expected(const struct packages *d, const struct action_ctx *ctx, const struct pkg_ops *ops, struct err *err)
+static int check_expected(const struct packages *d, const struct action_ctx *ctx,
+			  const struct pkg_ops *ops, struct err *err)
 {
 	struct pkg_status st = { 0 };
 
@@ -333,7 +362,8 @@ static int check_expected(const struct packages *d, const struct action_ctx *ctx
 		return -1;
 	const char *now = st.known && str_eq(st.state, "installed") ? st.version : NULL;
 	bool as_expected = str_eq(now, d->expected);
-	char *words CLEANUP(freep) = now ? xasprintf("version %s is installed", now) : xstrdup("it is not installed");
+	char *words CLEANUP(freep) = now ? xasprintf("version %s is installed", now) :
+					   xstrdup("it is not installed");
 	pkg_status_release(&st);
 	if (as_expected || ctx->force)
 		return 0;
@@ -342,20 +372,23 @@ static int check_expected(const struct packages *d, const struct action_ctx *ctx
 }
 
 /* The file that invert named, as it was then. */
-static int recorded_file(const struct packages *d, const struct action_ctx *ctx, char **ret, struct err *err)
+static int recorded_file(const struct packages *d, const struct action_ctx *ctx, char **ret,
+			 struct err *err)
 {
 	const struct pkg_op *op = d->name ? packages_op(d, d->name) : NULL;
 
 	if (!op)
 		return 0;
 	if (!file_is(ctx->root, op->file, op->sha256))
-		return err_set(err, ERR_REFUSED, "the package file '%s' of %s %s is gone or damaged", op->file ? op->file : "?", op->name,
-			       op->new_version);
+		return err_set(err, ERR_REFUSED,
+			       "the package file '%s' of %s %s is gone or damaged",
+			       op->file ? op->file : "?", op->name, op->new_version);
 	*ret = xstrdup(op->file);
 	return 0;
 }
 
-static int resolve(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops, const char *file, struct err *err)
+static int resolve(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
+		   const char *file, struct err *err)
 {
 	struct strv wants CLEANUP(strv_release) = STRV_INIT;
 
@@ -366,20 +399,27 @@ static int resolve(struct packages *d, struct action_ctx *ctx, const struct pkg_
 	pkg_plan_release(&d->plan);
 	if (!wants.n)
 		return 0;
-	if (ops->resolve(ctx->host, (const char *const *)wants.v, DEBS_DIR, &d->plan, ctx->rep, err))
+	if (ops->resolve(ctx->host, (const char *const *)wants.v, DEBS_DIR, &d->plan, ctx->rep,
+			 err))
 		return -1;
-	return d->plan.n ? ops->download(ctx->host, (const char *const *)wants.v, DEBS_DIR, &d->plan, ctx->rep, err) : 0;
+	return d->plan.n ? ops->download(ctx->host, (const char *const *)wants.v, DEBS_DIR,
+					 &d->plan, ctx->rep, err) :
+			   0;
 }
 
-static int with_catalog(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops, const struct catalog *c, struct err *err)
+static int with_catalog(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
+			const struct catalog *c, struct err *err)
 {
 	char *file CLEANUP(freep) = NULL;
-	int got = d->inverted ? recorded_file(d, ctx, &file, err) : d->name ? fetch_wanted(d, ctx, c, &file, err) : 0;
+	int got = d->inverted ? recorded_file(d, ctx, &file, err) :
+		  d->name     ? fetch_wanted(d, ctx, c, &file, err) :
+				0;
 
 	return got || resolve(d, ctx, ops, file, err) ? -1 : keep_old(d, ctx, c, err);
 }
 
-static int prepare_install(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops, struct err *err)
+static int prepare_install(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
+			   struct err *err)
 {
 	struct catalog c = { 0 };
 
@@ -397,15 +437,20 @@ static int prepare_install(struct packages *d, struct action_ctx *ctx, const str
 
 static struct pkg_op *remove_op(struct pkg_plan *p, const char *name, const struct pkg_status *st)
 {
-	struct pkg_op op = { .what = PKG_REMOVE, .name = (char *)name, .old_version = st->version, .arch = st->arch };
+	struct pkg_op op = { .what = PKG_REMOVE,
+			     .name = (char *)name,
+			     .old_version = st->version,
+			     .arch = st->arch };
 
 	plan_copy_op(p, &op);
 	return &p->v[p->n - 1];
 }
 
-/* A dependency goes too if apt still calls it automatic and its file is here, so that it can come back. */
-static int add_dependency(const struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops, const char *name,
-			  struct pkg_plan *plan, struct err *err)
+/* A dependency goes too if apt still calls it automatic and its file is here, so that it can come
+ * back. */
+static int add_dependency(const struct packages *d, struct action_ctx *ctx,
+			  const struct pkg_ops *ops, const char *name, struct pkg_plan *plan,
+			  struct err *err)
 {
 	const struct pkg_op *recorded = packages_op(d, name);
 	struct pkg_status st = { 0 };
@@ -413,25 +458,31 @@ static int add_dependency(const struct packages *d, struct action_ctx *ctx, cons
 	if (ops->status(ctx->host, name, &st, err))
 		return -1;
 	if (st.known && str_eq(st.state, "installed") && st.automatic) {
-		if (recorded && str_eq(recorded->new_version, st.version) && file_is(ctx->root, recorded->file, recorded->sha256)) {
+		if (recorded && str_eq(recorded->new_version, st.version) &&
+		    file_is(ctx->root, recorded->file, recorded->sha256)) {
 			struct pkg_op *op = remove_op(plan, name, &st);
 			op->file = xstrdup(recorded->file);
 			memcpy(op->sha256, recorded->sha256, sizeof(op->sha256));
 			op->batch = recorded->batch;
 		} else {
-			report_info(ctx->rep, "'%s' stays: its package file is not here any more (apt-get autoremove takes it out)", name);
+			report_info(
+				ctx->rep,
+				"'%s' stays: its package file is not here any more (apt-get autoremove takes it out)",
+				name);
 		}
 	}
 	pkg_status_release(&st);
 	return 0;
 }
 
-static int main_file(const struct packages *d, struct action_ctx *ctx, const char *version, struct pkg_op *op, struct err *err)
+static int main_file(const struct packages *d, struct action_ctx *ctx, const char *version,
+		     struct pkg_op *op, struct err *err)
 {
 	const struct pkg_op *recorded = packages_op(d, d->name);
 	struct catalog c = { 0 };
 
-	if (recorded && str_eq(recorded->new_version, version) && file_is(ctx->root, recorded->file, recorded->sha256)) {
+	if (recorded && str_eq(recorded->new_version, version) &&
+	    file_is(ctx->root, recorded->file, recorded->sha256)) {
 		op->file = xstrdup(recorded->file);
 		memcpy(op->sha256, recorded->sha256, sizeof(op->sha256));
 		return 0;
@@ -443,7 +494,8 @@ static int main_file(const struct packages *d, struct action_ctx *ctx, const cha
 	return got ? -1 : hash_file(ctx->root, op->file, op->sha256, err);
 }
 
-static int add_main(const struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops, struct pkg_plan *plan, struct err *err)
+static int add_main(const struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
+		    struct pkg_plan *plan, struct err *err)
 {
 	struct pkg_status st = { 0 };
 	int got = 0;
@@ -464,7 +516,8 @@ static int add_main(const struct packages *d, struct action_ctx *ctx, const stru
 }
 
 /* Only what nobody else needs by now; the package itself must go, or we refuse. */
-static int drop_needed(struct packages *d, struct action_ctx *ctx, struct pkg_plan *plan, struct err *err)
+static int drop_needed(struct packages *d, struct action_ctx *ctx, struct pkg_plan *plan,
+		       struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
@@ -479,7 +532,8 @@ static int drop_needed(struct packages *d, struct action_ctx *ctx, struct pkg_pl
 	return 0;
 }
 
-static int prepare_remove(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops, struct err *err)
+static int prepare_remove(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
+			  struct err *err)
 {
 	struct pkg_plan plan CLEANUP(pkg_plan_release) = { 0 };
 
@@ -503,7 +557,8 @@ int packages_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
 	if (!d->arch)
 		d->arch = xstrdup(ctx->host->arch);
 	if (ops->lock(ctx->host, lock_seconds, ctx->rep, err) || ops->audit(ctx->host, err) ||
-	    debconf_wait(ctx->root, DEBCONF_SECONDS, ctx->rep, err) || check_expected(d, ctx, ops, err))
+	    debconf_wait(ctx->root, DEBCONF_SECONDS, ctx->rep, err) ||
+	    check_expected(d, ctx, ops, err))
 		return -1;
 	return d->remove ? prepare_remove(d, ctx, ops, err) : prepare_install(d, ctx, ops, err);
 }

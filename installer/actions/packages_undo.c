@@ -6,10 +6,12 @@
  *	nothing of dpkg's is different: straight to the last line
  *	repair		dpkg -i of the same files again, where something was left half-done
  *	strangers	dpkg --configure of others that a kill in a trigger left half-configured
- *	back		the old version; or marked manual, then purged in one call, what was not there and nobody else needs
+ *	back		the old version; or marked manual, then purged in one call, what was not
+ *			there and nobody else needs
  *	put right	selections, auto marks, links, masks, conffiles, temporaries; syncfs
  *
- * A script that fails makes the repair fail: then the old version or the purge comes at once, and has to be exact by itself.
+ * A script that fails makes the repair fail: then the old version or the purge comes at once, and
+ * has to be exact by itself.
  */
 #include "actions/packages_data.h"
 
@@ -30,7 +32,8 @@ static int free_ballast(struct action_ctx *ctx, struct err *err)
 	return fs_unlink(dir, "ballast", err);
 }
 
-static int unsettled(const struct action_ctx *ctx, struct strv *ret, size_t *ret_pending, struct err *err)
+static int unsettled(const struct action_ctx *ctx, struct strv *ret, size_t *ret_pending,
+		     struct err *err)
 {
 	struct buf status CLEANUP(buf_release) = BUF_INIT;
 
@@ -40,8 +43,10 @@ static int unsettled(const struct action_ctx *ctx, struct strv *ret, size_t *ret
 	return 0;
 }
 
-/* dpkg folds its own journal (updates/) into the status file when it is started with anything to do. */
-static int repair(const struct packages *d, struct action_ctx *ctx, bool *ret_broken, struct err *err)
+/* dpkg folds its own journal (updates/) into the status file when it is started with anything to
+ * do. */
+static int repair(const struct packages *d, struct action_ctx *ctx, bool *ret_broken,
+		  struct err *err)
 {
 	struct strv bad CLEANUP(strv_release) = STRV_INIT;
 	struct err why = ERR_INIT;
@@ -60,7 +65,8 @@ static int repair(const struct packages *d, struct action_ctx *ctx, bool *ret_br
 	return 0;
 }
 
-static int configure_others(const struct packages *d, struct action_ctx *ctx, bool broken, struct err *err)
+static int configure_others(const struct packages *d, struct action_ctx *ctx, bool broken,
+			    struct err *err)
 {
 	struct strv bad CLEANUP(strv_release) = STRV_INIT, others CLEANUP(strv_release) = STRV_INIT;
 	size_t pending;
@@ -75,7 +81,8 @@ static int configure_others(const struct packages *d, struct action_ctx *ctx, bo
 	return dpkg_configure(ctx, &others, err);
 }
 
-static int known_now(const struct action_ctx *ctx, const char *name, struct pkg_status *ret, struct err *err)
+static int known_now(const struct action_ctx *ctx, const char *name, struct pkg_status *ret,
+		     struct err *err)
 {
 	struct buf status CLEANUP(buf_release) = BUF_INIT, marks CLEANUP(buf_release) = BUF_INIT;
 
@@ -90,9 +97,10 @@ static bool is_there(const struct pkg_status *st)
 	return st->known && !str_eq(st->state, "not-installed");
 }
 
-/* What is there now and was not, or was there as configuration files only; and of these what apt calls automatic. */
-static int surplus(const struct packages *d, const struct action_ctx *ctx, struct strv *purge, struct strv *remove, struct strv *autos,
-		   struct err *err)
+/* What is there now and was not, or was there as configuration files only; and of these what apt
+ * calls automatic. */
+static int surplus(const struct packages *d, const struct action_ctx *ctx, struct strv *purge,
+		   struct strv *remove, struct strv *autos, struct err *err)
 {
 	for (size_t i = 0; i < d->plan.n; i++) {
 		const char *name = d->plan.v[i].name;
@@ -116,7 +124,8 @@ static int surplus(const struct packages *d, const struct action_ctx *ctx, struc
 
 static int take_out(const struct packages *d, struct action_ctx *ctx, bool broken, struct err *err)
 {
-	struct strv purge CLEANUP(strv_release) = STRV_INIT, remove CLEANUP(strv_release) = STRV_INIT;
+	struct strv purge CLEANUP(strv_release) = STRV_INIT,
+			  remove CLEANUP(strv_release) = STRV_INIT;
 	struct strv autos CLEANUP(strv_release) = STRV_INIT;
 
 	if (surplus(d, ctx, &purge, &remove, &autos, err))
@@ -130,8 +139,8 @@ static int take_out(const struct packages *d, struct action_ctx *ctx, bool broke
 
 /* ---- selections and marks ---- */
 
-static int restore_one(const struct action_ctx *ctx, const struct json *before, struct strv *mark_auto, struct strv *mark_manual,
-		       struct err *err)
+static int restore_one(const struct action_ctx *ctx, const struct json *before,
+		       struct strv *mark_auto, struct strv *mark_manual, struct err *err)
 {
 	const char *name = json_key(before), *want = json_get_str(before, "want");
 	struct pkg_status st = { 0 };
@@ -150,7 +159,8 @@ static int restore_one(const struct action_ctx *ctx, const struct json *before, 
 	return got;
 }
 
-/* apt makes the file when it marks something; without it before, and with nothing in it now, it goes. */
+/* apt makes the file when it marks something; without it before, and with nothing in it now, it
+ * goes. */
 static int drop_marks_file(const struct packages *d, const struct action_ctx *ctx, struct err *err)
 {
 	struct buf marks CLEANUP(buf_release) = BUF_INIT;
@@ -168,7 +178,8 @@ static int drop_marks_file(const struct packages *d, const struct action_ctx *ct
 
 static int restore_selections(const struct packages *d, struct action_ctx *ctx, struct err *err)
 {
-	struct strv autos CLEANUP(strv_release) = STRV_INIT, manuals CLEANUP(strv_release) = STRV_INIT;
+	struct strv autos CLEANUP(strv_release) = STRV_INIT,
+			  manuals CLEANUP(strv_release) = STRV_INIT;
 
 	for json_each(p, json_get(d->before, "packages"))
 		if (restore_one(ctx, p, &autos, &manuals, err))
@@ -186,16 +197,19 @@ int packages_sync(const struct root *r, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		int fd CLEANUP(closep) = root_openat(r, places[i], O_RDONLY | O_DIRECTORY, 0);
 		if (fd >= 0 && io_syncfs(fd))
-			return err_errno(err, errno, "cannot sync the file system of '%s'", places[i]);
+			return err_errno(err, errno, "cannot sync the file system of '%s'",
+					 places[i]);
 	}
 	return 0;
 }
 
 /* ---- the whole ---- */
 
-static int needs_dpkg(const struct packages *d, const struct action_ctx *ctx, bool *ret, struct err *err)
+static int needs_dpkg(const struct packages *d, const struct action_ctx *ctx, bool *ret,
+		      struct err *err)
 {
-	struct strv differs CLEANUP(strv_release) = STRV_INIT, bad CLEANUP(strv_release) = STRV_INIT;
+	struct strv differs CLEANUP(strv_release) = STRV_INIT,
+			    bad CLEANUP(strv_release) = STRV_INIT;
 	size_t pending;
 
 	if (before_differs(d, ctx, &differs, err) || unsettled(ctx, &bad, &pending, err))
@@ -228,9 +242,12 @@ static int check_back(const struct packages *d, const struct action_ctx *ctx, st
 		if (known_now(ctx, json_key(p), &st, err))
 			return -1;
 		bool was = state && !str_eq(state, "not-installed");
-		bool same = was ? str_eq(st.state, state) && str_eq(st.version, json_get_str(p, "version")) : !is_there(&st);
+		bool same = was ? str_eq(st.state, state) &&
+					    str_eq(st.version, json_get_str(p, "version")) :
+				  !is_there(&st);
 		if (!same)
-			strv_addf(&left, "%s (%s%s%s)", json_key(p), st.known ? st.state : "gone", st.version ? " " : "", st.version ? st.version : "");
+			strv_addf(&left, "%s (%s%s%s)", json_key(p), st.known ? st.state : "gone",
+				  st.version ? " " : "", st.version ? st.version : "");
 		pkg_status_release(&st);
 	}
 	if (!left.n)
@@ -250,12 +267,14 @@ int packages_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 		return 0;
 	if (!ops)
 		return err_set(err, ERR_FAILED, "no package manager that sysboxup knows runs here");
-	if (state_wait_child(ctx->state, CHILD_SECONDS, err) || ops->lock(ctx->host, packages_lock_seconds(), ctx->rep, err) ||
+	if (state_wait_child(ctx->state, CHILD_SECONDS, err) ||
+	    ops->lock(ctx->host, packages_lock_seconds(), ctx->rep, err) ||
 	    free_ballast(ctx, err) || needs_dpkg(d, ctx, &changed, err))
 		return -1;
 	if (changed && take_back(d, ctx, err))
 		return -1;
-	if (restore_selections(d, ctx, err) || before_restore_paths(d, ctx, err) || check_back(d, ctx, err))
+	if (restore_selections(d, ctx, err) || before_restore_paths(d, ctx, err) ||
+	    check_back(d, ctx, err))
 		return -1;
 	return packages_sync(ctx->root, err);
 }

@@ -31,8 +31,8 @@ static int tidy(const struct action_ctx *ctx, const char *path, bool nofollow, s
 	return got;
 }
 
-int put_node(const struct action_ctx *ctx, const char *path, const struct node *want, const void *content, size_t len,
-	     bool set_mtime, struct err *err)
+int put_node(const struct action_ctx *ctx, const char *path, const struct node *want,
+	     const void *content, size_t len, bool set_mtime, struct err *err)
 {
 	struct replace rp = put_start(ctx, path);
 
@@ -46,7 +46,8 @@ int put_node(const struct action_ctx *ctx, const char *path, const struct node *
 	return got;
 }
 
-int put_content(const struct action_ctx *ctx, const char *path, const struct buf *text, mode_t mode, struct err *err)
+int put_content(const struct action_ctx *ctx, const char *path, const struct buf *text, mode_t mode,
+		struct err *err)
 {
 	struct replace rp = put_start(ctx, path);
 	int got = tidy(ctx, path, false, err) || replace_check(&rp, err) ? -1 : 0;	/* fills in what is there */

@@ -2,8 +2,8 @@
 /* The kinds of action that exist. A name in a journal is for ever. */
 #include "actions/action.h"
 
-extern const struct action_ops file_ops, dir_ops, unpack_ops, account_ops, sysctl_ops, reload_ops, units_ops, packages_ops,
-	docker_config_ops;
+extern const struct action_ops file_ops, dir_ops, unpack_ops, account_ops, sysctl_ops, reload_ops,
+	units_ops, packages_ops, docker_config_ops;
 
 const struct action_ops *const action_kinds[] = {
 	&unpack_ops,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kind "reload": see actions/kinds.h. Nothing of it survives in the index; its inverse stands on the other side of the files. */
+/* Kind "reload": see actions/kinds.h. Nothing of it survives in the index; its inverse stands on
+ * the other side of the files. */
 #include "actions/kinds.h"
 #include "sys/proc.h"
 
@@ -11,8 +12,12 @@ struct reload_data {
 
 extern const struct action_ops reload_ops;
 
-static const char *const what_names[] = { [RELOAD_SYSTEMD] = "systemd", [RELOAD_APPARMOR] = "apparmor" };
-static const char *const when_names[] = { [RELOAD_ON_UNDO] = "undo", [RELOAD_ON_COMMIT] = "commit" };
+static const char *const what_names[] = {
+	[RELOAD_SYSTEMD] = "systemd", [RELOAD_APPARMOR] = "apparmor"
+};
+static const char *const when_names[] = {
+	[RELOAD_ON_UNDO] = "undo", [RELOAD_ON_COMMIT] = "commit"
+};
 
 static void reload_release(struct action *a)
 {
@@ -22,7 +27,8 @@ static void reload_release(struct action *a)
 	free(d);
 }
 
-struct action *action_reload(const char *step, enum reload_what what, const char *argument, enum reload_when when)
+struct action *action_reload(const char *step, enum reload_what what, const char *argument,
+			     enum reload_when when)
 {
 	struct reload_data *d = xcalloc(1, sizeof(*d));
 	char *key CLEANUP(freep) = xasprintf("reload:%s:%s", what_names[what], when_names[when]);
@@ -30,7 +36,8 @@ struct action *action_reload(const char *step, enum reload_what what, const char
 	d->what = what;
 	d->argument = xstrdup(argument);
 	d->when = when;
-	return action_new(&reload_ops, key, step, when == RELOAD_ON_UNDO ? RANK_RELOAD_UNDO : RANK_RELOAD, d);
+	return action_new(&reload_ops, key, step,
+			  when == RELOAD_ON_UNDO ? RANK_RELOAD_UNDO : RANK_RELOAD, d);
 }
 
 static int reload_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
@@ -51,15 +58,16 @@ static int reload_systemd(const struct action_ctx *ctx, struct err *err)
 }
 
 /*
- * The profile may be gone again (its package was removed meanwhile): then nothing is loaded from it. At boot
- * apparmor.service comes behind us.
+ * The profile may be gone again (its package was removed meanwhile): then nothing is loaded from
+ * it. At boot apparmor.service comes behind us.
  */
 static int reload_apparmor(const struct action_ctx *ctx, const char *profile, struct err *err)
 {
 	const char *const argv[] = { "apparmor_parser", "-r", profile, NULL };
 	struct proc p = PROC_INIT;
 
-	if (!ctx->host->running || !ctx->host->apparmor_enabled || ctx->at_boot || !root_exists(ctx->root, profile))
+	if (!ctx->host->running || !ctx->host->apparmor_enabled || ctx->at_boot ||
+	    !root_exists(ctx->root, profile))
 		return 0;
 	p.argv = argv;
 	p.log = ctx->rep;
@@ -91,11 +99,13 @@ static int reload_undo(struct action *a, struct action_ctx *ctx, struct err *err
 	return d->when == RELOAD_ON_UNDO ? reload_run(d, ctx, err) : 0;
 }
 
-static int reload_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+static int reload_invert(const struct record *oldest, const struct record *newest,
+			 struct action **ret, struct err *err)
 {
 	const struct reload_data *d = oldest->action->data;
 
-	*ret = action_reload("rollback", d->what, d->argument, d->when == RELOAD_ON_UNDO ? RELOAD_ON_COMMIT : RELOAD_ON_UNDO);
+	*ret = action_reload("rollback", d->what, d->argument,
+			     d->when == RELOAD_ON_UNDO ? RELOAD_ON_COMMIT : RELOAD_ON_UNDO);
 	return 0;
 }
 
@@ -115,8 +125,10 @@ static int reload_decode(struct action *a, const struct json *j, struct err *err
 	struct reload_data *d = xcalloc(1, sizeof(*d));
 
 	a->data = d;
-	d->what = str_eq(json_get_str(j, "what"), what_names[RELOAD_APPARMOR]) ? RELOAD_APPARMOR : RELOAD_SYSTEMD;
-	d->when = str_eq(json_get_str(j, "when"), when_names[RELOAD_ON_COMMIT]) ? RELOAD_ON_COMMIT : RELOAD_ON_UNDO;
+	d->what = str_eq(json_get_str(j, "what"), what_names[RELOAD_APPARMOR]) ? RELOAD_APPARMOR :
+										 RELOAD_SYSTEMD;
+	d->when = str_eq(json_get_str(j, "when"), when_names[RELOAD_ON_COMMIT]) ? RELOAD_ON_COMMIT :
+										  RELOAD_ON_UNDO;
 	d->argument = xstrdup(json_get_str(j, "argument"));
 	if (d->what == RELOAD_APPARMOR && !d->argument)
 		return err_set(err, ERR_FAILED, "no profile");
@@ -128,7 +140,8 @@ static void reload_describe(const struct action *a, const struct action_ctx *ctx
 	const struct reload_data *d = a->data;
 
 	if (d->when == RELOAD_ON_COMMIT && ctx->host->running)
-		report_change(r, what_names[d->what], "reads %s again", d->argument ? d->argument : "its unit files");
+		report_change(r, what_names[d->what], "reads %s again",
+			      d->argument ? d->argument : "its unit files");
 }
 
 const struct action_ops reload_ops = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Members of a package, unpacked by action_unpack in prepare into the transaction's stage/, for the file actions behind it. */
+/* Members of a package, unpacked by action_unpack in prepare into the transaction's stage/, for the
+ * file actions behind it. */
 #ifndef ACTIONS_STAGE_H
 #define ACTIONS_STAGE_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kind "sysctl": a live kernel setting, raised to at least a minimum and never lowered. It lives in memory only, so the way back
- * carries the boot id and restores the value only in the same boot and only if it is still the one we set.
+ * Kind "sysctl": a live kernel setting, raised to at least a minimum and never lowered. It lives in
+ * memory only, so the way back carries the boot id and restores the value only in the same boot and
+ * only if it is still the one we set.
  */
 #include "actions/kinds.h"
 #include "sys/clock.h"
@@ -32,7 +33,8 @@ static void sysctl_release(struct action *a)
 	free(d);
 }
 
-static struct action *sysctl_action(const char *step, const char *name, uint64_t want, struct sysctl_data **ret)
+static struct action *sysctl_action(const char *step, const char *name, uint64_t want,
+				    struct sysctl_data **ret)
 {
 	struct sysctl_data *d = xcalloc(1, sizeof(*d));
 	char *key CLEANUP(freep) = xasprintf("sysctl:%s", name);
@@ -58,7 +60,8 @@ static int sysctl_read(const char *name, uint64_t *ret)
 	return host_sysctl(name, &text) || str_to_u64(str_trim(text), UINT64_MAX, ret) ? -1 : 0;
 }
 
-static int sysctl_write(const struct action_ctx *ctx, const char *name, uint64_t value, struct err *err)
+static int sysctl_write(const struct action_ctx *ctx, const char *name, uint64_t value,
+			struct err *err)
 {
 	char *path CLEANUP(freep) = xasprintf("/proc/sys/%s", name);
 	char number[32];
@@ -98,12 +101,14 @@ static int sysctl_undo(struct action *a, struct action_ctx *ctx, struct err *err
 	struct sysctl_data *d = a->data;
 	uint64_t now;
 
-	if (d->skip || strcmp(d->boot_id, clock_boot_id()) || sysctl_read(d->name, &now) || now != d->want)
+	if (d->skip || strcmp(d->boot_id, clock_boot_id()) || sysctl_read(d->name, &now) ||
+	    now != d->want)
 		return 0;
 	return sysctl_write(ctx, d->name, d->before, err);
 }
 
-static int sysctl_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+static int sysctl_invert(const struct record *oldest, const struct record *newest,
+			 struct action **ret, struct err *err)
 {
 	const struct sysctl_data *o = oldest->action->data, *n = newest->action->data;
 	struct sysctl_data *d;
@@ -151,7 +156,8 @@ static void sysctl_describe(const struct action *a, const struct action_ctx *ctx
 	if (sysctl_read(d->name, &now))
 		return;
 	if (d->lower)
-		report_change(r, d->name, "live value back to %" PRIu64 ", if it is still %" PRIu64, d->want, d->expected);
+		report_change(r, d->name, "live value back to %" PRIu64 ", if it is still %" PRIu64,
+			      d->want, d->expected);
 	else if (now < d->want)
 		report_change(r, d->name, "live value %" PRIu64 " -> %" PRIu64, now, d->want);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kind "units": services that run now. Whether they start at boot is a matter of links, which are files. What was active before
- * stays active on the way back; what we started is stopped while its unit file still exists (ranks see to that).
+ * Kind "units": services that run now. Whether they start at boot is a matter of links, which are
+ * files. What was active before stays active on the way back; what we started is stopped while its
+ * unit file still exists (ranks see to that).
  */
 #include "actions/kinds.h"
 #include "backends/service/systemd.h"
@@ -28,7 +29,8 @@ static void units_release(struct action *a)
 	free(d);
 }
 
-static struct action *units_action(const char *step, const char *const *units, bool stop, struct units_data **ret)
+static struct action *units_action(const char *step, const char *const *units, bool stop,
+				   struct units_data **ret)
 {
 	struct units_data *d = xcalloc(1, sizeof(*d));
 	char *key CLEANUP(freep) = xasprintf("units:%s", units[0]);
@@ -76,7 +78,8 @@ static int units_up(const struct units_data *d, const struct action_ctx *ctx, st
 static int units_down(const struct units_data *d, const struct action_ctx *ctx, struct err *err)
 {
 	for (size_t i = d->units.n; i-- > 0;)
-		if (!strv_has(&d->active, d->units.v[i]) && unit_stop(d->units.v[i], deadline(ctx), ctx->rep, err))
+		if (!strv_has(&d->active, d->units.v[i]) &&
+		    unit_stop(d->units.v[i], deadline(ctx), ctx->rep, err))
 			return -1;
 	return 0;
 }
@@ -106,12 +109,14 @@ static int units_verify(struct action *a, struct action_ctx *ctx, struct err *er
 		if (unit_query(d->units.v[i], &st, err))
 			return -1;
 		if (!str_eq(st.active, "active"))
-			return err_set(err, ERR_FAILED, "%s did not stay up: it is %s (%s)", d->units.v[i], st.active, st.result);
+			return err_set(err, ERR_FAILED, "%s did not stay up: it is %s (%s)",
+				       d->units.v[i], st.active, st.result);
 	}
 	return 0;
 }
 
-static int units_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+static int units_invert(const struct record *oldest, const struct record *newest,
+			struct action **ret, struct err *err)
 {
 	const struct units_data *o = oldest->action->data;
 	struct units_data *d;
@@ -177,7 +182,8 @@ static struct json *units_index(const struct action *a, const struct root *root)
 	return j;
 }
 
-static enum report_state units_drift(const struct json *entry, const char *key, const struct action_ctx *ctx, struct buf *found)
+static enum report_state units_drift(const struct json *entry, const char *key,
+				     const struct action_ctx *ctx, struct buf *found)
 {
 	struct strv units CLEANUP(strv_release) = STRV_INIT;
 	struct unit_status *st CLEANUP(freep) = NULL;
@@ -185,7 +191,8 @@ static enum report_state units_drift(const struct json *entry, const char *key, 
 
 	strv_decode(&units, json_get(entry, "units"));
 	st = xcalloc(units.n + 1, sizeof(*st));
-	if (!host_has_systemd(ctx->host) || unit_query_all((const char *const *)units.v, st, &err)) {
+	if (!host_has_systemd(ctx->host) ||
+	    unit_query_all((const char *const *)units.v, st, &err)) {
 		buf_adds(found, "systemd cannot be asked");
 		return STATE_UNKNOWN;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kind "unpack": a package fetched, verified and its members laid into stage/, all in prepare. The host sees nothing of it. */
+/* Kind "unpack": a package fetched, verified and its members laid into stage/, all in prepare. The
+ * host sees nothing of it. */
 #include "actions/kinds.h"
 #include "actions/stage.h"
 #include "fetch/package.h"
@@ -62,7 +63,8 @@ static int unpack_prepare(struct action *a, struct action_ctx *ctx, struct err *
 	struct package pkg = { .fd = -1 };
 	int r;
 
-	if (package_fetch(&pkg, ctx->root, d->entry, ctx->profile, ctx->package_file, ctx->rep, err))
+	if (package_fetch(&pkg, ctx->root, d->entry, ctx->profile, ctx->package_file, ctx->rep,
+			  err))
 		return -1;
 	r = txnlog_stage(ctx->log, &t.dir, err);
 	if (!r)
@@ -78,7 +80,8 @@ static int nothing(struct action *a, struct action_ctx *ctx, struct err *err)
 	return 0;
 }
 
-static int unpack_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+static int unpack_invert(const struct record *oldest, const struct record *newest,
+			 struct action **ret, struct err *err)
 {
 	*ret = NULL;
 	return 0;

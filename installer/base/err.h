@@ -41,7 +41,8 @@ int err_prefix(struct err *err, const char *fmt, ...) PRINTF(2, 3);		/* "prefix:
 int err_remedy(struct err *err, const char *fmt, ...) PRINTF(2, 3);		/* sets the remedy, keeps msg */
 int err_raise(struct err *err, enum err_kind kind);				/* changes the kind, keeps msg */
 bool err_is_set(const struct err *err);
-/* A copy of msg with anything unprintable as \xNN: bytes of strangers must not reach a terminal raw. */
+/* A copy of msg with anything unprintable as \xNN: bytes of strangers must not reach a terminal
+ * raw. */
 void err_quote(char *dst, size_t size, const char *src);
 
 #endif

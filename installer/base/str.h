@@ -30,7 +30,10 @@ void str_words(struct strv *ret, const char *s);		/* split at white space */
 
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
-static inline bool str_eq(const char *a, const char *b) { return a == b || (a && b && !strcmp(a, b)); }
+static inline bool str_eq(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
 static inline bool str_empty(const char *s) { return !s || !*s; }
 char *str_trim(char *s);					/* in place */
 const char *path_basename(const char *path);

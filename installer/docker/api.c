@@ -66,7 +66,8 @@ static struct curl_slist *request_headers(const struct request *q)
 	return type ? curl_slist_append(list, type) : list;
 }
 
-static void request_set(struct docker_api *a, const struct request *q, const char *url, struct curl_slist *headers, struct buf *answer)
+static void request_set(struct docker_api *a, const struct request *q, const char *url,
+			struct curl_slist *headers, struct buf *answer)
 {
 	CURL *c = a->curl;
 
@@ -89,7 +90,8 @@ static void request_set(struct docker_api *a, const struct request *q, const cha
 	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method);
 }
 
-static int request_run(struct docker_api *a, const struct request *q, long *ret_status, struct buf *answer, struct err *err)
+static int request_run(struct docker_api *a, const struct request *q, long *ret_status,
+		       struct buf *answer, struct err *err)
 {
 	char *url CLEANUP(freep) = xasprintf("http://localhost%s", q->path);
 	struct curl_slist *headers = request_headers(q);
@@ -105,22 +107,26 @@ static int request_run(struct docker_api *a, const struct request *q, long *ret_
 	return err_set(err, ERR_FAILED, "Docker does not answer on '%s' (%s %s): %s", a->socket, q->method, q->path, why);
 }
 
-static int answer_error(const struct request *q, long status, const struct buf *answer, struct err *err)
+static int answer_error(const struct request *q, long status, const struct buf *answer,
+			struct err *err)
 {
 	struct json *j CLEANUP(json_freep) = NULL;
 	struct err ignore = ERR_INIT;
 	char quoted[512];
 
 	const char *message = answer->data;
-	if (!json_parse(answer->data, answer->len, JSON_STRICT, "Docker's answer", &j, &ignore) && json_get_str(j, "message"))
+	if (!json_parse(answer->data, answer->len, JSON_STRICT, "Docker's answer", &j, &ignore) &&
+	    json_get_str(j, "message"))
 		message = json_get_str(j, "message");
 	err_quote(quoted, sizeof(quoted), message);
 	str_trim(quoted);
-	return err_set(err, ERR_FAILED, "Docker refuses %s %s: %s (HTTP %ld)", q->method, q->path, *quoted ? quoted : "no reason given", status);
+	return err_set(err, ERR_FAILED, "Docker refuses %s %s: %s (HTTP %ld)", q->method, q->path,
+		       *quoted ? quoted : "no reason given", status);
 }
 
 /* ret_status NULL: anything but 2xx is an error. */
-static int request_ok(struct docker_api *a, const struct request *q, long *ret_status, struct buf *answer, struct err *err)
+static int request_ok(struct docker_api *a, const struct request *q, long *ret_status,
+		      struct buf *answer, struct err *err)
 {
 	long status = 0;
 
@@ -143,7 +149,8 @@ bool docker_api_ping(struct docker_api *a, unsigned int timeout_ms)
 	return !request_run(a, &q, &status, &answer, &ignore) && status == 200;
 }
 
-static int answer_parse(const struct request *q, const struct buf *answer, struct json **ret, struct err *err)
+static int answer_parse(const struct request *q, const struct buf *answer, struct json **ret,
+			struct err *err)
 {
 	if (!answer->len) {
 		*ret = json_null();
@@ -153,15 +160,17 @@ static int answer_parse(const struct request *q, const struct buf *answer, struc
 	return json_parse(answer->data, answer->len, JSON_STRICT, what, ret, err);
 }
 
-int docker_api_call(struct docker_api *a, const char *method, const char *path, const struct json *body,
-		    unsigned int timeout_s, long *ret_status, struct json **ret, struct err *err)
+int docker_api_call(struct docker_api *a, const char *method, const char *path,
+		    const struct json *body, unsigned int timeout_s, long *ret_status,
+		    struct json **ret, struct err *err)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT, answer CLEANUP(buf_release) = BUF_INIT;
 	long status = 0;
 
 	if (body)
 		json_print(body, &text);
-	const struct request q = { method, path, body ? "application/json" : NULL, text.data, text.len, timeout_s * 1000 };
+	const struct request q = { method,    path,     body ? "application/json" : NULL,
+				   text.data, text.len, timeout_s * 1000 };
 	if (request_ok(a, &q, ret_status ? &status : NULL, &answer, err))
 		return -1;
 	if (ret && answer_parse(&q, &answer, ret, err))
@@ -171,8 +180,8 @@ int docker_api_call(struct docker_api *a, const char *method, const char *path, 
 	return 0;
 }
 
-int docker_api_post_raw(struct docker_api *a, const char *path, const char *type, const void *data, size_t len,
-			unsigned int timeout_s, struct buf *ret, struct err *err)
+int docker_api_post_raw(struct docker_api *a, const char *path, const char *type, const void *data,
+			size_t len, unsigned int timeout_s, struct buf *ret, struct err *err)
 {
 	struct buf answer CLEANUP(buf_release) = BUF_INIT;
 	const struct request q = { "POST", path, type, data, len, timeout_s * 1000 };
@@ -184,7 +193,8 @@ int docker_api_post_raw(struct docker_api *a, const char *path, const char *type
 	return 0;
 }
 
-int docker_api_get_raw(struct docker_api *a, const char *path, unsigned int timeout_s, struct buf *ret, struct err *err)
+int docker_api_get_raw(struct docker_api *a, const char *path, unsigned int timeout_s,
+		       struct buf *ret, struct err *err)
 {
 	struct buf answer CLEANUP(buf_release) = BUF_INIT;
 	const struct request q = { .method = "GET", .path = path, .timeout_ms = timeout_s * 1000 };
@@ -239,7 +249,8 @@ static void container_fill(struct docker_container *c, const struct json *j)
 }
 
 /* 1: gone between the list and the question. */
-static int container_inspect(struct docker_api *a, const char *id, struct docker_container *ret, struct err *err)
+static int container_inspect(struct docker_api *a, const char *id, struct docker_container *ret,
+			     struct err *err)
 {
 	char *path CLEANUP(freep) = xasprintf("/containers/%s/json", id);
 	struct json *j CLEANUP(json_freep) = NULL;
@@ -255,13 +266,15 @@ static int container_inspect(struct docker_api *a, const char *id, struct docker
 	return 0;
 }
 
-int docker_containers(struct docker_api *a, bool all, struct docker_container **ret, size_t *ret_n, struct err *err)
+int docker_containers(struct docker_api *a, bool all, struct docker_container **ret, size_t *ret_n,
+		      struct err *err)
 {
 	struct json *list CLEANUP(json_freep) = NULL;
 	struct docker_container *v = NULL;
 	size_t n = 0;
 
-	if (docker_api_call(a, "GET", all ? "/containers/json?all=1" : "/containers/json", NULL, ASK_TIMEOUT, NULL, &list, err))
+	if (docker_api_call(a, "GET", all ? "/containers/json?all=1" : "/containers/json", NULL,
+			    ASK_TIMEOUT, NULL, &list, err))
 		return -1;
 	for json_each(c, list) {
 		const char *id = json_get_str(c, "Id");

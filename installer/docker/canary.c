@@ -64,7 +64,8 @@ static int env_from_unit(struct canary *c, struct err *err)
 	struct unitfile u CLEANUP(unitfile_release) = { 0 };
 	struct unit_env env CLEANUP(unit_env_release) = { 0 };
 
-	if (unitfile_read(&u, c->h->root, c->h->docker.unit, err) || unitfile_env(&env, &u, c->h->root, err))
+	if (unitfile_read(&u, c->h->root, c->h->docker.unit, err) ||
+	    unitfile_env(&env, &u, c->h->root, err))
 		return -1;
 	strv_add(&c->env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	for (size_t i = 0; i < env.n; i++)
@@ -80,7 +81,8 @@ static int env_from_pid(struct canary *c, struct err *err)
 	if (root_read(c->h->root, path, 1024 * 1024, &text, err))
 		return -1;
 	for (size_t i = 0; i < text.len; i += strlen(text.data + i) + 1)
-		if (!str_starts(text.data + i, "LISTEN_") && !str_starts(text.data + i, "NOTIFY_SOCKET="))
+		if (!str_starts(text.data + i, "LISTEN_") &&
+		    !str_starts(text.data + i, "NOTIFY_SOCKET="))
 			strv_add(&c->env, text.data + i);
 	return 0;
 }
@@ -99,7 +101,9 @@ static int command_find(struct canary *c, struct err *err)
 	}
 	if (!h->docker.main_pid)
 		return err_set(err, ERR_FAILED, "neither a unit nor a running daemon tells its command line");
-	return docker_flags_from_pid(&c->flags, h->docker.main_pid, err) || env_from_pid(c, err) ? -1 : 0;
+	return docker_flags_from_pid(&c->flags, h->docker.main_pid, err) || env_from_pid(c, err) ?
+		       -1 :
+		       0;
 }
 
 /* What the flag says, else the candidate, else what is built in. */
@@ -133,7 +137,8 @@ static bool op_has(const struct canary *c, enum sandbox_kind kind, const char *a
 /* /run is ours from the start, by either name. */
 static bool below_run(const char *path)
 {
-	return str_starts(path, "/run/") || str_starts(path, "/var/run/") || str_eq(path, "/run") || str_eq(path, "/var/run");
+	return str_starts(path, "/run/") || str_starts(path, "/var/run/") || str_eq(path, "/run") ||
+	       str_eq(path, "/var/run");
 }
 
 static bool is_dir(const struct canary *c, const char *path)
@@ -194,7 +199,8 @@ static int plan_roots(struct canary *c, struct err *err)
 		named = json_get_str(c->to, "graph") ? json_get_str(c->to, "graph") : DATA_ROOT;
 	const char *const roots[] = { DATA_ROOT, c->h->docker.data_root, named, CONTAINERD_ROOT };
 	for (size_t i = 0; i < ARRAY_SIZE(roots); i++)
-		if (roots[i] && (roots[i] == named || is_dir(c, roots[i])) && empty_dir(c, roots[i], err))
+		if (roots[i] && (roots[i] == named || is_dir(c, roots[i])) &&
+		    empty_dir(c, roots[i], err))
 			return -1;
 	const char *exec_root = setting(c, "exec-root", NULL);
 	return exec_root && !below_run(exec_root) ? empty_dir(c, exec_root, err) : 0;
@@ -270,17 +276,20 @@ static int plan_listeners(struct canary *c, struct err *err)
 
 static int plan_containerd(struct canary *c, struct err *err)
 {
-	const char *path = setting(c, "containerd", root_exists(c->h->root, CONTAINERD_SOCKET) ? CONTAINERD_SOCKET : NULL);
+	const char *path = setting(c, "containerd",
+				   root_exists(c->h->root, CONTAINERD_SOCKET) ? CONTAINERD_SOCKET :
+										NULL);
 
 	if (!path)
 		return 0;
 	c->containerd_socket = xstrdup(path + (str_starts(path, "unix://") ? 7 : 0));
 	if (plan_parent(c, c->containerd_socket, err) || empty_dir(c, CONTAINERD_ROOT, err))
 		return -1;
-	c->toml = xasprintf("version = 2\nroot = \"%s\"\nstate = \"/run/sysboxup-canary\"\n"
-			    "disabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.internal.v1.opt\"]\n"
-			    "[grpc]\naddress = \"%s\"\n",
-			    CONTAINERD_ROOT, c->containerd_socket);
+	c->toml = xasprintf(
+		"version = 2\nroot = \"%s\"\nstate = \"/run/sysboxup-canary\"\n"
+		"disabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.internal.v1.opt\"]\n"
+		"[grpc]\naddress = \"%s\"\n",
+		CONTAINERD_ROOT, c->containerd_socket);
 	struct sandbox_op *op = op_add(c, SANDBOX_FILE, CONTAINERD_CONFIG);
 	op->data = c->toml;
 	op->len = strlen(c->toml);
@@ -290,7 +299,11 @@ static int plan_containerd(struct canary *c, struct err *err)
 /* Covers before what is mounted in them, outer ones before inner ones. */
 static int op_cmp(const void *a, const void *b)
 {
-	static const unsigned int rank[] = { [SANDBOX_TMPFS] = 0, [SANDBOX_COVER] = 1, [SANDBOX_DIR] = 2, [SANDBOX_BIND] = 3, [SANDBOX_FILE] = 4 };
+	static const unsigned int rank[] = { [SANDBOX_TMPFS] = 0,
+					     [SANDBOX_COVER] = 1,
+					     [SANDBOX_DIR] = 2,
+					     [SANDBOX_BIND] = 3,
+					     [SANDBOX_FILE] = 4 };
 	const struct sandbox_op *x = a, *y = b;
 
 	if (x->kind != y->kind)
@@ -306,7 +319,8 @@ static int canary_plan(struct canary *c, struct err *err)
 	if (is_dir(c, "/run/systemd/system"))
 		op_add(c, SANDBOX_DIR, "/run/systemd/system");
 	op_add(c, SANDBOX_COVER, "/etc");
-	if (plan_config(c, err) || plan_roots(c, err) || plan_listeners(c, err) || plan_containerd(c, err))
+	if (plan_config(c, err) || plan_roots(c, err) || plan_listeners(c, err) ||
+	    plan_containerd(c, err))
 		return -1;
 	if (pidfile && !below_run(pidfile)) {
 		if (plan_parent(c, pidfile, err))
@@ -326,8 +340,11 @@ static int canary_start(const struct canary *c, struct sandbox_run *run, struct 
 	size_t n = 0;
 
 	if (c->containerd_socket)
-		programs[n++] = (struct sandbox_program){ containerd, (const char *const *)c->env.v, -1, c->containerd_socket };
-	programs[n++] = (struct sandbox_program){ (const char *const *)c->flags.argv.v, (const char *const *)c->env.v, c->listen_fd, NULL };
+		programs[n++] = (struct sandbox_program){ containerd, (const char *const *)c->env.v,
+							  -1, c->containerd_socket };
+	programs[n++] = (struct sandbox_program){ (const char *const *)c->flags.argv.v,
+						  (const char *const *)c->env.v, c->listen_fd,
+						  NULL };
 	const struct sandbox s = { c->ops, c->ops_n, programs, n, c->output };
 	return sandbox_start(&s, run, err);
 }
@@ -347,7 +364,8 @@ static char *line_words(const char *line)
 
 static bool is_last_word(const char *line)
 {
-	static const char *const marks[] = { "level=fatal", "failed to start daemon", "unable to configure", "failed to load", "rror " };
+	static const char *const marks[] = { "level=fatal", "failed to start daemon",
+					     "unable to configure", "failed to load", "rror " };
 
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
 		if (strstr(line, marks[i]))
@@ -374,11 +392,14 @@ static char *last_words(const struct canary *c, const char *otherwise)
 	return best ? line_words(best) : xstrdup(otherwise);
 }
 
-static int canary_watch(const struct canary *c, struct sandbox_run *run, unsigned int timeout_s, char **ret_why, struct err *err)
+static int canary_watch(const struct canary *c, struct sandbox_run *run, unsigned int timeout_s,
+			char **ret_why, struct err *err)
 {
 	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
 	uint64_t deadline = clock_boot_ms() + timeout_s * 1000ull;
-	char *path CLEANUP(freep) = c->listen_path ? xstrdup(c->listen_path) : xasprintf("/proc/%d/root%s", (int)run->pid, c->ping_path);
+	char *path CLEANUP(freep) = c->listen_path ? xstrdup(c->listen_path) :
+						     xasprintf("/proc/%d/root%s", (int)run->pid,
+							       c->ping_path);
 
 	if (docker_api_open(&api, path, err))
 		return -1;
@@ -428,8 +449,8 @@ static struct json *candidate_parse(const char *text, size_t len)
 	return json_parse(text, len, JSON_STRICT, "daemon.json", &j, &ignore) ? json_obj() : j;
 }
 
-int docker_canary(const struct host *h, const char *candidate, size_t len, const char *scratch_dir, unsigned int timeout_s,
-		  char **ret_why, struct err *err)
+int docker_canary(const struct host *h, const char *candidate, size_t len, const char *scratch_dir,
+		  unsigned int timeout_s, char **ret_why, struct err *err)
 {
 	struct json *to CLEANUP(json_freep) = candidate_parse(candidate, len);
 	int dirfd CLEANUP(closep) = root_openat(h->root, scratch_dir, O_RDONLY | O_DIRECTORY, 0);
@@ -437,8 +458,13 @@ int docker_canary(const struct host *h, const char *candidate, size_t len, const
 
 	if (dirfd < 0)
 		return err_set(err, ERR_FAILED, "cannot open '%s'", scratch_dir);
-	struct canary c CLEANUP(canary_release) = { .h = h, .to = to, .candidate = candidate, .len = len,
-						    .scratch_fd = -1, .listen_fd = -1, .output = -1 };
+	struct canary c CLEANUP(canary_release) = { .h = h,
+						    .to = to,
+						    .candidate = candidate,
+						    .len = len,
+						    .scratch_fd = -1,
+						    .listen_fd = -1,
+						    .output = -1 };
 	int r = command_find(&c, err);
 	if (!r)
 		r = scratch_make(&c, scratch_dir, dirfd, err);

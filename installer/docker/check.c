@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Our own checks of a candidate daemon.json: what dockerd accepts today and fails on later, what no tool of Docker's sees
- * (facts/docker-tried.md 3), and what is better said before the write than by a daemon that does not come up. A defect is
- * kept quiet about (a warning) where the text of today has the same value for all of its keys.
+ * Our own checks of a candidate daemon.json: what dockerd accepts today and fails on later, what no
+ * tool of Docker's sees (facts/docker-tried.md 3), and what is better said before the write than by
+ * a daemon that does not come up. A defect is kept quiet about (a warning) where the text of today
+ * has the same value for all of its keys.
  */
 #include "docker/api.h"
 #include "docker/cidr.h"
@@ -38,7 +39,8 @@ static bool unchanged(const struct check *c, const char *const *keys)
 #define KEYS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 /* Refuses, or warns where nothing of it is new: 0 to go on, -1 refused. */
-static int defect(const struct check *c, const char *const *keys, const char *fmt, ...) PRINTF(3, 4);
+static int defect(const struct check *c, const char *const *keys, const char *fmt, ...)
+	PRINTF(3, 4);
 static int defect(const struct check *c, const char *const *keys, const char *fmt, ...)
 {
 	va_list ap;
@@ -71,15 +73,16 @@ static int check_known(const struct check *c, const struct json *m)
 
 	if (docker_key_find(key))
 		return 0;
-	/* An object's members may be keys that dockerd knows: then it takes the name for a section and says nothing. */
+	/* An object's members may be keys that dockerd knows: then it takes the name for a section
+	 * and says nothing. */
 	if (json_type(m) != JSON_OBJECT && docker_validate_available(c->h))
 		return 0;
 	for (const struct docker_key *k = docker_keys; k->key || k->flag; k++)
 		if (k->key)
 			strv_add(&known, k->key);
 	const char *near = str_nearest(key, (const char *const *)known.v);
-	return defect(c, KEYS(key), "'%s' is no key that dockerd knows%s%s%s", key, near ? " (did you mean '" : "", near ? near : "",
-		      near ? "'?)" : "");
+	return defect(c, KEYS(key), "'%s' is no key that dockerd knows%s%s%s", key,
+		      near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
 static char *flag_place(const struct docker_flag *f)
@@ -90,7 +93,9 @@ static char *flag_place(const struct docker_flag *f)
 static int check_flag(const struct check *c, const struct json *m)
 {
 	const struct docker_key *k = docker_key_find(json_key(m));
-	const struct docker_flag *f = k && k->flag && strcmp(k->key, "runtimes") ? flag_of(c, k->flag) : NULL;
+	const struct docker_flag *f = k && k->flag && strcmp(k->key, "runtimes") ?
+					      flag_of(c, k->flag) :
+					      NULL;
 
 	if (!f)
 		return 0;
@@ -109,7 +114,8 @@ static int check_keys(const struct check *c)
 
 /* --- runtimes --- */
 
-static const char *const search_path[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin" };
+static const char *const search_path[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+					   "/usr/bin",        "/sbin",          "/bin" };
 
 static bool program_will_exist(const struct check *c, const char *program)
 {
@@ -161,7 +167,8 @@ static bool runtime_is_flag(const struct check *c, const char *name)
 	size_t len = strlen(name);
 
 	for (size_t i = 0; f && i < f->n; i++)
-		if (str_eq(f->v[i].name, "add-runtime") && str_starts(f->v[i].value, name) && f->v[i].value[len] == '=')
+		if (str_eq(f->v[i].name, "add-runtime") && str_starts(f->v[i].value, name) &&
+		    f->v[i].value[len] == '=')
 			return true;
 	return false;
 }
@@ -175,11 +182,13 @@ static int check_runtimes(const struct check *c)
 		for json_each(m, runtimes)
 			if (check_runtime(c, m))
 				return -1;
-	if (!name || str_eq(name, "runc") || str_starts(name, "io.containerd.") || strchr(name, '/'))
+	if (!name || str_eq(name, "runc") || str_starts(name, "io.containerd.") ||
+	    strchr(name, '/'))
 		return 0;
 	if (json_get(runtimes, name) || runtime_is_flag(c, name))
 		return 0;
-	return defect(c, KEYS("default-runtime", "runtimes"), "default-runtime '%s' is not among the runtimes", name);
+	return defect(c, KEYS("default-runtime", "runtimes"),
+		      "default-runtime '%s' is not among the runtimes", name);
 }
 
 /* --- networks --- */
@@ -191,10 +200,12 @@ static int check_bridge(const struct check *c)
 	if (!str_empty(bip) && !str_empty(bridge))
 		return defect(c, KEYS("bip", "bridge"), "'bip' and 'bridge' exclude each other");
 	if (!json_get_bool(c->to, "icc", true) && !json_get_bool(c->to, "iptables", true))
-		return defect(c, KEYS("icc", "iptables"), "'icc': false needs iptables, which 'iptables': false switches off");
-	if (json_get_bool(c->to, "ipv6", false) && !json_get(c->to, "fixed-cidr-v6") && c->h->docker.version &&
-	    version_compare_numeric(c->h->docker.version, "27") < 0)
-		return defect(c, KEYS("ipv6", "fixed-cidr-v6"), "'ipv6': true needs 'fixed-cidr-v6'");
+		return defect(c, KEYS("icc", "iptables"),
+			      "'icc': false needs iptables, which 'iptables': false switches off");
+	if (json_get_bool(c->to, "ipv6", false) && !json_get(c->to, "fixed-cidr-v6") &&
+	    c->h->docker.version && version_compare_numeric(c->h->docker.version, "27") < 0)
+		return defect(c, KEYS("ipv6", "fixed-cidr-v6"),
+			      "'ipv6': true needs 'fixed-cidr-v6'");
 	return 0;
 }
 
@@ -206,11 +217,14 @@ static int check_bip(const struct check *c)
 	if (str_empty(text))
 		return 0;
 	if (cidr_parse(text, &bip))
-		return defect(c, KEYS("bip"), "bip '%s' is no IPv4 address with a prefix length", text);
+		return defect(c, KEYS("bip"), "bip '%s' is no IPv4 address with a prefix length",
+			      text);
 	if (bip.bits < 31 && !(bip.addr & ~cidr_mask(&bip)))
-		return defect(c, KEYS("bip"), "bip '%s' is the network's address, not one of a host in it", text);
+		return defect(c, KEYS("bip"),
+			      "bip '%s' is the network's address, not one of a host in it", text);
 	if (fixed && (cidr_parse(fixed, &in) || !cidr_contains(&bip, &in)))
-		return defect(c, KEYS("bip", "fixed-cidr"), "fixed-cidr '%s' is not inside bip '%s'", fixed, text);
+		return defect(c, KEYS("bip", "fixed-cidr"),
+			      "fixed-cidr '%s' is not inside bip '%s'", fixed, text);
 	return 0;
 }
 
@@ -220,9 +234,14 @@ static int pool_parse(const struct check *c, const struct json *p, struct cidr *
 	int64_t size = json_get_i64(p, "size", -1);
 
 	if (cidr_parse(base, ret))
-		return base && strchr(base, ':') ? 1 : defect(c, KEYS("default-address-pools"), "address pool '%s' is no network", base ? base : "");
+		return base && strchr(base, ':') ?
+			       1 :
+			       defect(c, KEYS("default-address-pools"),
+				      "address pool '%s' is no network", base ? base : "");
 	if (size < ret->bits || size > 32)
-		return defect(c, KEYS("default-address-pools"), "address pool '%s' cannot be cut into networks of size %lld", base, (long long)size);
+		return defect(c, KEYS("default-address-pools"),
+			      "address pool '%s' cannot be cut into networks of size %lld", base,
+			      (long long)size);
 	return 0;
 }
 
@@ -235,7 +254,8 @@ static int check_pools(const struct check *c)
 			return -1;
 		for (const struct json *b = r ? NULL : json_next(a); b; b = json_next(b))
 			if (!cidr_parse(json_get_str(b, "base"), &y) && cidr_overlaps(&x, &y) &&
-			    defect(c, KEYS("default-address-pools"), "address pools '%s' and '%s' overlap", json_get_str(a, "base"),
+			    defect(c, KEYS("default-address-pools"),
+				   "address pools '%s' and '%s' overlap", json_get_str(a, "base"),
 				   json_get_str(b, "base")))
 				return -1;
 	}
@@ -247,20 +267,24 @@ static bool route_parse(const char *line, char name[32], struct cidr *ret)
 {
 	unsigned int dest, gateway, flags, refs, use, metric, mask;
 
-	if (sscanf(line, "%31s %x %x %x %u %u %u %x", name, &dest, &gateway, &flags, &refs, &use, &metric, &mask) != 8)
+	if (sscanf(line, "%31s %x %x %x %u %u %u %x", name, &dest, &gateway, &flags, &refs, &use,
+		   &metric, &mask) != 8)
 		return false;
 	*ret = (struct cidr){ __builtin_bswap32(dest), (unsigned int)__builtin_popcount(mask) };
 	return mask && strcmp(name, "docker0") && !str_starts(name, "br-");
 }
 
-static void route_warn(const struct check *c, const char *key, const char *text, const struct strv *routes)
+static void route_warn(const struct check *c, const char *key, const char *text,
+		       const struct strv *routes)
 {
 	struct cidr net, route;
 	char name[32];
 
 	for (size_t i = 0; !cidr_parse(text, &net) && i < routes->n; i++)
 		if (route_parse(routes->v[i], name, &route) && cidr_overlaps(&net, &route))
-			report_warn(c->rep, "choose another network", "%s '%s' overlaps a route of this host through '%s'", key, text, name);
+			report_warn(c->rep, "choose another network",
+				    "%s '%s' overlaps a route of this host through '%s'", key, text,
+				    name);
 }
 
 static void check_routes(const struct check *c)
@@ -293,12 +317,16 @@ static int check_tls(const struct check *c)
 {
 	static const char *const files[] = { "tlscacert", "tlscert", "tlskey", NULL };
 
-	if (json_get_bool(c->to, "tlsverify", false) && str_empty(json_get_str(c->to, "tlscacert")) && !flag_of(c, "tlscacert") &&
-	    defect(c, KEYS("tlsverify", "tlscacert"), "'tlsverify' without 'tlscacert' lets in every certificate of the system's public authorities"))
+	if (json_get_bool(c->to, "tlsverify", false) &&
+	    str_empty(json_get_str(c->to, "tlscacert")) && !flag_of(c, "tlscacert") &&
+	    defect(c, KEYS("tlsverify", "tlscacert"),
+		   "'tlsverify' without 'tlscacert' lets in every certificate of the system's public authorities"))
 		return -1;
 	for (size_t i = 0; files[i]; i++) {
 		const char *path = json_get_str(c->to, files[i]);
-		if (!str_empty(path) && !path_will_exist(c, path) && defect(c, KEYS(files[i]), "'%s' names a file that does not exist: '%s'", files[i], path))
+		if (!str_empty(path) && !path_will_exist(c, path) &&
+		    defect(c, KEYS(files[i]), "'%s' names a file that does not exist: '%s'",
+			   files[i], path))
 			return -1;
 	}
 	return 0;
@@ -309,10 +337,12 @@ static bool port_listening(const char *table, unsigned int port)
 	char want[16];
 
 	snprintf(want, sizeof(want), ":%04X", port);
-	for (const char *line = strchr(table, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
+	for (const char *line = strchr(table, '\n'); line && line[1];
+	     line = strchr(line + 1, '\n')) {
 		char local[64], remote[64];
 		unsigned int state;
-		if (sscanf(line + 1, " %*s %63s %63s %x", local, remote, &state) == 3 && state == 0x0a && str_ends(local, want))
+		if (sscanf(line + 1, " %*s %63s %63s %x", local, remote, &state) == 3 &&
+		    state == 0x0a && str_ends(local, want))
 			return true;
 	}
 	return false;
@@ -328,7 +358,8 @@ static int check_port(const struct check *c, const char *host)
 
 	if (!str_starts(host, "tcp://") || !colon || str_to_u64(colon + 1, 65535, &port))
 		return 0;
-	if (root_read(c->h->root, "/proc/net/tcp", 16 * 1024 * 1024, &tcp, &ignore) || !port_listening(tcp.data, (unsigned int)port))
+	if (root_read(c->h->root, "/proc/net/tcp", 16 * 1024 * 1024, &tcp, &ignore) ||
+	    !port_listening(tcp.data, (unsigned int)port))
 		return 0;
 	return err_set(c->err, ERR_REFUSED, "'hosts' has '%s', but something listens on port %s already", host, colon + 1);
 }
@@ -346,8 +377,10 @@ static int check_hosts(const struct check *c)
 	if (!c->h->running)
 		return 0;
 	for json_each(m, json_get(c->to, "hosts"))
-		if (json_string(m) && !array_has(json_get(c->now, "hosts"), json_string(m)) && check_port(c, json_string(m)))
-			return -1;
+			if (json_string(m) &&
+			    !array_has(json_get(c->now, "hosts"), json_string(m)) &&
+			    check_port(c, json_string(m)))
+				return -1;
 	return 0;
 }
 
@@ -359,7 +392,8 @@ static int check_paths(const struct check *c)
 
 	for (size_t i = 0; keys[i]; i++) {
 		const char *path = json_get_str(c->to, keys[i]);
-		if (!str_empty(path) && *path != '/' && defect(c, KEYS(keys[i]), "'%s' is no absolute path: '%s'", keys[i], path))
+		if (!str_empty(path) && *path != '/' &&
+		    defect(c, KEYS(keys[i]), "'%s' is no absolute path: '%s'", keys[i], path))
 			return -1;
 	}
 	return 0;
@@ -367,8 +401,10 @@ static int check_paths(const struct check *c)
 
 static void check_log_driver(const struct check *c, const char *driver)
 {
-	static const char *const known[] = { "none", "local", "json-file", "syslog", "journald", "gelf", "fluentd", "awslogs",
-					     "splunk", "etwlogs", "gcplogs", "logentries", NULL };
+	static const char *const known[] = { "none",     "local",   "json-file", "syslog",
+					     "journald", "gelf",    "fluentd",   "awslogs",
+					     "splunk",   "etwlogs", "gcplogs",   "logentries",
+					     NULL };
 
 	for (size_t i = 0; known[i]; i++)
 		if (str_eq(known[i], driver))
@@ -389,17 +425,25 @@ static int check_logs(const struct check *c)
 		check_log_driver(c, driver);
 	if (driver && strcmp(driver, "json-file") && strcmp(driver, "local"))
 		return 0;
-	if (size && strcmp(size, "-1") && (!strchr("0123456789", *size) || !*size || strspn(size, "0123456789.") + strspn(size + strspn(size, "0123456789."), " kKmMgGtTiIbB") != strlen(size)))
-		return defect(c, KEYS("log-driver", "log-opts"), "log-opts: max-size '%s' is no size", size);
+	if (size && strcmp(size, "-1") &&
+	    (!strchr("0123456789", *size) || !*size ||
+	     strspn(size, "0123456789.") +
+			     strspn(size + strspn(size, "0123456789."), " kKmMgGtTiIbB") !=
+		     strlen(size)))
+		return defect(c, KEYS("log-driver", "log-opts"),
+			      "log-opts: max-size '%s' is no size", size);
 	if (files && str_to_i64(files, 1, INT_MAX, &n))
-		return defect(c, KEYS("log-driver", "log-opts"), "log-opts: max-file '%s' is no number from 1 on", files);
+		return defect(c, KEYS("log-driver", "log-opts"),
+			      "log-opts: max-file '%s' is no number from 1 on", files);
 	return 0;
 }
 
 static int check_ulimits(const struct check *c)
 {
-	static const char *const names[] = { "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc",
-					     "rss", "rtprio", "rttime", "sigpending", "stack", NULL };
+	static const char *const names[] = { "core",   "cpu",        "data",     "fsize",
+					     "locks",  "memlock",    "msgqueue", "nice",
+					     "nofile", "nproc",      "rss",      "rtprio",
+					     "rttime", "sigpending", "stack",    NULL };
 
 	for json_each(m, json_get(c->to, "default-ulimits")) {
 		const char *name = json_get_str(m, "Name");
@@ -407,10 +451,14 @@ static int check_ulimits(const struct check *c)
 		bool known = false;
 		for (size_t i = 0; names[i]; i++)
 			known |= str_eq(names[i], name ? name : json_key(m));
-		if (!known && defect(c, KEYS("default-ulimits"), "default-ulimits: '%s' is no limit", name ? name : json_key(m)))
+		if (!known &&
+		    defect(c, KEYS("default-ulimits"), "default-ulimits: '%s' is no limit",
+			   name ? name : json_key(m)))
 			return -1;
 		if (hard != -1 && (soft == -1 || soft > hard) &&
-		    defect(c, KEYS("default-ulimits"), "default-ulimits: '%s' has a soft limit above its hard limit", json_key(m)))
+		    defect(c, KEYS("default-ulimits"),
+			   "default-ulimits: '%s' has a soft limit above its hard limit",
+			   json_key(m)))
 			return -1;
 	}
 	return 0;
@@ -421,13 +469,16 @@ static int check_registries(const struct check *c)
 	for json_each(m, json_get(c->to, "insecure-registries")) {
 		const char *s = json_string(m);
 		if ((str_empty(s) || strstr(s, "://") || strpbrk(s, " \t")) &&
-		    defect(c, KEYS("insecure-registries"), "insecure-registries: '%s' is no host[:port] and no network", s ? s : ""))
+		    defect(c, KEYS("insecure-registries"),
+			   "insecure-registries: '%s' is no host[:port] and no network",
+			   s ? s : ""))
 			return -1;
 	}
 	for json_each(m, json_get(c->to, "registry-mirrors")) {
 		const char *s = json_string(m);
 		if ((!s || (!str_starts(s, "https://") && !str_starts(s, "http://"))) &&
-		    defect(c, KEYS("registry-mirrors"), "registry-mirrors: '%s' is no http or https address", s ? s : ""))
+		    defect(c, KEYS("registry-mirrors"),
+			   "registry-mirrors: '%s' is no http or https address", s ? s : ""))
 			return -1;
 	}
 	return 0;
@@ -442,18 +493,21 @@ static int check_swarm(const struct check *c)
 	struct json *info CLEANUP(json_freep) = NULL;
 	struct err ignore = ERR_INIT;
 
-	if (!c->h->running || !c->h->docker.main_pid || !c->h->docker.socket || !json_get_bool(c->to, "live-restore", false))
+	if (!c->h->running || !c->h->docker.main_pid || !c->h->docker.socket ||
+	    !json_get_bool(c->to, "live-restore", false))
 		return 0;
 	if (docker_api_open(&api, c->h->docker.socket, &ignore) || docker_info(api, &info, &ignore))
 		return 0;
 	const char *state = json_get_str(json_get(info, "Swarm"), "LocalNodeState");
 	if (str_empty(state) || str_eq(state, "inactive"))
 		return 0;
-	return defect(c, KEYS("live-restore"), "'live-restore' does not go with swarm, which is active here");
+	return defect(c, KEYS("live-restore"),
+		      "'live-restore' does not go with swarm, which is active here");
 }
 
 static int (*const checks[])(const struct check *c) = {
-	check_keys, check_runtimes, check_networks, check_tls, check_hosts, check_paths, check_logs, check_ulimits, check_registries, check_swarm,
+	check_keys,  check_runtimes, check_networks, check_tls,        check_hosts,
+	check_paths, check_logs,     check_ulimits,  check_registries, check_swarm,
 };
 
 /* --- the text --- */
@@ -463,7 +517,8 @@ static bool docker_before(const struct host *h, const char *version)
 	return h->docker.version && version_compare_numeric(h->docker.version, version) < 0;
 }
 
-static int candidate_parse(const struct host *h, const char *text, size_t len, struct json **ret, struct err *err)
+static int candidate_parse(const struct host *h, const char *text, size_t len, struct json **ret,
+			   struct err *err)
 {
 	const char *path = h->docker.config_file ? h->docker.config_file : "daemon.json";
 	bool bom = len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3);
@@ -471,12 +526,17 @@ static int candidate_parse(const struct host *h, const char *text, size_t len, s
 	if (len > 1024 * 1024)
 		return err_set(err, ERR_REFUSED, "'%s' would be larger than 1 MiB", path);
 	if (bom && docker_before(h, "23"))
-		return err_set(err, ERR_REFUSED, "'%s' begins with a byte order mark, which Docker %s does not accept", path, h->docker.version);
+		return err_set(
+			err, ERR_REFUSED,
+			"'%s' begins with a byte order mark, which Docker %s does not accept", path,
+			h->docker.version);
 	text += bom ? 3 : 0;
 	len -= bom ? 3 : 0;
 	if (strspn(text, " \t\r\n") >= len) {
 		if (docker_before(h, "23"))
-			return err_set(err, ERR_REFUSED, "'%s' would be empty, which Docker %s does not accept", path, h->docker.version);
+			return err_set(err, ERR_REFUSED,
+				       "'%s' would be empty, which Docker %s does not accept", path,
+				       h->docker.version);
 		*ret = json_obj();
 		return 0;
 	}
@@ -484,12 +544,14 @@ static int candidate_parse(const struct host *h, const char *text, size_t len, s
 	if (json_parse(text, len, JSON_STRICT, what, ret, err))
 		return err_raise(err, ERR_REFUSED);
 	if (json_type(*ret) != JSON_OBJECT)
-		return err_set(err, ERR_REFUSED, "'%s' is not an object but %s", path, json_type_name(json_type(*ret)));
+		return err_set(err, ERR_REFUSED, "'%s' is not an object but %s", path,
+			       json_type_name(json_type(*ret)));
 	return 0;
 }
 
-int docker_config_check(const struct host *h, const struct json *current, const char *candidate, size_t len,
-			const struct strv *planned_paths, struct report *rep, struct err *err)
+int docker_config_check(const struct host *h, const struct json *current, const char *candidate,
+			size_t len, const struct strv *planned_paths, struct report *rep,
+			struct err *err)
 {
 	char *text CLEANUP(freep) = xstrndup(candidate, len);
 	struct json *to CLEANUP(json_freep) = NULL;

@@ -34,7 +34,8 @@ static void takeup_add(enum docker_takeup *all, const char *key, bool taken_away
 		strv_add(keys, key);
 }
 
-enum docker_takeup docker_config_takeup(const struct json *from, const struct json *to, struct strv *keys)
+enum docker_takeup docker_config_takeup(const struct json *from, const struct json *to,
+					struct strv *keys)
 {
 	enum docker_takeup all = TAKEUP_NONE;
 
@@ -49,7 +50,8 @@ enum docker_takeup docker_config_takeup(const struct json *from, const struct js
 	return all;
 }
 
-/* The explicit values that take back in one reload what went: the runtimes together with the default, or Docker 20.10 crashes. */
+/* The explicit values that take back in one reload what went: the runtimes together with the
+ * default, or Docker 20.10 crashes. */
 static struct json *takebacks(const struct json *from, const struct json *to)
 {
 	struct json *patch = json_obj();
@@ -78,8 +80,10 @@ void docker_expect_release(struct docker_expect *e)
 	*e = (struct docker_expect)DOCKER_EXPECT_INIT;
 }
 
-/* 0 or 1 as the file says, else as the flag does; where neither says anything: 0 if it was said before, else not asked. */
-static int expect_switch(const struct docker_flags *flags, const struct json *from, const struct json *now, const char *key)
+/* 0 or 1 as the file says, else as the flag does; where neither says anything: 0 if it was said
+ * before, else not asked. */
+static int expect_switch(const struct docker_flags *flags, const struct json *from,
+			 const struct json *now, const char *key)
 {
 	const struct docker_flag *flag = docker_flag_find(flags, key);
 
@@ -90,7 +94,8 @@ static int expect_switch(const struct docker_flags *flags, const struct json *fr
 	return json_get(from, key) ? 0 : -1;
 }
 
-static void expect_default_runtime(struct docker_expect *e, const struct docker_flags *flags, const struct json *from, const struct json *now)
+static void expect_default_runtime(struct docker_expect *e, const struct docker_flags *flags,
+				   const struct json *from, const struct json *now)
 {
 	const struct docker_flag *flag = docker_flag_find(flags, "default-runtime");
 
@@ -106,12 +111,14 @@ static bool runtime_by_flag(const struct docker_flags *flags, const char *name)
 	size_t len = strlen(name);
 
 	for (size_t i = 0; flags && i < flags->n; i++)
-		if (str_eq(flags->v[i].name, "add-runtime") && str_starts(flags->v[i].value, name) && flags->v[i].value[len] == '=')
+		if (str_eq(flags->v[i].name, "add-runtime") &&
+		    str_starts(flags->v[i].value, name) && flags->v[i].value[len] == '=')
 			return true;
 	return false;
 }
 
-static void expect_fill(struct docker_expect *e, const struct docker_flags *flags, const struct json *from, const struct json *now)
+static void expect_fill(struct docker_expect *e, const struct docker_flags *flags,
+			const struct json *from, const struct json *now)
 {
 	const struct json *runtimes = json_get(now, "runtimes");
 
@@ -147,12 +154,14 @@ static int text_parse(const struct buf *text, struct json **ret, struct err *err
 		return -1;
 	if (json_type(*ret) == JSON_OBJECT)
 		return 0;
-	err_set(err, ERR_REFUSED, "daemon.json is not an object but %s", json_type_name(json_type(*ret)));
+	err_set(err, ERR_REFUSED, "daemon.json is not an object but %s",
+		json_type_name(json_type(*ret)));
 	json_free(STEAL(*ret));
 	return -1;
 }
 
-static int stage_add(struct stages *s, const struct buf *text, enum docker_takeup takeup, struct err *err)
+static int stage_add(struct stages *s, const struct buf *text, enum docker_takeup takeup,
+		     struct err *err)
 {
 	struct json *now CLEANUP(json_freep) = NULL;
 
@@ -168,7 +177,8 @@ static int stage_add(struct stages *s, const struct buf *text, enum docker_takeu
 }
 
 /* text (NULL = no file) with a patch spliced in. */
-static int stage_add_patched(struct stages *s, const struct buf *text, const struct json *patch, enum docker_takeup takeup, struct err *err)
+static int stage_add_patched(struct stages *s, const struct buf *text, const struct json *patch,
+			     enum docker_takeup takeup, struct err *err)
 {
 	struct buf out CLEANUP(buf_release) = BUF_INIT;
 
@@ -181,13 +191,15 @@ static int stage_add_patched(struct stages *s, const struct buf *text, const str
 	return stage_add(s, &out, takeup, err);
 }
 
-/* The file given with --config-file must be there in a reload; without one a reload has nothing to take up. */
+/* The file given with --config-file must be there in a reload; without one a reload has nothing to
+ * take up. */
 static enum docker_takeup final_reload(const struct buf *to)
 {
 	return to ? TAKEUP_RELOAD : TAKEUP_NONE;
 }
 
-static int stages_reload(struct stages *s, const struct json *to_tree, const struct buf *to, struct err *err)
+static int stages_reload(struct stages *s, const struct json *to_tree, const struct buf *to,
+			 struct err *err)
 {
 	struct json *patch CLEANUP(json_freep) = takebacks(s->from, to_tree);
 
@@ -196,7 +208,8 @@ static int stages_reload(struct stages *s, const struct json *to_tree, const str
 	return stage_add(s, to, final_reload(to), err);
 }
 
-static int stage_live_restore(struct stages *s, const struct buf *text, bool on, enum docker_takeup takeup, struct err *err)
+static int stage_live_restore(struct stages *s, const struct buf *text, bool on,
+			      enum docker_takeup takeup, struct err *err)
 {
 	struct json *patch CLEANUP(json_freep) = json_obj();
 
@@ -204,7 +217,8 @@ static int stage_live_restore(struct stages *s, const struct buf *text, bool on,
 	return stage_add_patched(s, text, patch, takeup, err);
 }
 
-/* Here live-restore stays on in memory until the next start: the reload that ends it would forget the runtimes of --add-runtime. */
+/* Here live-restore stays on in memory until the next start: the reload that ends it would forget
+ * the runtimes of --add-runtime. */
 static int stage_add_silent(struct stages *s, const struct buf *to, struct err *err)
 {
 	if (stage_add(s, to, TAKEUP_NONE, err))
@@ -214,9 +228,11 @@ static int stage_add_silent(struct stages *s, const struct buf *to, struct err *
 }
 
 /* facts/docker-tried.md 1: "Sequence that works". */
-static int stages_dance(struct stages *s, const struct json *to_tree, const struct buf *from, const struct buf *to, struct err *err)
+static int stages_dance(struct stages *s, const struct json *to_tree, const struct buf *from,
+			const struct buf *to, struct err *err)
 {
-	bool was_on = json_get_bool(s->from, LIVE_RESTORE, false), will_be_on = json_get_bool(to_tree, LIVE_RESTORE, false);
+	bool was_on = json_get_bool(s->from, LIVE_RESTORE, false),
+	     will_be_on = json_get_bool(to_tree, LIVE_RESTORE, false);
 
 	if (!was_on && stage_live_restore(s, from, true, TAKEUP_RELOAD, err))
 		return -1;
@@ -234,7 +250,8 @@ static int stages_dance(struct stages *s, const struct json *to_tree, const stru
 	return stage_add(s, to, TAKEUP_NONE, err);
 }
 
-/* A reload takes the file's list alone: what flags added to it would be forgotten until the next start. */
+/* A reload takes the file's list alone: what flags added to it would be forgotten until the next
+ * start. */
 static bool reload_forgets_flags(const struct docker_flags *flags, const struct strv *keys)
 {
 	if (docker_flag_find(flags, "authorization-plugin"))
@@ -242,8 +259,8 @@ static bool reload_forgets_flags(const struct docker_flags *flags, const struct 
 	return docker_flag_find(flags, "add-runtime") && strv_has(keys, "runtimes");
 }
 
-static int stages_plan(struct stages *s, const struct json *to_tree, const struct buf *from, const struct buf *to, bool keep,
-		       struct err *err)
+static int stages_plan(struct stages *s, const struct json *to_tree, const struct buf *from,
+		       const struct buf *to, bool keep, struct err *err)
 {
 	struct strv keys CLEANUP(strv_release) = STRV_INIT;
 
@@ -253,13 +270,15 @@ static int stages_plan(struct stages *s, const struct json *to_tree, const struc
 	bool forgets = reload_forgets_flags(s->flags, &keys);
 	if (takeup == TAKEUP_RELOAD && !forgets)
 		return stages_reload(s, to_tree, to, err);
-	if (!keep || docker_flag_find(s->flags, LIVE_RESTORE) || docker_flag_find(s->flags, "authorization-plugin"))
+	if (!keep || docker_flag_find(s->flags, LIVE_RESTORE) ||
+	    docker_flag_find(s->flags, "authorization-plugin"))
 		return stage_add(s, to, TAKEUP_RESTART, err);
 	return stages_dance(s, to_tree, from, to, err);
 }
 
-int docker_config_stages(const struct docker_flags *flags, const struct buf *from, const struct buf *to, bool keep_containers,
-			 struct docker_stage **ret, size_t *ret_n, struct err *err)
+int docker_config_stages(const struct docker_flags *flags, const struct buf *from,
+			 const struct buf *to, bool keep_containers, struct docker_stage **ret,
+			 size_t *ret_n, struct err *err)
 {
 	struct json *from_tree CLEANUP(json_freep) = NULL, *to_tree CLEANUP(json_freep) = NULL;
 	struct stages s = { .flags = flags };

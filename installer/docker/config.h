@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * daemon.json as dockerd understands it: which keys a reload takes up, which need a restart, which are refused while
- * containers run; what dockerd would refuse, checked before it is written (DESIGN.md section 8, facts/dockerd.md 1.1, 1.5,
- * facts/docker-tried.md 1 to 3). Pure but for docker_config_check.
+ * daemon.json as dockerd understands it: which keys a reload takes up, which need a restart, which
+ * are refused while containers run; what dockerd would refuse, checked before it is written
+ * (DESIGN.md section 8, facts/dockerd.md 1.1, 1.5, facts/docker-tried.md 1 to 3). Pure but for
+ * docker_config_check.
  */
 #ifndef DOCKER_CONFIG_H
 #define DOCKER_CONFIG_H
@@ -23,10 +24,12 @@ enum docker_key_class docker_key_class(const char *key);
 
 enum docker_takeup { TAKEUP_NONE, TAKEUP_RELOAD, TAKEUP_RESTART };
 
-/* What must happen so that a daemon running with `from` has `to` (trees; NULL = no file). keys (may be NULL) gets the
- * top-level keys that differ. A reload adds but does not subtract: a key that went is a restart, except where an
- * explicit interim text can take it back (runtimes, default-runtime, live-restore, debug ...). */
-enum docker_takeup docker_config_takeup(const struct json *from, const struct json *to, struct strv *keys);
+/* What must happen so that a daemon running with `from` has `to` (trees; NULL = no file). keys (may
+ * be NULL) gets the top-level keys that differ. A reload adds but does not subtract: a key that
+ * went is a restart, except where an explicit interim text can take it back (runtimes,
+ * default-runtime, live-restore, debug ...). */
+enum docker_takeup docker_config_takeup(const struct json *from, const struct json *to,
+					struct strv *keys);
 
 /* What GET /info must say before a stage counts as taken up. Empty, NULL and -1: not asked. */
 struct docker_expect {
@@ -40,7 +43,8 @@ struct docker_expect {
 
 void docker_expect_release(struct docker_expect *e);
 
-/* One text to be put in place, and what to do then; each is one of our own interim states of the file. */
+/* One text to be put in place, and what to do then; each is one of our own interim states of the
+ * file. */
 struct docker_stage {
 	bool absent;			/* no file; text is empty */
 	struct buf text;
@@ -49,30 +53,37 @@ struct docker_stage {
 };
 
 /*
- * The way from one text to another (NULL = no file), for commit and, with from and to swapped, for undo. The last stage is `to`:
+ * The way from one text to another (NULL = no file), for commit and, with from and to swapped, for
+ * undo. The last stage is `to`:
  *
  *	same bytes			nothing (n = 0)
  *	same meaning			to (no takeup)
  *	reload				to (reload)
- *	reload that takes something back	to + explicit defaults (reload), to (reload; none if there is no file then)
+ *	reload that takes something back	to + explicit defaults (reload), to (reload; none if
+ *						there is no file then)
  *	restart				to (restart)
- *	restart, keep_containers	from + live-restore (reload), to + live-restore (restart), to + "live-restore": false (reload), to
+ *	restart, keep_containers	from + live-restore (reload), to + live-restore (restart),
+ *					to + "live-restore": false (reload), to
  *
- * keep_containers: containers run and no swarm is active (which forbids live-restore). flags: of the next start; those that a reload would
- * forget (--add-runtime, --authorization-plugin) make a restart necessary. `from` has to be what the daemon runs with.
+ * keep_containers: containers run and no swarm is active (which forbids live-restore). flags: of
+ * the next start; those that a reload would forget (--add-runtime, --authorization-plugin) make a
+ * restart necessary. `from` has to be what the daemon runs with.
  */
-int docker_config_stages(const struct docker_flags *flags, const struct buf *from, const struct buf *to, bool keep_containers,
-			 struct docker_stage **ret, size_t *ret_n, struct err *err);
+int docker_config_stages(const struct docker_flags *flags, const struct buf *from,
+			 const struct buf *to, bool keep_containers, struct docker_stage **ret,
+			 size_t *ret_n, struct err *err);
 void docker_stages_free(struct docker_stage *s, size_t n);
 
 /*
- * Refuse a candidate text: own checks (syntax, default-runtime that is not among the runtimes, reserved name runc, binary of a
- * runtime of ours missing (planned_paths exist later), bip with bridge, icc false with iptables false, keys given
- * both as flag and in the file with file and line, swarm with live-restore, what nobody else catches ...), then `dockerd --validate`
- * with the unit's own flags where the version has it. A defect that was there before and is not made worse is a warning through rep.
- * current NULL = no file today. Errors are ERR_REFUSED.
+ * Refuse a candidate text: own checks (syntax, default-runtime that is not among the runtimes,
+ * reserved name runc, binary of a runtime of ours missing (planned_paths exist later), bip with
+ * bridge, icc false with iptables false, keys given both as flag and in the file with file and
+ * line, swarm with live-restore, what nobody else catches ...), then `dockerd --validate` with the
+ * unit's own flags where the version has it. A defect that was there before and is not made worse
+ * is a warning through rep. current NULL = no file today. Errors are ERR_REFUSED.
  */
-int docker_config_check(const struct host *h, const struct json *current, const char *candidate, size_t len,
-			const struct strv *planned_paths, struct report *rep, struct err *err);
+int docker_config_check(const struct host *h, const struct json *current, const char *candidate,
+			size_t len, const struct strv *planned_paths, struct report *rep,
+			struct err *err);
 
 #endif

@@ -29,11 +29,15 @@ static int systemctl(const char *const *args, struct buf *ret, int *ret_status, 
 
 	strv_add(&argv, "systemctl");
 	strv_addv(&argv, args);
-	const struct proc p = { .argv = (const char *const *)argv.v, .keep_fd = -1, .timeout = SYSTEMCTL_TIMEOUT, .ret_out = ret };
+	const struct proc p = { .argv = (const char *const *)argv.v,
+				.keep_fd = -1,
+				.timeout = SYSTEMCTL_TIMEOUT,
+				.ret_out = ret };
 	return proc_run(&p, ret_status, err);
 }
 
-#define SYSTEMCTL(ret, ret_status, err, ...) systemctl((const char *const[]){ __VA_ARGS__, NULL }, ret, ret_status, err)
+#define SYSTEMCTL(ret, ret_status, err, ...) \
+	systemctl((const char *const[]){ __VA_ARGS__, NULL }, ret, ret_status, err)
 
 struct unit_state {
 	pid_t main_pid;
@@ -68,7 +72,8 @@ static int unit_state(const char *unit, struct unit_state *ret, struct err *err)
 	return 0;
 }
 
-/* dockerd's own last words of level error or fatal, for the end of a message; "" where there is no journal. */
+/* dockerd's own last words of level error or fatal, for the end of a message; "" where there is no
+ * journal. */
 static void last_words(const struct host *h, time_t since, char *dst, size_t size)
 {
 	struct buf out CLEANUP(buf_release) = BUF_INIT;
@@ -81,14 +86,17 @@ static void last_words(const struct host *h, time_t since, char *dst, size_t siz
 	if (!has_unit(h))
 		return;
 	snprintf(when, sizeof(when), "@%lld", (long long)since);
-	const char *const argv[] = { "journalctl", "-q", "-o", "cat", "-n", "50", "-u", h->docker.unit, "--since", when, NULL };
-	const struct proc p = { .argv = argv, .keep_fd = -1, .timeout = SYSTEMCTL_TIMEOUT, .ret_out = &out };
+	const char *const argv[] = { "journalctl", "-q",           "-o",      "cat", "-n", "50",
+				     "-u",         h->docker.unit, "--since", when,  NULL };
+	const struct proc p = {
+		.argv = argv, .keep_fd = -1, .timeout = SYSTEMCTL_TIMEOUT, .ret_out = &out
+	};
 	if (proc_run(&p, &status, &ignore))
 		return;
 	str_split(&lines, out.data, '\n');
 	for (size_t i = 0; i < lines.n; i++)
-		if (strstr(lines.v[i], "level=error") || strstr(lines.v[i], "level=fatal") || strstr(lines.v[i], "failed to") ||
-		    strstr(lines.v[i], "unable to")) {
+		if (strstr(lines.v[i], "level=error") || strstr(lines.v[i], "level=fatal") ||
+		    strstr(lines.v[i], "failed to") || strstr(lines.v[i], "unable to")) {
 			char quoted[400];
 			err_quote(quoted, sizeof(quoted), lines.v[i]);
 			snprintf(dst, size, "; its log: %s", quoted);
@@ -109,7 +117,8 @@ static pid_t socket_owner(const char *path)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return 0;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
 		peer.pid = 0;
 	close(fd);
 	return peer.pid;
@@ -123,7 +132,8 @@ int docker_daemon_pid(const struct host *h, pid_t *ret, struct err *err)
 		if (unit_state(h->docker.unit, &s, err))
 			return -1;
 		if (!s.main_pid)
-			return err_set(err, ERR_FAILED, "'%s' is not running (%s)", h->docker.unit, s.active);
+			return err_set(err, ERR_FAILED, "'%s' is not running (%s)", h->docker.unit,
+				       s.active);
 		*ret = s.main_pid;
 		return 0;
 	}
@@ -134,7 +144,8 @@ int docker_daemon_pid(const struct host *h, pid_t *ret, struct err *err)
 	}
 	pid = h->docker.socket ? socket_owner(h->docker.socket) : 0;
 	if (pid <= 1)
-		return err_set(err, ERR_FAILED, "no Docker daemon serves '%s'", h->docker.socket ? h->docker.socket : "");
+		return err_set(err, ERR_FAILED, "no Docker daemon serves '%s'",
+			       h->docker.socket ? h->docker.socket : "");
 	*ret = pid;
 	return 0;
 }
@@ -153,15 +164,18 @@ char *docker_expect_unmet(const struct docker_expect *want, const struct json *i
 		if (json_get(runtimes, want->absent.v[i]))
 			return xasprintf("runtime '%s' is still there", want->absent.v[i]);
 	if (want->default_runtime && !str_eq(name, want->default_runtime))
-		return xasprintf("the default runtime is '%s', not '%s'", name ? name : "", want->default_runtime);
-	if (want->live_restore >= 0 && json_get_bool(info, "LiveRestoreEnabled", false) != !!want->live_restore)
+		return xasprintf("the default runtime is '%s', not '%s'", name ? name : "",
+				 want->default_runtime);
+	if (want->live_restore >= 0 &&
+	    json_get_bool(info, "LiveRestoreEnabled", false) != !!want->live_restore)
 		return xasprintf("live-restore is %s", want->live_restore ? "off" : "on");
 	if (want->debug >= 0 && json_get_bool(info, "Debug", false) != !!want->debug)
 		return xasprintf("debug is %s", want->debug ? "off" : "on");
 	return NULL;
 }
 
-static int expect_check(struct docker_api *api, const struct docker_expect *want, char **ret_unmet, struct err *err)
+static int expect_check(struct docker_api *api, const struct docker_expect *want, char **ret_unmet,
+			struct err *err)
 {
 	struct json *info CLEANUP(json_freep) = NULL;
 
@@ -183,16 +197,19 @@ static int wait_ping(struct docker_api *api, uint64_t deadline, struct err *err)
 	return 0;
 }
 
-/* Whether the daemon reported a reload after `since`. The events are JSON texts one after the other, of this type and name only. */
-static int reload_seen(struct docker_api *api, const struct timespec *since, bool *ret, struct err *err)
+/* Whether the daemon reported a reload after `since`. The events are JSON texts one after the
+ * other, of this type and name only. */
+static int reload_seen(struct docker_api *api, const struct timespec *since, bool *ret,
+		       struct err *err)
 {
 	struct buf events CLEANUP(buf_release) = BUF_INIT;
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	char *path CLEANUP(freep) = xasprintf("/events?since=%lld.%09ld&until=%lld.%09ld&filters=%%7B%%22type%%22%%3A%%5B%%22daemon%%22%%5D%%2C"
-					      "%%22event%%22%%3A%%5B%%22reload%%22%%5D%%7D",
-					      (long long)since->tv_sec, since->tv_nsec, (long long)now.tv_sec, now.tv_nsec);
+	char *path CLEANUP(freep) = xasprintf(
+		"/events?since=%lld.%09ld&until=%lld.%09ld&filters=%%7B%%22type%%22%%3A%%5B%%22daemon%%22%%5D%%2C"
+		"%%22event%%22%%3A%%5B%%22reload%%22%%5D%%7D",
+		(long long)since->tv_sec, since->tv_nsec, (long long)now.tv_sec, now.tv_nsec);
 	if (docker_api_get_raw(api, path, 10, &events, err))
 		return -1;
 	*ret = events.len > 0;
@@ -245,12 +262,16 @@ static int reload_wait(const struct reload *r, struct err *err)
 	}
 }
 
-int docker_reload(const struct host *h, const struct docker_expect *want, unsigned int timeout_s, struct report *rep, struct err *err)
+int docker_reload(const struct host *h, const struct docker_expect *want, unsigned int timeout_s,
+		  struct report *rep, struct err *err)
 {
 	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
-	struct reload r = { .h = h, .want = want, .deadline = clock_boot_ms() + timeout_s * 1000ull };
+	struct reload r = { .h = h,
+			    .want = want,
+			    .deadline = clock_boot_ms() + timeout_s * 1000ull };
 
-	if (docker_api_open(&api, h->docker.socket, err) || wait_ping(api, r.deadline, err) || docker_daemon_pid(h, &r.pid, err))
+	if (docker_api_open(&api, h->docker.socket, err) || wait_ping(api, r.deadline, err) ||
+	    docker_daemon_pid(h, &r.pid, err))
 		return err_prefix(err, "cannot reload Docker");
 	r.api = api;
 	r.starttime = proc_starttime(r.pid);
@@ -276,7 +297,8 @@ static char *socket_unit(const char *service)
 {
 	const char *dot = strrchr(service, '.');
 
-	return xasprintf("%.*s.socket", (int)(dot ? dot - service : (ptrdiff_t)strlen(service)), service);
+	return xasprintf("%.*s.socket", (int)(dot ? dot - service : (ptrdiff_t)strlen(service)),
+			 service);
 }
 
 /* Without this the fourth restart within a minute, also of a healthy Docker, stops it for good. */
@@ -296,7 +318,8 @@ static int restart_begin(const struct host *h, pid_t *ret_old, struct err *err)
 
 	if (unit_state(h->docker.unit, &service, err) || unit_state(sock, &listener, err))
 		return -1;
-	if (limits_reset(h->docker.unit, sock, listener.loaded && str_eq(listener.active, "failed"), err))
+	if (limits_reset(h->docker.unit, sock, listener.loaded && str_eq(listener.active, "failed"),
+			 err))
 		return -1;
 	*ret_old = service.main_pid;
 	return SYSTEMCTL(NULL, NULL, err, "--no-block", "restart", h->docker.unit);
@@ -310,13 +333,15 @@ static int restart_failed(const struct host *h, time_t since, const char *what, 
 	return err_set(err, ERR_FAILED, "Docker did not come up after a restart: %s%s", what, words);
 }
 
-static int restart_wait(const struct host *h, struct docker_api *api, pid_t old, time_t since, uint64_t deadline, struct err *err)
+static int restart_wait(const struct host *h, struct docker_api *api, pid_t old, time_t since,
+			uint64_t deadline, struct err *err)
 {
 	for (;;) {
 		struct unit_state s;
 		if (unit_state(h->docker.unit, &s, err))
 			return -1;
-		if (str_eq(s.active, "active") && s.main_pid && s.main_pid != old && docker_api_ping(api, PING_MS))
+		if (str_eq(s.active, "active") && s.main_pid && s.main_pid != old &&
+		    docker_api_ping(api, PING_MS))
 			return 0;
 		if (str_eq(s.active, "failed"))
 			return restart_failed(h, since, "the unit has failed", err);
@@ -326,7 +351,8 @@ static int restart_wait(const struct host *h, struct docker_api *api, pid_t old,
 	}
 }
 
-int docker_restart(const struct host *h, const struct docker_expect *want, unsigned int timeout_s, struct report *rep, struct err *err)
+int docker_restart(const struct host *h, const struct docker_expect *want, unsigned int timeout_s,
+		   struct report *rep, struct err *err)
 {
 	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
 	char *unmet CLEANUP(freep) = NULL;
@@ -339,12 +365,14 @@ int docker_restart(const struct host *h, const struct docker_expect *want, unsig
 	report_info(rep, "restarting '%s'", h->docker.unit);
 	if (restart_begin(h, &old, err))
 		return err_prefix(err, "cannot restart '%s'", h->docker.unit);
-	if (restart_wait(h, api, old, since, deadline, err) || (want && expect_check(api, want, &unmet, err)))
+	if (restart_wait(h, api, old, since, deadline, err) ||
+	    (want && expect_check(api, want, &unmet, err)))
 		return -1;
 	return unmet ? restart_failed(h, since, unmet, err) : 0;
 }
 
-int docker_stage_takeup(const struct host *h, const struct docker_stage *s, struct report *rep, struct err *err)
+int docker_stage_takeup(const struct host *h, const struct docker_stage *s, struct report *rep,
+			struct err *err)
 {
 	if (!h->running || (!h->docker.main_pid && !has_unit(h)))
 		return 0;

@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-static void flag_add(struct docker_flags *f, const char *name, size_t len, const char *value, struct origin at)
+static void flag_add(struct docker_flags *f, const char *name, size_t len, const char *value,
+		     struct origin at)
 {
 	char *given CLEANUP(freep) = xstrndup(name, len);
 
@@ -19,7 +20,8 @@ static void flag_add(struct docker_flags *f, const char *name, size_t len, const
 	};
 }
 
-/* dockerd knows no arguments but flags: what follows an unknown flag and is none itself is its value. */
+/* dockerd knows no arguments but flags: what follows an unknown flag and is none itself is its
+ * value. */
 static bool takes_next(const struct docker_key *k, const char *next)
 {
 	return k ? !k->is_switch : next && *next != '-';
@@ -88,7 +90,8 @@ static void words_parse(struct docker_flags *ret, const struct owords *w)
 	*ret = f;
 }
 
-int docker_flags_from_unit(struct docker_flags *ret, const struct root *root, const char *unit, struct err *err)
+int docker_flags_from_unit(struct docker_flags *ret, const struct root *root, const char *unit,
+			   struct err *err)
 {
 	struct unitfile u CLEANUP(unitfile_release) = { 0 };
 	struct unit_env env CLEANUP(unit_env_release) = { 0 };
@@ -106,7 +109,8 @@ int docker_flags_from_unit(struct docker_flags *ret, const struct root *root, co
 	return 0;
 }
 
-int docker_flags_from_argv(struct docker_flags *ret, const struct strv *argv, const char *file, struct err *err)
+int docker_flags_from_argv(struct docker_flags *ret, const struct strv *argv, const char *file,
+			   struct err *err)
 {
 	struct owords words CLEANUP(owords_release) = { 0 };
 	const struct origin at = { file, 0 };

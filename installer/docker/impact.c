@@ -12,7 +12,8 @@ void docker_impact_release(struct docker_impact *i)
 	*i = (struct docker_impact){ 0 };
 }
 
-static void impact_container(struct docker_impact *i, const struct docker_container *c, bool rm_is_lost)
+static void impact_container(struct docker_impact *i, const struct docker_container *c,
+			     bool rm_is_lost)
 {
 	bool runs = c->pid > 0;
 
@@ -44,8 +45,8 @@ static void impact_keys(struct docker_impact *i, const struct json *from, const 
 		strv_add(&i->refused_keys, "features.containerd-snapshotter");
 }
 
-int docker_restart_impact(const struct host *h, struct docker_api *api, const struct json *from, const struct json *to,
-			  struct docker_impact *ret, struct err *err)
+int docker_restart_impact(const struct host *h, struct docker_api *api, const struct json *from,
+			  const struct json *to, struct docker_impact *ret, struct err *err)
 {
 	struct json *info CLEANUP(json_freep) = NULL;
 	struct docker_container *c = NULL;
@@ -56,13 +57,15 @@ int docker_restart_impact(const struct host *h, struct docker_api *api, const st
 		return -1;
 	const char *version = json_get_str(info, "ServerVersion");
 	for (size_t k = 0; k < n; k++)
-		impact_container(&i, &c[k], !version || version_compare_numeric(version, KEEPS_RM) < 0);
+		impact_container(&i, &c[k],
+				 !version || version_compare_numeric(version, KEEPS_RM) < 0);
 	docker_containers_free(c, n);
 	impact_keys(&i, from, to);
 	const char *swarm = json_get_str(json_get(info, "Swarm"), "LocalNodeState");
 	i.swarm = !str_empty(swarm) && strcmp(swarm, "inactive") != 0;
 	i.authz_flag = docker_flag_find(h->docker.flags, "authorization-plugin");
-	i.keep_containers = i.running && !i.swarm && (!i.authz_flag || json_get_bool(info, "LiveRestoreEnabled", false));
+	i.keep_containers = i.running && !i.swarm &&
+			    (!i.authz_flag || json_get_bool(info, "LiveRestoreEnabled", false));
 	*ret = i;
 	return 0;
 }
@@ -83,8 +86,10 @@ static int refuse_losses(const struct docker_impact *i, struct err *err)
 	if (i->running && i->bridge_keys.n)
 		return refuse(err, "has no effect while containers run", &i->bridge_keys);
 	if (i->running && !i->keep_containers)
-		return err_set(err, ERR_REFUSED, "a restart of Docker stops %zu containers: %s does not go with live-restore", i->running,
-			       i->swarm ? "swarm" : "an authorization plugin given by flag");
+		return err_set(
+			err, ERR_REFUSED,
+			"a restart of Docker stops %zu containers: %s does not go with live-restore",
+			i->running, i->swarm ? "swarm" : "an authorization plugin given by flag");
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who suffers from a restart of Docker in spite of live-restore (DESIGN.md section 7, facts/docker-tried.md 1). For the plan. */
+/* Who suffers from a restart of Docker in spite of live-restore (DESIGN.md section 7,
+ * facts/docker-tried.md 1). For the plan. */
 #ifndef DOCKER_IMPACT_H
 #define DOCKER_IMPACT_H
 
@@ -18,10 +19,11 @@ struct docker_impact {
 };
 
 /* from and to as in docker_config_takeup. */
-int docker_restart_impact(const struct host *h, struct docker_api *api, const struct json *from, const struct json *to,
-			  struct docker_impact *ret, struct err *err);
+int docker_restart_impact(const struct host *h, struct docker_api *api, const struct json *from,
+			  const struct json *to, struct docker_impact *ret, struct err *err);
 void docker_impact_release(struct docker_impact *i);
-/* 0, or ERR_REFUSED with the names: refused_keys while containers run always, the rest unless allow_restart. */
+/* 0, or ERR_REFUSED with the names: refused_keys while containers run always, the rest unless
+ * allow_restart. */
 int docker_impact_refuse(const struct docker_impact *i, bool allow_restart, struct err *err);
 
 #endif

@@ -31,7 +31,8 @@ const struct docker_key docker_keys[] = {
 
 	/* A reload takes them up, but one that names a plugin which is not there kills dockerd. */
 	VALUE("authorization-plugins", "authorization-plugin", 0, KEY_RESTART),
-	/* Some features are read at the start only, and containerd-snapshotter hides every container. */
+	/* Some features are read at the start only, and containerd-snapshotter hides every
+	 * container. */
 	MAP("features", "feature", KEY_RESTART),
 
 	VALUE("data-root", "data-root", 'g', KEY_REFUSED_RUNNING),

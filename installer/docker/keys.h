@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every option of dockerd 20.10 to 29: its key in daemon.json, its flag, and what a change of it takes. One table for the flag parser,
- * the conflicts, the choice between reload and restart (facts/dockerd.md 1.2, 1.5; facts/docker-tried.md 1, 2). A sure case only is KEY_RELOAD.
+ * Every option of dockerd 20.10 to 29: its key in daemon.json, its flag, and what a change of it
+ * takes. One table for the flag parser, the conflicts, the choice between reload and restart
+ * (facts/dockerd.md 1.2, 1.5; facts/docker-tried.md 1, 2). A sure case only is KEY_RELOAD.
  */
 #ifndef DOCKER_KEYS_H
 #define DOCKER_KEYS_H

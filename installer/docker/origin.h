@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text that remembers, byte for byte, in which file and line it was written: what is left of `--bip=$BIP` after continuation lines, quotes and
- * variables can still be named with "in '/etc/default/docker' line 3".
+ * Text that remembers, byte for byte, in which file and line it was written: what is left of
+ * `--bip=$BIP` after continuation lines, quotes and variables can still be named with "in
+ * '/etc/default/docker' line 3".
  */
 #ifndef DOCKER_ORIGIN_H
 #define DOCKER_ORIGIN_H

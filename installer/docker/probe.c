@@ -22,8 +22,14 @@ struct tar_header {		/* POSIX ustar */
 void docker_probe_tar(struct buf *ret)
 {
 	static const char zeros[1024];
-	struct tar_header h = { .name = "probe", .mode = "0000755", .uid = "0000000", .gid = "0000000", .mtime = "00000000000",
-				.type = '0', .magic = "ustar", .version = { '0', '0' } };
+	struct tar_header h = { .name = "probe",
+				.mode = "0000755",
+				.uid = "0000000",
+				.gid = "0000000",
+				.mtime = "00000000000",
+				.type = '0',
+				.magic = "ustar",
+				.version = { '0', '0' } };
 	unsigned int sum = 0;
 
 	_Static_assert(sizeof(h) == 512, "a tar header is one block");
@@ -44,7 +50,8 @@ static int image_make(struct docker_api *api, const char *name, struct err *err)
 	char *path CLEANUP(freep) = xasprintf("/images/create?fromSrc=-&repo=%s&tag=latest", name);
 
 	docker_probe_tar(&tar);
-	if (docker_api_post_raw(api, path, "application/x-tar", tar.data, tar.len, CALL_TIMEOUT, &answer, err))
+	if (docker_api_post_raw(api, path, "application/x-tar", tar.data, tar.len, CALL_TIMEOUT,
+				&answer, err))
 		return -1;
 	/* A stream with status 200 whatever happens; a failure is a line in it. */
 	if (strstr(answer.data, "\"error\""))
@@ -60,7 +67,10 @@ static int remove_quietly(struct docker_api *api, const char *path, struct err *
 
 	if (docker_api_call(api, "DELETE", path, NULL, CALL_TIMEOUT, &status, NULL, err))
 		return -1;
-	return status < 300 || status == 404 ? 0 : err_set(err, ERR_FAILED, "Docker refuses DELETE %s (HTTP %ld)", path, status);
+	return status < 300 || status == 404 ?
+		       0 :
+		       err_set(err, ERR_FAILED, "Docker refuses DELETE %s (HTTP %ld)", path,
+			       status);
 }
 
 static int container_remove(struct docker_api *api, const char *id, struct err *err)
@@ -82,11 +92,13 @@ static int leftover_containers(struct docker_api *api, struct err *err)
 {
 	struct json *list CLEANUP(json_freep) = NULL;
 
-	if (docker_api_call(api, "GET", "/containers/json?all=1", NULL, CALL_TIMEOUT, NULL, &list, err))
+	if (docker_api_call(api, "GET", "/containers/json?all=1", NULL, CALL_TIMEOUT, NULL, &list,
+			    err))
 		return -1;
 	for json_each(c, list) {
 		const char *name = json_string(json_first(json_get(c, "Names")));
-		if (name && str_starts(name, "/" NAME_PREFIX) && container_remove(api, json_get_str(c, "Id"), err))
+		if (name && str_starts(name, "/" NAME_PREFIX) &&
+		    container_remove(api, json_get_str(c, "Id"), err))
 			return -1;
 	}
 	return 0;
@@ -100,8 +112,9 @@ static int leftover_images(struct docker_api *api, struct err *err)
 		return -1;
 	for json_each(image, list)
 		for json_each(tag, json_get(image, "RepoTags"))
-			if (json_string(tag) && str_starts(json_string(tag), NAME_PREFIX) && image_remove(api, json_string(tag), err))
-				return -1;
+				if (json_string(tag) && str_starts(json_string(tag), NAME_PREFIX) &&
+				    image_remove(api, json_string(tag), err))
+					return -1;
 	return 0;
 }
 
@@ -124,7 +137,8 @@ static struct json *container_body(const char *image, const char *runtime)
 	return body;
 }
 
-static int container_create(struct docker_api *api, const char *name, const char *runtime, struct err *err)
+static int container_create(struct docker_api *api, const char *name, const char *runtime,
+			    struct err *err)
 {
 	struct json *body CLEANUP(json_freep) = container_body(name, runtime);
 	char *path CLEANUP(freep) = xasprintf("/containers/create?name=%s", name);
@@ -164,7 +178,8 @@ int docker_probe_parse(const char *log, size_t len, struct docker_probe *ret)
 	return 0;
 }
 
-static int container_read(struct docker_api *api, const char *name, struct docker_probe *ret, struct err *err)
+static int container_read(struct docker_api *api, const char *name, struct docker_probe *ret,
+			  struct err *err)
 {
 	struct buf log CLEANUP(buf_release) = BUF_INIT;
 	char *path CLEANUP(freep) = xasprintf("/containers/%s/logs?stdout=1&stderr=1", name);
@@ -176,7 +191,8 @@ static int container_read(struct docker_api *api, const char *name, struct docke
 	return 0;
 }
 
-static int container_run(struct docker_api *api, const char *name, const char *runtime, struct docker_probe *ret, struct err *err)
+static int container_run(struct docker_api *api, const char *name, const char *runtime,
+			 struct docker_probe *ret, struct err *err)
 {
 	char *start CLEANUP(freep) = xasprintf("/containers/%s/start", name);
 
@@ -187,10 +203,12 @@ static int container_run(struct docker_api *api, const char *name, const char *r
 	return 0;
 }
 
-int docker_probe_runtime(struct docker_api *api, const char *runtime, struct docker_probe *ret, struct report *rep, struct err *err)
+int docker_probe_runtime(struct docker_api *api, const char *runtime, struct docker_probe *ret,
+			 struct report *rep, struct err *err)
 {
 	char *name CLEANUP(freep) = xasprintf(NAME_PREFIX "%d", (int)getpid());
-	char *words CLEANUP(freep) = runtime ? xasprintf("runtime '%s'", runtime) : xstrdup("the default runtime");
+	char *words CLEANUP(freep) = runtime ? xasprintf("runtime '%s'", runtime) :
+					       xstrdup("the default runtime");
 	struct docker_probe result = { 0 };
 	struct err cleaning = ERR_INIT;
 
@@ -201,7 +219,8 @@ int docker_probe_runtime(struct docker_api *api, const char *runtime, struct doc
 	if (!r)
 		r = container_run(api, name, runtime, &result, err);
 	if (container_remove(api, name, &cleaning) | image_remove(api, name, &cleaning))
-		report_warn(rep, "remove it with docker rm and docker rmi", "the probe '%s' could not be removed: %s", name, cleaning.msg);
+		report_warn(rep, "remove it with docker rm and docker rmi",
+			    "the probe '%s' could not be removed: %s", name, cleaning.msg);
 	if (r)
 		return err_prefix(err, "no container runs under %s", words);
 	*ret = result;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Prove a runtime by running a container under it: GET /info lists runtimes whose binary is missing (facts/dockerd.md 1.6).
- * The image is made on the spot from one static program that prints /proc/self/uid_map (POST /images/create, nothing pulled); the container
- * has no network. Image and container are called sysboxup-probe-PID and are gone afterwards, also after a failure; what a probe
- * that was killed left is removed at the start of the next one.
+ * Prove a runtime by running a container under it: GET /info lists runtimes whose binary is missing
+ * (facts/dockerd.md 1.6). The image is made on the spot from one static program that prints
+ * /proc/self/uid_map (POST /images/create, nothing pulled); the container has no network. Image and
+ * container are called sysboxup-probe-PID and are gone afterwards, also after a failure; what a
+ * probe that was killed left is removed at the start of the next one.
  */
 #ifndef DOCKER_PROBE_H
 #define DOCKER_PROBE_H
@@ -18,7 +19,8 @@ struct docker_probe {
 };
 
 /* runtime NULL: the default one. 0 with the result, or -1 and why it did not run. */
-int docker_probe_runtime(struct docker_api *api, const char *runtime, struct docker_probe *ret, struct report *rep, struct err *err);
+int docker_probe_runtime(struct docker_api *api, const char *runtime, struct docker_probe *ret,
+			 struct report *rep, struct err *err);
 
 /* The parts that need no daemon. */
 void docker_probe_tar(struct buf *ret);					/* the image's file system */

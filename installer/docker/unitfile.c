@@ -60,7 +60,8 @@ static void line_end(struct unitfile *u, char **section, struct otext *line)
 	otext_release(line);
 }
 
-/* One physical line into the logical one; true if the next continues it. Comment lines in between are no part of it. */
+/* One physical line into the logical one; true if the next continues it. Comment lines in between
+ * are no part of it. */
 static bool line_add(struct otext *line, const char *s, size_t len, struct origin at)
 {
 	if (!line->text.len)
@@ -108,7 +109,8 @@ static bool is_masked(const struct root *root, const char *path)
 }
 
 /* 1: absent, empty or masked. */
-static int file_parse(struct unitfile *u, const struct root *root, const char *path, struct err *err)
+static int file_parse(struct unitfile *u, const struct root *root, const char *path,
+		      struct err *err)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 
@@ -183,7 +185,8 @@ static void dropins_add(struct dropins *d, const char *dir, const char *name)
 	d->v[d->n++] = (struct dropin){ xstrdup(name), path_join(dir, name) };
 }
 
-static int dropins_find(struct dropins *ret, const struct root *root, const char *unit, struct err *err)
+static int dropins_find(struct dropins *ret, const struct root *root, const char *unit,
+			struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
@@ -251,7 +254,8 @@ static int digits(const char *s, size_t n, int base)
 	return end == tmp + n && strlen(tmp) == n ? (int)v : -1;
 }
 
-/* The escape after a backslash at s: bytes used, the character in *ret. An unknown one stays as it is written. */
+/* The escape after a backslash at s: bytes used, the character in *ret. An unknown one stays as it
+ * is written. */
 static size_t unescape(const char *s, size_t left, char *ret)
 {
 	if (left >= 3 && *s == 'x' && digits(s + 1, 2, 16) > 0) {
@@ -302,10 +306,12 @@ static bool word_next(const struct otext *t, size_t *pos, struct otext *ret, str
 
 static const char *specifier(const struct unitfile *u, char c)
 {
-	static const struct { char c; const char *is; } fixed[] = {
-		{ '%', "%" }, { 't', "/run" }, { 'S', "/var/lib" }, { 'C', "/var/cache" }, { 'L', "/var/log" },
-		{ 'E', "/etc" }, { 'T', "/tmp" }, { 'V', "/var/tmp" }, { 'h', "/root" }, { 'u', "root" },
-		{ 'U', "0" }, { 'i', "" }, { 'I', "" },
+	static const struct { char c; const char *is;
+	} fixed[] = {
+		{ '%', "%" },        { 't', "/run" }, { 'S', "/var/lib" }, { 'C', "/var/cache" },
+		{ 'L', "/var/log" }, { 'E', "/etc" }, { 'T', "/tmp" },     { 'V', "/var/tmp" },
+		{ 'h', "/root" },    { 'u', "root" }, { 'U', "0" },        { 'i', "" },
+		{ 'I', "" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
@@ -394,7 +400,8 @@ static void env_setting(struct unit_env *e, const struct unitfile *u, const stru
 	}
 }
 
-/* An EnvironmentFile, state for state as systemd's parse_env_file(): a quote opens only where a value begins or another quote ended. */
+/* An EnvironmentFile, state for state as systemd's parse_env_file(): a quote opens only where a
+ * value begins or another quote ended. */
 struct env_reader {
 	const char *s;
 	size_t i, len;
@@ -497,7 +504,8 @@ static void env_text(struct unit_env *e, const char *s, size_t len, const char *
 	}
 }
 
-static int env_file(struct unit_env *e, struct unitfile *u, const struct root *root, const char *path, struct err *err)
+static int env_file(struct unit_env *e, struct unitfile *u, const struct root *root,
+		    const char *path, struct err *err)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 
@@ -579,7 +587,8 @@ static void variable_expand(struct owords *ret, const struct unit_env *env, cons
 	}
 }
 
-static void exec_word(struct owords *ret, const struct unit_env *env, struct otext *word, struct origin first)
+static void exec_word(struct owords *ret, const struct unit_env *env, struct otext *word,
+		      struct origin first)
 {
 	const char *s = word->text.data;
 
@@ -594,7 +603,8 @@ static void exec_word(struct owords *ret, const struct unit_env *env, struct ote
 	owords_take(ret, word, first);
 }
 
-/* Takes "-", "@", ":", "+", "!", "|" off the program; with "@" the next word is argv[0], not an argument. */
+/* Takes "-", "@", ":", "+", "!", "|" off the program; with "@" the next word is argv[0], not an
+ * argument. */
 static bool exec_prefixes(struct otext *program)
 {
 	size_t n = strspn(program->text.data, "-@:+!|");

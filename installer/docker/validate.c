@@ -11,7 +11,9 @@
 
 bool docker_validate_available(const struct host *h)
 {
-	return h->running && h->docker.binary && (!h->docker.version || version_compare_numeric(h->docker.version, FIRST_VERSION) >= 0);
+	return h->running && h->docker.binary &&
+	       (!h->docker.version ||
+		version_compare_numeric(h->docker.version, FIRST_VERSION) >= 0);
 }
 
 /* The unit's own words without --config-file, which is ours here (descriptor 3). */
@@ -31,7 +33,8 @@ static void validate_argv(const struct host *h, struct strv *ret)
 }
 
 /* 0 and "" if it is content, or knows no --validate; 0 and its words if not. */
-static int validate_run(const struct host *h, const char *text, size_t len, char **ret_words, struct err *err)
+static int validate_run(const struct host *h, const char *text, size_t len, char **ret_words,
+			struct err *err)
 {
 	struct strv argv CLEANUP(strv_release) = STRV_INIT;
 	struct buf out CLEANUP(buf_release) = BUF_INIT, errout CLEANUP(buf_release) = BUF_INIT;
@@ -41,8 +44,11 @@ static int validate_run(const struct host *h, const char *text, size_t len, char
 	if (fd < 0)
 		return -1;
 	validate_argv(h, &argv);
-	const struct proc p = { .argv = (const char *const *)argv.v, .keep_fd = fd, .timeout = VALIDATE_TIMEOUT,
-				.ret_out = &out, .ret_errout = &errout };
+	const struct proc p = { .argv = (const char *const *)argv.v,
+				.keep_fd = fd,
+				.timeout = VALIDATE_TIMEOUT,
+				.ret_out = &out,
+				.ret_errout = &errout };
 	if (proc_run(&p, &status, err))
 		return -1;
 	bool none = strstr(errout.data, "unknown flag: --validate");
@@ -70,8 +76,9 @@ static bool names_one_of(const char *words, const struct strv *paths)
 	return false;
 }
 
-int docker_validate(const struct host *h, const struct json *current, const char *candidate, size_t len,
-		    const struct strv *planned_paths, struct report *rep, struct err *err)
+int docker_validate(const struct host *h, const struct json *current, const char *candidate,
+		    size_t len, const struct strv *planned_paths, struct report *rep,
+		    struct err *err)
 {
 	char *words CLEANUP(freep) = NULL;
 	char quoted[768];

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `dockerd --validate` with the unit's own flags (facts/dockerd.md 1.1): it sees conflicts only with them. */
+/* `dockerd --validate` with the unit's own flags (facts/dockerd.md 1.1): it sees conflicts only
+ * with them. */
 #ifndef DOCKER_VALIDATE_H
 #define DOCKER_VALIDATE_H
 
 #include "base/report.h"
 #include "host/host.h"
 
-/* Whether this dockerd is of a version that has it (23.0 and later). False for an image: nothing of it is run. */
+/* Whether this dockerd is of a version that has it (23.0 and later). False for an image: nothing of
+ * it is run. */
 bool docker_validate_available(const struct host *h);
 
-/* ERR_REFUSED with dockerd's own words. The same words for the text of today, or words about a path that is planned: a warning. 0 too where there is no --validate. */
-int docker_validate(const struct host *h, const struct json *current, const char *candidate, size_t len,
-		    const struct strv *planned_paths, struct report *rep, struct err *err);
+/* ERR_REFUSED with dockerd's own words. The same words for the text of today, or words about a path
+ * that is planned: a warning. 0 too where there is no --validate. */
+int docker_validate(const struct host *h, const struct json *current, const char *candidate,
+		    size_t len, const struct strv *planned_paths, struct report *rep,
+		    struct err *err);
 
 #endif

@@ -23,7 +23,8 @@ static struct json *index_read(const struct state *s)
 	return j;
 }
 
-static void index_take(struct json *keys, unsigned int id, const struct action *a, const struct root *root)
+static void index_take(struct json *keys, unsigned int id, const struct action *a,
+		       const struct root *root)
 {
 	struct json *entry = a->ops->index ? a->ops->index(a, root) : NULL;
 
@@ -38,7 +39,8 @@ static void index_take(struct json *keys, unsigned int id, const struct action *
 	json_set(keys, a->key, entry);
 }
 
-static int index_take_txn(const struct state *s, struct json *keys, unsigned int id, struct err *err)
+static int index_take_txn(const struct state *s, struct json *keys, unsigned int id,
+			  struct err *err)
 {
 	struct txn_summary t;
 	int r = txnlog_read(s, id, &t, err);
@@ -58,7 +60,8 @@ static int index_take_txn(const struct state *s, struct json *keys, unsigned int
 	return r;
 }
 
-/* The last of our transactions that has come to its end counts; an unfinished one is left for later. */
+/* The last of our transactions that has come to its end counts; an unfinished one is left for
+ * later. */
 static int catch_up(const struct state *s, struct json *index, bool *ret_changed, struct err *err)
 {
 	unsigned int *ids CLEANUP(freep) = NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is ours by now: key -> { "txn", "kind", "origin", entry of action_ops.index }. A cache of the committed records: it remembers up
- * to which transaction it was made and catches up by itself; deleting it is harmless.
+ * What is ours by now: key -> { "txn", "kind", "origin", entry of action_ops.index }. A cache of
+ * the committed records: it remembers up to which transaction it was made and catches up by itself;
+ * deleting it is harmless.
  */
 #ifndef ENGINE_INDEX_H
 #define ENGINE_INDEX_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ordered list of actions. Adding sorts by rank (stable). A key that occurs twice is a programming error: it aborts. */
+/* The ordered list of actions. Adding sorts by rank (stable). A key that occurs twice is a
+ * programming error: it aborts. */
 #ifndef ENGINE_PLAN_H
 #define ENGINE_PLAN_H
 

@@ -36,8 +36,8 @@ static int history_take(struct history *h, const struct txn_summary *t, struct e
 	return 0;
 }
 
-static int history_read(struct history *h, const struct state *s, const unsigned int *ids, size_t n, unsigned int from,
-			struct err *err)
+static int history_read(struct history *h, const struct state *s, const unsigned int *ids, size_t n,
+			unsigned int from, struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct txn_summary t;
@@ -71,8 +71,10 @@ static bool counts_as_last(const struct txn_summary *t, unsigned int *undone_fro
 	return !*undone_from || t->id < *undone_from;
 }
 
-/* From the newest backwards; whatever lies at or behind a rollback's target up to that rollback is undone already. */
-static int find_last(const struct state *s, const unsigned int *ids, size_t n, unsigned int *ret, struct err *err)
+/* From the newest backwards; whatever lies at or behind a rollback's target up to that rollback is
+ * undone already. */
+static int find_last(const struct state *s, const unsigned int *ids, size_t n, unsigned int *ret,
+		     struct err *err)
 {
 	unsigned int undone_from = 0;
 
@@ -105,7 +107,8 @@ static int check_id(const struct state *s, unsigned int id, bool *ret_redo, stru
 	return r;
 }
 
-/* One inverted action per key: the oldest record has the before-image, the newest the after-image. */
+/* One inverted action per key: the oldest record has the before-image, the newest the
+ * after-image. */
 static int invert_key(struct plan *ret, struct history *h, size_t first, struct err *err)
 {
 	struct record *oldest = &h->v[first], *newest = oldest;
@@ -157,8 +160,9 @@ static void sort_by_rank(struct plan *p)
 }
 
 /*
- * The way back runs against the order of ranks, and against the order of the plan within a rank. Taking back a
- * rollback is a way forward: its records stand in the order of a way back, so they are reversed first.
+ * The way back runs against the order of ranks, and against the order of the plan within a rank.
+ * Taking back a rollback is a way forward: its records stand in the order of a way back, so they
+ * are reversed first.
  */
 static void sort_plan(struct plan *p, bool redo)
 {
@@ -169,7 +173,8 @@ static void sort_plan(struct plan *p, bool redo)
 		reverse(p);
 }
 
-int rollback_plan(struct plan *ret, const struct action_ctx *ctx, unsigned int id, unsigned int *ret_id, struct err *err)
+int rollback_plan(struct plan *ret, const struct action_ctx *ctx, unsigned int id,
+		  unsigned int *ret_id, struct err *err)
 {
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
 	struct history h CLEANUP(history_release) = { NULL, 0 };

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rollback is a transaction like any other, made by inverting records: all committed transactions from `id` on, collapsed per
- * target to the oldest before-image and the newest after-image, in the reverse order of ranks.
+ * Rollback is a transaction like any other, made by inverting records: all committed transactions
+ * from `id` on, collapsed per target to the oldest before-image and the newest after-image, in the
+ * reverse order of ranks.
  */
 #ifndef ENGINE_ROLLBACK_H
 #define ENGINE_ROLLBACK_H
 
 #include "engine/plan.h"
 
-/* id 0: the last transaction that is neither a rollback, nor of a background job, nor rolled back already. *ret_id 0: there is none. */
-int rollback_plan(struct plan *ret, const struct action_ctx *ctx, unsigned int id, unsigned int *ret_id, struct err *err);
+/* id 0: the last transaction that is neither a rollback, nor of a background job, nor rolled back
+ * already. *ret_id 0: there is none. */
+int rollback_plan(struct plan *ret, const struct action_ctx *ctx, unsigned int id,
+		  unsigned int *ret_id, struct err *err);
 
 #endif

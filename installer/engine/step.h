@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A step is one concern of the product: it compares host and profile and adds actions to a plan. It never changes anything.
- * The ordered table is steps/registry.c; the engine names no step.
+ * A step is one concern of the product: it compares host and profile and adds actions to a plan. It
+ * never changes anything. The ordered table is steps/registry.c; the engine names no step.
  */
 #ifndef ENGINE_STEP_H
 #define ENGINE_STEP_H
@@ -25,7 +25,8 @@ struct step {
 	const char *summary;
 	bool (*wanted)(const struct step_ctx *ctx);
 	int (*plan)(struct plan *ret, const struct step_ctx *ctx, struct err *err);
-	/* Proof by asking the running services: one report_check line per fact; STATE_BAD counts. */
+	/* Proof by asking the running services: one report_check line per fact; STATE_BAD
+	 * counts. */
 	int (*verify)(const struct step_ctx *ctx, struct report *rep, struct err *err);
 };
 

@@ -28,7 +28,8 @@
  *	                                                    |                       ^                    |
  *	                                                    +-- finish_all, clean   +---- recover -------+
  *
- * In the process that failed and in a later one undo takes the same path: the actions are decoded from PREPARED again.
+ * In the process that failed and in a later one undo takes the same path: the actions are decoded
+ * from PREPARED again.
  */
 #include "engine/txn.h"
 
@@ -45,7 +46,8 @@ static unsigned int spares_needed(size_t actions)
 	return (unsigned int)actions + 3;
 }
 
-static void ctx_at(struct action_ctx *ctx, struct txnlog *log, unsigned int index, char *tag, size_t size)
+static void ctx_at(struct action_ctx *ctx, struct txnlog *log, unsigned int index, char *tag,
+		   size_t size)
 {
 	snprintf(tag, size, "%06u.%u", log->id, index);
 	ctx->log = log;
@@ -54,7 +56,8 @@ static void ctx_at(struct action_ctx *ctx, struct txnlog *log, unsigned int inde
 	ctx->tag = tag;
 }
 
-static struct action_ctx ctx_for(const struct action_ctx *base, struct txnlog *log, unsigned int index, char tag[32])
+static struct action_ctx ctx_for(const struct action_ctx *base, struct txnlog *log,
+				 unsigned int index, char tag[32])
 {
 	struct action_ctx ctx = *base;
 
@@ -66,7 +69,9 @@ static int check_signal(struct err *err)
 {
 	int sig = signals_pending();
 
-	return sig ? err_set(err, ERR_FAILED, "stopped by %s", sig == SIGINT ? "SIGINT" : "SIGTERM") : 0;
+	return sig ? err_set(err, ERR_FAILED, "stopped by %s",
+			     sig == SIGINT ? "SIGINT" : "SIGTERM") :
+		     0;
 }
 
 static int prepare_all(struct txn_request *rq, struct txnlog *log, struct err *err)
@@ -158,8 +163,10 @@ static int decode_all(const struct json *prepared, struct plan *ret, struct err 
 	return 0;
 }
 
-/* What is not undone yet when action `at` fails, for `status`: later actions are undone, earlier ones wait. */
-static int write_failed(struct txnlog *log, const struct plan *plan, unsigned int at, const struct err *why, struct err *err)
+/* What is not undone yet when action `at` fails, for `status`: later actions are undone, earlier
+ * ones wait. */
+static int write_failed(struct txnlog *log, const struct plan *plan, unsigned int at,
+			const struct err *why, struct err *err)
 {
 	struct json *body CLEANUP(json_freep) = stamp(), *left = json_arr();
 
@@ -171,8 +178,8 @@ static int write_failed(struct txnlog *log, const struct plan *plan, unsigned in
 	return txnlog_append(log, RECORD_FAILED, body, err);
 }
 
-static int undo_actions(const struct action_ctx *base, struct txnlog *log, const struct plan *plan, int last,
-			unsigned int *ret_at, struct err *err)
+static int undo_actions(const struct action_ctx *base, struct txnlog *log, const struct plan *plan,
+			int last, unsigned int *ret_at, struct err *err)
 {
 	for (int i = last; i >= 0; i--) {
 		struct action *a = plan->v[i];
@@ -187,8 +194,8 @@ static int undo_actions(const struct action_ctx *base, struct txnlog *log, const
 	return 0;
 }
 
-static int finish_one(const struct action_ctx *base, struct txnlog *log, const struct plan *plan, unsigned int i, bool committed,
-		      struct err *err)
+static int finish_one(const struct action_ctx *base, struct txnlog *log, const struct plan *plan,
+		      unsigned int i, bool committed, struct err *err)
 {
 	struct action *a = plan->v[i];
 	char tag[32];
@@ -200,16 +207,20 @@ static int finish_one(const struct action_ctx *base, struct txnlog *log, const s
 	return 0;
 }
 
-static int finish_all(const struct action_ctx *base, struct txnlog *log, const struct plan *plan, bool committed, struct err *err)
+static int finish_all(const struct action_ctx *base, struct txnlog *log, const struct plan *plan,
+		      bool committed, struct err *err)
 {
 	for (unsigned int i = 0; i < plan->n; i++)
-		if (finish_one(base, log, plan, committed ? i : (unsigned int)plan->n - 1 - i, committed, err))
+		if (finish_one(base, log, plan, committed ? i : (unsigned int)plan->n - 1 - i,
+			       committed, err))
 			return -1;
 	return txnlog_clean(log, err);
 }
 
-/* The second FAILED in a row is written only while a spare is left beside the one for ROLLED_BACK. */
-static int undo_failed(struct txnlog *log, const struct plan *plan, unsigned int at, enum txn_state was, struct err *err)
+/* The second FAILED in a row is written only while a spare is left beside the one for
+ * ROLLED_BACK. */
+static int undo_failed(struct txnlog *log, const struct plan *plan, unsigned int at,
+		       enum txn_state was, struct err *err)
 {
 	struct err ignored = ERR_INIT;
 
@@ -218,7 +229,8 @@ static int undo_failed(struct txnlog *log, const struct plan *plan, unsigned int
 	return err_raise(err, ERR_UNDO);
 }
 
-static int undo_from_records(const struct action_ctx *base, struct txnlog *log, const char *reason, struct err *err)
+static int undo_from_records(const struct action_ctx *base, struct txnlog *log, const char *reason,
+			     struct err *err)
 {
 	struct txn_summary t;
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
@@ -263,7 +275,8 @@ static int roll_back(struct txn_request *rq, struct txnlog *log, struct err *err
 	snprintf(why, sizeof(why), "%s", err->msg);
 	*err = undo;
 	err_prefix(err, "%.400s; and the way back failed", why);
-	err_remedy(err, "%s", undo.remedy[0] ? undo.remedy : "remove the cause, then run: sysboxup recover");
+	err_remedy(err, "%s",
+		   undo.remedy[0] ? undo.remedy : "remove the cause, then run: sysboxup recover");
 	return err_raise(err, ERR_UNDO);
 }
 
@@ -275,7 +288,8 @@ static int finish_committed(struct txn_request *rq, struct txnlog *log, struct e
 	if (txnlog_append(log, RECORD_COMMITTED, body, err))
 		return roll_back(rq, log, err);
 	if (finish_all(&rq->ctx, log, rq->plan, true, &late) || index_save(log->state, &late))
-		report_warn(rq->ctx.rep, "sysboxup recover", "done, but not cleaned up yet: %s", late.msg);
+		report_warn(rq->ctx.rep, "sysboxup recover", "done, but not cleaned up yet: %s",
+			    late.msg);
 	return 0;
 }
 
@@ -322,7 +336,8 @@ int txn_check_unfinished(const struct state *s, struct err *err)
 		return r > 0 ? 0 : -1;
 	if (t.state == TXN_FAILED)
 		err_set(err, ERR_UNDO, "transaction %u could not be rolled back: %s", t.id,
-			json_get_str(t.terminal, "reason") ? json_get_str(t.terminal, "reason") : "unknown");
+			json_get_str(t.terminal, "reason") ? json_get_str(t.terminal, "reason") :
+							     "unknown");
 	else if (t.state == TXN_PREPARED || t.state == TXN_NONE || !t.clean)
 		err_set(err, ERR_INTERRUPTED, "transaction %u was interrupted", t.id);
 	r = err_is_set(err) ? -1 : 0;
@@ -332,14 +347,19 @@ int txn_check_unfinished(const struct state *s, struct err *err)
 	return r;
 }
 
-static int clean_terminal(const struct action_ctx *base, struct txnlog *log, const struct txn_summary *t, struct err *err)
+static int clean_terminal(const struct action_ctx *base, struct txnlog *log,
+			  const struct txn_summary *t, struct err *err)
 {
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
 
-	return decode_all(t->prepared, &plan, err) || finish_all(base, log, &plan, t->state == TXN_COMMITTED, err) ? -1 : 0;
+	return decode_all(t->prepared, &plan, err) ||
+			       finish_all(base, log, &plan, t->state == TXN_COMMITTED, err) ?
+		       -1 :
+		       0;
 }
 
-static int recover_one(const struct action_ctx *base, const struct txn_summary *t, bool *ret_done, struct err *err)
+static int recover_one(const struct action_ctx *base, const struct txn_summary *t, bool *ret_done,
+		       struct err *err)
 {
 	struct txnlog log = TXNLOG_INIT;
 	int r;

@@ -16,14 +16,17 @@ struct txn_request {
 };
 
 /*
- * 0: committed; *ret_id is its number. Negative: err says why, and the host is as before (ERR_FAILED, ERR_REFUSED) or, with
- * ERR_UNDO, what is left. The state must be locked and nothing unfinished.
+ * 0: committed; *ret_id is its number. Negative: err says why, and the host is as before
+ * (ERR_FAILED, ERR_REFUSED) or, with ERR_UNDO, what is left. The state must be locked and nothing
+ * unfinished.
  */
 int txn_run(struct txn_request *rq, unsigned int *ret_id, struct err *err);
 
-/* ERR_INTERRUPTED if the newest transaction is unfinished (or ERR_UNDO if it is FAILED); 0 otherwise. */
+/* ERR_INTERRUPTED if the newest transaction is unfinished (or ERR_UNDO if it is FAILED); 0
+ * otherwise. */
 int txn_check_unfinished(const struct state *s, struct err *err);
-/* Undo what a crash left, or only clean up after a terminal record. *ret_done: something was undone. Idempotent. */
+/* Undo what a crash left, or only clean up after a terminal record. *ret_done: something was
+ * undone. Idempotent. */
 int txn_recover(const struct action_ctx *ctx, bool *ret_done, struct err *err);
 
 #endif

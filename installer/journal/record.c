@@ -77,7 +77,8 @@ struct header {
 	size_t size;			/* bytes of the header line itself */
 };
 
-/* The line is compared with what we would have written for the values read: no second spelling is accepted. */
+/* The line is compared with what we would have written for the values read: no second spelling is
+ * accepted. */
 static int header_parse(const char *data, size_t len, struct header *ret, struct err *err)
 {
 	const char *nl = memchr(data, '\n', len < HEADER_MAX ? len : HEADER_MAX);
@@ -96,7 +97,8 @@ static int header_parse(const char *data, size_t len, struct header *ret, struct
 		return bad(err, "unknown type or length");
 	if (!digest_valid(words.v[4]))
 		return bad(err, "no checksum");
-	again = xasprintf(MAGIC " %d %s %llu %s", FORMAT, type_names[ret->type], (unsigned long long)ret->len, words.v[4]);
+	again = xasprintf(MAGIC " %d %s %llu %s", FORMAT, type_names[ret->type],
+			  (unsigned long long)ret->len, words.v[4]);
 	if (strcmp(again, line))
 		return bad(err, "unusual header");
 	snprintf(ret->hex, sizeof(ret->hex), "%s", words.v[4]);
@@ -104,7 +106,8 @@ static int header_parse(const char *data, size_t len, struct header *ret, struct
 	return 0;
 }
 
-int record_decode(const char *data, size_t len, enum record_type *ret_type, struct json **ret_body, struct err *err)
+int record_decode(const char *data, size_t len, enum record_type *ret_type, struct json **ret_body,
+		  struct err *err)
 {
 	struct header h;
 	char hex[DIGEST_HEX + 1];

@@ -2,7 +2,8 @@
 /*
  * A record is one small file:
  *
- *	sysboxup-record 1 TYPE LENGTH SHA256\n	header; SHA256 is over TYPE, a newline and the LENGTH bytes of JSON
+ *	sysboxup-record 1 TYPE LENGTH SHA256\n	header; SHA256 is over TYPE, a newline and the
+ *						LENGTH bytes of JSON
  *	{ ... }\n
  *	zeros to the end of the file			(padding of the spare it was written into)
  *
@@ -26,6 +27,7 @@ enum record_type {
 const char *record_type_name(enum record_type t);
 int record_encode(enum record_type t, const struct json *body, struct buf *ret);
 /* 0; or -1 with err for anything that is not one whole valid record. */
-int record_decode(const char *data, size_t len, enum record_type *ret_type, struct json **ret_body, struct err *err);
+int record_decode(const char *data, size_t len, enum record_type *ret_type, struct json **ret_body,
+		  struct err *err);
 
 #endif

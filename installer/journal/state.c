@@ -68,7 +68,8 @@ static int run_read(const struct state *s, struct json **ret)
 	return json_parse(text.data, text.len, JSON_STRICT, "run", ret, &ignored);
 }
 
-static int run_write(struct state *s, const char *command, pid_t child, uint64_t starttime, struct err *err)
+static int run_write(struct state *s, const char *command, pid_t child, uint64_t starttime,
+		     struct err *err)
 {
 	struct json *j CLEANUP(json_freep) = json_obj();
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
@@ -102,7 +103,9 @@ int state_lock(struct state *s, const char *command, struct err *err)
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open '%s/lock'", STATE_DIR);
 	if (flock(fd, LOCK_EX | LOCK_NB))
-		return errno == EWOULDBLOCK ? locked_by(s, err) : err_errno(err, errno, "cannot lock '%s/lock'", STATE_DIR);
+		return errno == EWOULDBLOCK ?
+			       locked_by(s, err) :
+			       err_errno(err, errno, "cannot lock '%s/lock'", STATE_DIR);
 	if (state_wait_child(s, 60, err) || run_write(s, command, 0, 0, err))
 		return -1;
 	s->lock_fd = STEAL_FD(fd);

@@ -2,15 +2,19 @@
 /*
  * /var/lib/sysboxup, under a root:
  *
- *	lock			flock'ed from begin to end of a run; never removed; dies with its holder
- *	run			who holds the lock: pid, start time, command; and the shield's init while one runs
+ *	lock			flock'ed from begin to end of a run; never removed; dies with its
+ *				holder
+ *	run			who holds the lock: pid, start time, command; and the shield's init
+ *				while one runs
  *	txn/000001/		one directory per transaction (journal/txn.h)
  *	cache/			verified packages by SHA-256 (fetch/)
  *	known/			monotonic knowledge, never rolled back (catalog serial)
  *	profile.json		the profile last applied
- *	index.json		what is ours by now: target -> transaction, after-image (a cache of the records, rebuilt when stale)
+ *	index.json		what is ours by now: target -> transaction, after-image (a cache of
+ *				the records, rebuilt when stale)
  *
- * Never in /var/lib/sysbox (Sysbox wipes it), never under a name ending in .bak or ~ (image cleaners delete those).
+ * Never in /var/lib/sysbox (Sysbox wipes it), never under a name ending in .bak or ~ (image
+ * cleaners delete those).
  */
 #ifndef JOURNAL_STATE_H
 #define JOURNAL_STATE_H
@@ -33,15 +37,18 @@ struct state {
 
 enum state_mode { STATE_READ, STATE_CREATE };
 
-/* STATE_READ makes nothing: an absent directory gives fd -1 and counts as an empty history. Modes 0700, cache 0755. */
+/* STATE_READ makes nothing: an absent directory gives fd -1 and counts as an empty history. Modes
+ * 0700, cache 0755. */
 int state_open(struct state *ret, const struct root *root, enum state_mode mode, struct err *err);
 void state_release(struct state *s);		/* drops the lock too */
 
-/* Takes the lock or fails at once with ERR_LOCKED naming pid and command of the holder. Writes the run file. */
+/* Takes the lock or fails at once with ERR_LOCKED naming pid and command of the holder. Writes the
+ * run file. */
 int state_lock(struct state *s, const char *command, struct err *err);
 /* The shield's init, so that recover can wait for it; pid 0: none. */
 int state_note_child(struct state *s, pid_t pid, uint64_t starttime, struct err *err);
-/* What a dead holder left behind: waits (at most seconds) until the noted child is gone. Call with the lock held. */
+/* What a dead holder left behind: waits (at most seconds) until the noted child is gone. Call with
+ * the lock held. */
 int state_wait_child(struct state *s, unsigned int seconds, struct err *err);
 
 #endif

@@ -21,7 +21,8 @@ static int number_of(const char *name, const char *prefix)
 {
 	int64_t n;
 
-	if (!str_starts(name, prefix) || strlen(name + strlen(prefix)) < 4 || str_to_i64(name + strlen(prefix), 0, 999999, &n))
+	if (!str_starts(name, prefix) || strlen(name + strlen(prefix)) < 4 ||
+	    str_to_i64(name + strlen(prefix), 0, 999999, &n))
 		return -1;
 	return (int)n;
 }
@@ -69,7 +70,9 @@ int txnlog_open(struct txnlog *ret, struct state *s, unsigned int id, struct err
 	txn_name(id, name);
 	t.state = s;
 	t.id = id;
-	t.fd = s->txn_fd < 0 ? -1 : openat(s->txn_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	t.fd = s->txn_fd < 0 ?
+		       -1 :
+		       openat(s->txn_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (t.fd < 0)
 		return err_set(err, ERR_USAGE, "there is no transaction %u", id);
 	if (txnlog_scan(&t, err)) {
@@ -94,7 +97,8 @@ int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, 
 		return err_prefix(err, "cannot begin transaction %u", id);
 	if (txnlog_open(ret, s, id, err))
 		return -1;
-	if (fs_mkdir(ret->fd, "before", 0700, err) || txnlog_append(ret, RECORD_BEGIN, begin, err)) {
+	if (fs_mkdir(ret->fd, "before", 0700, err) ||
+	    txnlog_append(ret, RECORD_BEGIN, begin, err)) {
 		txnlog_release(ret);
 		return -1;
 	}
@@ -129,7 +133,8 @@ int txnlog_spare(struct txnlog *t, unsigned int n, struct err *err)
 }
 
 /* The bytes are whole and durable under the temporary name before the record's name exists. */
-static int record_publish(struct txnlog *t, const char *from, int flags, const struct buf *bytes, struct err *err)
+static int record_publish(struct txnlog *t, const char *from, int flags, const struct buf *bytes,
+			  struct err *err)
 {
 	char name[16];
 	int fd CLEANUP(closep) = io_openat(t->fd, from, O_WRONLY | O_NOFOLLOW | flags, 0600);
@@ -160,11 +165,17 @@ int txnlog_append(struct txnlog *t, enum record_type type, const struct json *bo
 /* Where a record leads: the state machine of enum txn_state. */
 static void summary_take(struct txn_summary *t, enum record_type type, struct json *body)
 {
-	struct json **keep = type == RECORD_BEGIN ? &t->begin : type == RECORD_PREPARED ? &t->prepared :
-			     type == RECORD_INTENT ? NULL : &t->terminal;
+	struct json **keep = type == RECORD_BEGIN    ? &t->begin :
+			     type == RECORD_PREPARED ? &t->prepared :
+			     type == RECORD_INTENT   ? NULL :
+						       &t->terminal;
 	static const enum txn_state next[RECORD_TYPES] = {
-		[RECORD_BEGIN] = TXN_NONE, [RECORD_PREPARED] = TXN_PREPARED, [RECORD_INTENT] = TXN_PREPARED,
-		[RECORD_COMMITTED] = TXN_COMMITTED, [RECORD_ROLLED_BACK] = TXN_ROLLED_BACK, [RECORD_FAILED] = TXN_FAILED,
+		[RECORD_BEGIN] = TXN_NONE,
+		[RECORD_PREPARED] = TXN_PREPARED,
+		[RECORD_INTENT] = TXN_PREPARED,
+		[RECORD_COMMITTED] = TXN_COMMITTED,
+		[RECORD_ROLLED_BACK] = TXN_ROLLED_BACK,
+		[RECORD_FAILED] = TXN_FAILED,
 	};
 
 	t->state = next[type];
@@ -178,7 +189,8 @@ static void summary_take(struct txn_summary *t, enum record_type type, struct js
 	*keep = body;
 }
 
-static int summary_read_record(struct txn_summary *t, int dirfd, unsigned int number, struct err *err)
+static int summary_read_record(struct txn_summary *t, int dirfd, unsigned int number,
+			       struct err *err)
 {
 	struct buf bytes CLEANUP(buf_release) = BUF_INIT;
 	enum record_type type;
@@ -189,7 +201,8 @@ static int summary_read_record(struct txn_summary *t, int dirfd, unsigned int nu
 	snprintf(name, sizeof(name), "%04u", number);
 	r = fs_read_at(dirfd, name, RECORD_MAX, &bytes, err);
 	if (r > 0)
-		return err_set(err, ERR_UNDO, "record %s of transaction %u is missing", name, t->id);
+		return err_set(err, ERR_UNDO, "record %s of transaction %u is missing", name,
+			       t->id);
 	if (r < 0 || record_decode(bytes.data, bytes.len, &type, &body, err)) {
 		err_prefix(err, "'%s/txn/%06u/%s'", STATE_DIR, t->id, name);
 		return err_raise(err, ERR_UNDO);
@@ -231,7 +244,8 @@ int txnlog_clean(struct txnlog *t, struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
-	if (fs_remove_tree(t->fd, "stage", err) || fs_unlink(t->fd, "new", err) || fs_sync_dir(t->fd, err))
+	if (fs_remove_tree(t->fd, "stage", err) || fs_unlink(t->fd, "new", err) ||
+	    fs_sync_dir(t->fd, err))
 		return -1;
 	if (fs_list_fd(t->fd, &names, err))
 		return -1;
@@ -277,7 +291,8 @@ int txnlog_before_put(struct txnlog *t, unsigned int n, int from_fd, char hex[65
 	return io_fsync(fd) ? err_errno(err, errno, "cannot sync before-image %u", n) : 0;
 }
 
-int txnlog_before_open(const struct state *s, unsigned int id, unsigned int n, int *ret_fd, struct err *err)
+int txnlog_before_open(const struct state *s, unsigned int id, unsigned int n, int *ret_fd,
+		       struct err *err)
 {
 	char path[48];
 	int fd;

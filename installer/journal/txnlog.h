@@ -3,9 +3,10 @@
  * One transaction's directory, txn/NNNNNN/:
  *
  *	0000, 0001 ...		records in order (journal/record.h)
- *	spare-NNNN		the next records' files, with their blocks: written, fsynced, renamed, directory fsynced, so
- *				that no later record of this transaction needs space. Their presence behind a terminal
- *				record means that cleaning up is not finished.
+ *	spare-NNNN		the next records' files, with their blocks: written, fsynced,
+ *				renamed, directory fsynced, so that no later record of this
+ *				transaction needs space. Their presence behind a terminal record
+ *				means that cleaning up is not finished.
  *	before/N		content of the before-image of action N
  *	stage/			what commit puts in place; gone after cleaning
  *
@@ -52,8 +53,10 @@ void txnlog_release(struct txnlog *t);
 
 /* Spares for n further records of at most 4 KiB each. Called before PREPARED. */
 int txnlog_spare(struct txnlog *t, unsigned int n, struct err *err);
-/* Durable when it returns 0. Uses a spare if there is one and it fits; PREPARED always takes a file of its own size. */
-int txnlog_append(struct txnlog *t, enum record_type type, const struct json *body, struct err *err);
+/* Durable when it returns 0. Uses a spare if there is one and it fits; PREPARED always takes a file
+ * of its own size. */
+int txnlog_append(struct txnlog *t, enum record_type type, const struct json *body,
+		  struct err *err);
 int txnlog_read(const struct state *s, unsigned int id, struct txn_summary *ret, struct err *err);
 void txn_summary_release(struct txn_summary *t);
 /* Removes stage/ and the spares, spares last. Idempotent. */
@@ -61,9 +64,11 @@ int txnlog_clean(struct txnlog *t, struct err *err);
 /* For a transaction in TXN_NONE: the directory goes. */
 int txnlog_discard(struct state *s, unsigned int id, struct err *err);
 
-/* Content of the before-image of action n: kept from an open file (digest computed), durable with txnlog_sync_before. */
+/* Content of the before-image of action n: kept from an open file (digest computed), durable with
+ * txnlog_sync_before. */
 int txnlog_before_put(struct txnlog *t, unsigned int n, int from_fd, char hex[65], struct err *err);
-int txnlog_before_open(const struct state *s, unsigned int id, unsigned int n, int *ret_fd, struct err *err);
+int txnlog_before_open(const struct state *s, unsigned int id, unsigned int n, int *ret_fd,
+		       struct err *err);
 /* stage/, made on first use; descriptor to be closed by the caller. */
 int txnlog_stage(struct txnlog *t, int *ret_fd, struct err *err);
 int txnlog_sync(struct txnlog *t, struct err *err);		/* before/, stage/ and the directory itself */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Step "apparmor": Ubuntu 25.04 and later confine fusermount3 so that Sysbox's mounts fail (facts/sysbox.md 9). A marked
- * block goes behind whatever the administrator has in the profile's local file.
+ * Step "apparmor": Ubuntu 25.04 and later confine fusermount3 so that Sysbox's mounts fail
+ * (facts/sysbox.md 9). A marked block goes behind whatever the administrator has in the profile's
+ * local file.
  */
 #include "actions/kinds.h"
 #include "base/embedded.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Step "docker": daemon.json. The profile's docker.settings, the runtime of Sysbox, optionally as default. A key that we own and that
- * left the profile goes back to what it was before us.
+ * Step "docker": daemon.json. The profile's docker.settings, the runtime of Sysbox, optionally as
+ * default. A key that we own and that left the profile goes back to what it was before us.
  */
 #include "actions/kinds.h"
 #include "base/splice.h"
@@ -52,7 +52,8 @@ static const struct json *index_entry(const struct step_ctx *ctx)
 
 static bool wanted(const struct step_ctx *ctx)
 {
-	return sysbox_wanted(ctx) || (ctx->profile->docker.present && ctx->profile->docker.settings) || index_entry(ctx);
+	return sysbox_wanted(ctx) ||
+	       (ctx->profile->docker.present && ctx->profile->docker.settings) || index_entry(ctx);
 }
 
 /* The leaves of a that b does not set: what we own and the profile no longer names. */
@@ -77,8 +78,10 @@ static struct json *leaves_without(const struct json *a, const struct json *b)
 	return left;
 }
 
-/* For each leaf of want the value it had before us: as `was` remembers it, else as the file has it today, null if absent. */
-static struct json *values_before(const struct json *want, const struct json *ours, const struct json *was, const struct json *today)
+/* For each leaf of want the value it had before us: as `was` remembers it, else as the file has it
+ * today, null if absent. */
+static struct json *values_before(const struct json *want, const struct json *ours,
+				  const struct json *was, const struct json *today)
 {
 	struct json *ret = json_obj();
 
@@ -96,7 +99,8 @@ static struct json *values_before(const struct json *want, const struct json *ou
 	return ret;
 }
 
-static int read_config(const struct step_ctx *ctx, struct buf *text, struct json **ret, struct err *err)
+static int read_config(const struct step_ctx *ctx, struct buf *text, struct json **ret,
+		       struct err *err)
 {
 	const char *path = config_path(ctx->host);
 	struct json *nothing CLEANUP(json_freep) = json_obj();
@@ -110,12 +114,14 @@ static int read_config(const struct step_ctx *ctx, struct buf *text, struct json
 	return json_parse(p, whole.len - (size_t)(p - whole.data), JSON_BLANK, path, ret, err);
 }
 
-/* The patch: what is wanted, and what of ours goes back. A leaf that somebody else changed meanwhile stays theirs. */
-static int make_patch(struct plan *p, const struct json *today, const struct json *want, const struct json *entry,
-		      struct json **ret, struct err *err)
+/* The patch: what is wanted, and what of ours goes back. A leaf that somebody else changed
+ * meanwhile stays theirs. */
+static int make_patch(struct plan *p, const struct json *today, const struct json *want,
+		      const struct json *entry, struct json **ret, struct err *err)
 {
 	const struct json *ours = json_get(entry, "ours"), *was = json_get(entry, "was");
-	struct json *left CLEANUP(json_freep) = leaves_without(ours, want), *before CLEANUP(json_freep) = json_merge(NULL, was);
+	struct json *left CLEANUP(json_freep) = leaves_without(ours, want),
+			  *before CLEANUP(json_freep) = json_merge(NULL, was);
 	struct json *back CLEANUP(json_freep) = NULL;
 	struct strv conflicts CLEANUP(strv_release) = STRV_INIT;
 
@@ -153,13 +159,15 @@ static void planned_paths(const struct plan *p, struct strv *ret)
 
 static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
-	struct json *want CLEANUP(json_freep) = wanted_patch(ctx), *today CLEANUP(json_freep) = NULL;
+	struct json *want CLEANUP(json_freep) = wanted_patch(ctx),
+			  *today CLEANUP(json_freep) = NULL;
 	struct json *patch CLEANUP(json_freep) = NULL, *was CLEANUP(json_freep) = NULL;
 	const struct json *entry = index_entry(ctx);
 	struct buf text CLEANUP(buf_release) = BUF_INIT, after CLEANUP(buf_release) = BUF_INIT;
 	struct strv planned CLEANUP(strv_release) = STRV_INIT;
 
-	if (read_config(ctx, &text, &today, err) || make_patch(p, today, want, entry, &patch, err) ||
+	if (read_config(ctx, &text, &today, err) ||
+	    make_patch(p, today, want, entry, &patch, err) ||
 	    json_splice(text.data, text.len, patch, config_path(ctx->host), &after, err))
 		return -1;
 	if (buf_equal(&text, &after))
@@ -181,26 +189,33 @@ static void verify_runtime(struct docker_api *api, struct report *rep)
 	bool listed;
 
 	if (docker_info(api, &info, &err)) {
-		report_check(rep, "docker-info", STATE_BAD, NULL, "systemctl status docker", "%s", err.msg);
+		report_check(rep, "docker-info", STATE_BAD, NULL, "systemctl status docker", "%s",
+			     err.msg);
 		return;
 	}
 	listed = json_get(json_get(info, "Runtimes"), SYSBOX_RUNTIME) != NULL;
-	report_check(rep, "runtime-listed", listed ? STATE_OK : STATE_BAD, "docker run --runtime=" SYSBOX_RUNTIME " needs it",
-		     "sysboxup apply", listed ? "Docker knows " SYSBOX_RUNTIME : "Docker does not know " SYSBOX_RUNTIME);
+	report_check(rep, "runtime-listed", listed ? STATE_OK : STATE_BAD,
+		     "docker run --runtime=" SYSBOX_RUNTIME " needs it", "sysboxup apply",
+		     listed ? "Docker knows " SYSBOX_RUNTIME :
+			      "Docker does not know " SYSBOX_RUNTIME);
 	if (!listed)
 		return;
 	if (docker_probe_runtime(api, SYSBOX_RUNTIME, &probe, rep, &err))
-		report_check(rep, "container", STATE_BAD, "units active and a runtime listed prove nothing",
+		report_check(rep, "container", STATE_BAD,
+			     "units active and a runtime listed prove nothing",
 			     "journalctl -b -u sysbox-mgr -u sysbox-fs", "%s", err.msg);
 	else
-		report_check(rep, "container", probe.userns ? STATE_OK : STATE_BAD, "root in the container must not be root here", NULL,
-			     "ran under " SYSBOX_RUNTIME "; its ids 0-%u are %u-%u here", probe.uid_count - 1, probe.uid_start,
+		report_check(rep, "container", probe.userns ? STATE_OK : STATE_BAD,
+			     "root in the container must not be root here", NULL,
+			     "ran under " SYSBOX_RUNTIME "; its ids 0-%u are %u-%u here",
+			     probe.uid_count - 1, probe.uid_start,
 			     probe.uid_start + probe.uid_count - 1);
 }
 
 static void verify_config(const struct step_ctx *ctx, struct report *rep)
 {
-	struct json *want CLEANUP(json_freep) = wanted_patch(ctx), *today CLEANUP(json_freep) = NULL;
+	struct json *want CLEANUP(json_freep) = wanted_patch(ctx),
+			  *today CLEANUP(json_freep) = NULL;
 	struct buf text CLEANUP(buf_release) = BUF_INIT, after CLEANUP(buf_release) = BUF_INIT;
 	struct err err = ERR_INIT;
 	bool same;
@@ -211,8 +226,10 @@ static void verify_config(const struct step_ctx *ctx, struct report *rep)
 		return;
 	}
 	same = buf_equal(&text, &after);
-	report_check(rep, "daemon.json", same ? STATE_OK : STATE_BAD, NULL, same ? NULL : "sysboxup apply",
-		     same ? "has every key of the profile" : "a key of the profile is missing or has another value");
+	report_check(rep, "daemon.json", same ? STATE_OK : STATE_BAD, NULL,
+		     same ? NULL : "sysboxup apply",
+		     same ? "has every key of the profile" :
+			    "a key of the profile is missing or has another value");
 }
 
 static int verify(const struct step_ctx *ctx, struct report *rep, struct err *err)
@@ -222,10 +239,14 @@ static int verify(const struct step_ctx *ctx, struct report *rep, struct err *er
 	verify_config(ctx, rep);
 	if (!ctx->host->running)
 		return 0;
-	if (docker_api_open(&api, ctx->host->docker.socket ? ctx->host->docker.socket : "/var/run/docker.sock", err))
+	if (docker_api_open(&api,
+			    ctx->host->docker.socket ? ctx->host->docker.socket :
+						       "/var/run/docker.sock",
+			    err))
 		return -1;
 	if (!docker_api_ping(api, 5000)) {
-		report_check(rep, "docker", sysbox_wanted(ctx) ? STATE_BAD : STATE_UNKNOWN, NULL, "systemctl start docker", "does not answer");
+		report_check(rep, "docker", sysbox_wanted(ctx) ? STATE_BAD : STATE_UNKNOWN, NULL,
+			     "systemctl start docker", "does not answer");
 		return 0;
 	}
 	report_check(rep, "docker", STATE_OK, NULL, NULL, "answers");

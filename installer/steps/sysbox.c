@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Step "sysbox": the package, by dpkg ("deb") or by unpacking it and owning every file ("files"), and what belongs to both: the
- * account with its subordinate ids, the live kernel settings, the mount point, the running units (facts/sysbox.md 2.5, 3.3).
+ * Step "sysbox": the package, by dpkg ("deb") or by unpacking it and owning every file ("files"),
+ * and what belongs to both: the account with its subordinate ids, the live kernel settings, the
+ * mount point, the running units (facts/sysbox.md 2.5, 3.3).
  */
 #include "steps/sysbox.h"
 
@@ -14,9 +15,11 @@
 
 #define STEP "sysbox"
 
-static const char *const binaries[] = { "/usr/bin/sysbox-fs", "/usr/bin/sysbox-mgr", SYSBOX_RUNC, NULL };
+static const char *const binaries[] = { "/usr/bin/sysbox-fs", "/usr/bin/sysbox-mgr", SYSBOX_RUNC,
+					NULL };
 /* In the order in which they start: sysbox.service wants the other two. */
-static const char *const units[] = { "sysbox-mgr.service", "sysbox-fs.service", "sysbox.service", NULL };
+static const char *const units[] = { "sysbox-mgr.service", "sysbox-fs.service", "sysbox.service",
+				     NULL };
 
 static const struct {
 	const char *name;
@@ -34,9 +37,12 @@ static const struct {
 static const struct {
 	const char *dir, *link, *target;
 } enabled[] = {
-	{ "/etc/systemd/system/multi-user.target.wants", "/etc/systemd/system/multi-user.target.wants/sysbox.service", "sysbox.service" },
-	{ "/etc/systemd/system/sysbox.service.wants", "/etc/systemd/system/sysbox.service.wants/sysbox-fs.service", "sysbox-fs.service" },
-	{ "/etc/systemd/system/sysbox.service.wants", "/etc/systemd/system/sysbox.service.wants/sysbox-mgr.service", "sysbox-mgr.service" },
+	{ "/etc/systemd/system/multi-user.target.wants",
+	  "/etc/systemd/system/multi-user.target.wants/sysbox.service", "sysbox.service" },
+	{ "/etc/systemd/system/sysbox.service.wants",
+	  "/etc/systemd/system/sysbox.service.wants/sysbox-fs.service", "sysbox-fs.service" },
+	{ "/etc/systemd/system/sysbox.service.wants",
+	  "/etc/systemd/system/sysbox.service.wants/sysbox-mgr.service", "sysbox-mgr.service" },
 };
 
 bool sysbox_wanted(const struct step_ctx *ctx)
@@ -56,7 +62,8 @@ static bool systemd_dir_is_usr(const struct host *h)
 	return root_exists(h->root, "/usr/lib/systemd/system");
 }
 
-/* Where unit files live here; the package says /lib, which is a link to /usr/lib on most systems. */
+/* Where unit files live here; the package says /lib, which is a link to /usr/lib on most
+ * systems. */
 static char *lib_path(const struct host *h, const char *rest)
 {
 	return path_join(systemd_dir_is_usr(h) ? "/usr/lib" : "/lib", rest);
@@ -78,7 +85,8 @@ static bool by_deb(const struct step_ctx *ctx)
 /* The hash of the package that is installed by us, by either method; NULL if none is. */
 static const char *our_package(const struct step_ctx *ctx)
 {
-	const struct json *entry = json_get(ctx->index, by_deb(ctx) ? "packages" : "file:" SYSBOX_RUNC);
+	const struct json *entry = json_get(ctx->index,
+					    by_deb(ctx) ? "packages" : "file:" SYSBOX_RUNC);
 
 	return json_get_str(json_get(entry, "origin"), "sha256");
 }
@@ -97,7 +105,8 @@ static int check_strangers(const struct step_ctx *ctx, struct err *err)
 
 	if (pkg && pkg->status(ctx->host, SYSBOX_PACKAGE, &st, err))
 		return -1;
-	if (st.known && st.version && !str_eq(st.state, "config-files") && !str_eq(st.state, "not-installed")) {
+	if (st.known && st.version && !str_eq(st.state, "config-files") &&
+	    !str_eq(st.state, "not-installed")) {
 		err_set(err, ERR_REFUSED, "%s %s is installed already, and not by sysboxup", SYSBOX_PACKAGE, st.version);
 		err_remedy(err, "remove it first: apt-get purge %s", SYSBOX_PACKAGE);
 	} else if (root_exists(ctx->host->root, SYSBOX_RUNC)) {
@@ -114,7 +123,9 @@ static bool key_intact(const struct step_ctx *ctx, const char *key)
 {
 	const struct json *entry = json_get(ctx->index, key);
 	const struct action_ops *ops = entry ? action_kind(json_get_str(entry, "kind")) : NULL;
-	struct action_ctx actx = { .host = ctx->host, .root = ctx->host->root, .state = ctx->state, .rep = NULL };
+	struct action_ctx actx = {
+		.host = ctx->host, .root = ctx->host->root, .state = ctx->state, .rep = NULL
+	};
 	struct buf found CLEANUP(buf_release) = BUF_INIT;
 
 	return ops && ops->drift && ops->drift(entry, key, &actx, &found) == STATE_OK;
@@ -137,7 +148,8 @@ static struct json *origin(const struct step_ctx *ctx)
 	return j;
 }
 
-static void add_member(struct plan *p, const struct step_ctx *ctx, const char *path, mode_t mode, const char *member, bool *ret_any)
+static void add_member(struct plan *p, const struct step_ctx *ctx, const char *path, mode_t mode,
+		       const char *member, bool *ret_any)
 {
 	struct action *a;
 
@@ -162,13 +174,15 @@ static bool file_is(const struct step_ctx *ctx, const char *path, const char *da
 	struct buf now CLEANUP(buf_release) = BUF_INIT;
 	struct err ignored = ERR_INIT;
 
-	return !root_read_optional(ctx->host->root, path, len + 1, &now, &ignored) && now.len == len && !memcmp(now.data, data, len);
+	return !root_read_optional(ctx->host->root, path, len + 1, &now, &ignored) &&
+	       now.len == len && !memcmp(now.data, data, len);
 }
 
 static void add_sysctl_file(struct plan *p, const struct step_ctx *ctx)
 {
 	const struct embedded *e = embedded_find("templates/sysbox-sysctl.conf");
-	char *dir CLEANUP(freep) = lib_path(ctx->host, "sysctl.d"), *path CLEANUP(freep) = path_join(dir, "99-sysbox-sysctl.conf");
+	char *dir CLEANUP(freep) = lib_path(ctx->host, "sysctl.d"),
+		  *path CLEANUP(freep) = path_join(dir, "99-sysbox-sysctl.conf");
 
 	add_dir(p, ctx, dir, 0755);
 	if (!file_is(ctx, path, e->data, e->len))
@@ -187,7 +201,8 @@ static void add_links(struct plan *p, const struct step_ctx *ctx)
 	}
 }
 
-/* Files of the unit kind changed: systemd reads them, on the way there behind them and on the way back in front of them. */
+/* Files of the unit kind changed: systemd reads them, on the way there behind them and on the way
+ * back in front of them. */
 static void add_reloads(struct plan *p)
 {
 	plan_add(p, action_reload(STEP, RELOAD_SYSTEMD, NULL, RELOAD_ON_UNDO));
@@ -220,14 +235,16 @@ static int plan_files(struct plan *p, const struct step_ctx *ctx, struct err *er
 
 static int plan_deb(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
-	/* fusermount3 is needed from 0.7.0 on, and left alone apt picks the old fuse (facts/sysbox.md 2.4). */
+	/* fusermount3 is needed from 0.7.0 on, and left alone apt picks the old fuse
+	 * (facts/sysbox.md 2.4). */
 	static const char *const with_fuse3[] = { "fuse3", NULL }, *const nothing[] = { NULL };
 	bool fuse3 = version_compare(ctx->entry->version, "0.7.0") >= 0;
 	struct action *a;
 
 	if (our_package(ctx) && key_intact(ctx, "packages"))
 		return 0;
-	a = action_packages(STEP, fuse3 ? with_fuse3 : nothing, ctx->entry->name, ctx->entry->version, ctx->entry->arch, false);
+	a = action_packages(STEP, fuse3 ? with_fuse3 : nothing, ctx->entry->name,
+			    ctx->entry->version, ctx->entry->arch, false);
 	a->origin = origin(ctx);
 	plan_add(p, a);
 	add_reloads(p);
@@ -240,7 +257,8 @@ static void plan_live(struct plan *p, const struct step_ctx *ctx)
 		char *now CLEANUP(freep) = NULL;
 		uint64_t value;
 
-		if (!host_sysctl(sysctls[i].name, &now) && !str_to_u64(str_trim(now), UINT64_MAX, &value) && value < sysctls[i].min)
+		if (!host_sysctl(sysctls[i].name, &now) &&
+		    !str_to_u64(str_trim(now), UINT64_MAX, &value) && value < sysctls[i].min)
 			plan_add(p, action_sysctl(STEP, sysctls[i].name, sysctls[i].min));
 	}
 }
@@ -272,13 +290,17 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 	const char *ours = our_package(ctx);
 
 	if (!sysbox_wanted(ctx)) {
-		err_set(err, ERR_USAGE, "sysbox.version \"absent\" is not supported by this version of sysboxup");
+		err_set(err, ERR_USAGE,
+			"sysbox.version \"absent\" is not supported by this version of sysboxup");
 		return err_remedy(err, "use: sysboxup rollback");
 	}
 	if (ours && strcmp(ours, ctx->entry->sha256)) {
-		const struct json *entry = json_get(ctx->index, by_deb(ctx) ? "packages" : "file:" SYSBOX_RUNC);
+		const struct json *entry = json_get(ctx->index,
+						    by_deb(ctx) ? "packages" : "file:" SYSBOX_RUNC);
 
-		return refuse_version_change(ctx, json_get_str(json_get(entry, "origin"), "version"), err);
+		return refuse_version_change(ctx,
+					     json_get_str(json_get(entry, "origin"), "version"),
+					     err);
 	}
 	if (!ours && check_strangers(ctx, err))
 		return -1;
@@ -286,7 +308,8 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 		return -1;
 	if (ctx->host->running)
 		plan_live(p, ctx);
-	/* Sysbox makes the first by itself and leaves it empty when it stops; the second is its mount point. */
+	/* Sysbox makes the first by itself and leaves it empty when it stops; the second is its
+	 * mount point. */
 	add_dir(p, ctx, "/var/lib/sysbox", 0700);
 	add_dir(p, ctx, "/var/lib/sysboxfs", 0755);
 	if (by_deb(ctx) ? plan_deb(p, ctx, err) : plan_files(p, ctx, err))
@@ -303,7 +326,8 @@ static int verify_units(const struct step_ctx *ctx, struct report *rep, struct e
 
 		if (unit_query(units[i], &st, err))
 			return -1;
-		report_check(rep, units[i], str_eq(st.active, "active") ? STATE_OK : STATE_BAD, "containers need it while they run",
+		report_check(rep, units[i], str_eq(st.active, "active") ? STATE_OK : STATE_BAD,
+			     "containers need it while they run",
 			     "journalctl -b -u sysbox-mgr -u sysbox-fs", "%s", st.active);
 	}
 	return 0;
@@ -313,9 +337,11 @@ static void verify_installed(const struct step_ctx *ctx, struct report *rep)
 {
 	for (size_t i = 0; binaries[i]; i++) {
 		struct stat st;
-		bool ok = !root_stat(ctx->host->root, binaries[i], &st) && S_ISREG(st.st_mode) && (st.st_mode & 0111);
+		bool ok = !root_stat(ctx->host->root, binaries[i], &st) && S_ISREG(st.st_mode) &&
+			  (st.st_mode & 0111);
 
-		report_check(rep, binaries[i], ok ? STATE_OK : STATE_BAD, NULL, "sysboxup apply", ok ? "installed" : "missing");
+		report_check(rep, binaries[i], ok ? STATE_OK : STATE_BAD, NULL, "sysboxup apply",
+			     ok ? "installed" : "missing");
 	}
 }
 
@@ -328,7 +354,8 @@ static int verify(const struct step_ctx *ctx, struct report *rep, struct err *er
 		return 0;
 	if (host_has_systemd(ctx->host))
 		return verify_units(ctx, rep, err);
-	report_check(rep, "sysbox.service", STATE_UNKNOWN, NULL, NULL, "cannot be asked: systemd does not run here");
+	report_check(rep, "sysbox.service", STATE_UNKNOWN, NULL, NULL,
+		     "cannot be asked: systemd does not run here");
 	return 0;
 }
 

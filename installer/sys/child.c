@@ -11,7 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static _Noreturn void be_worker(pid_t parent, const sigset_t *old_mask, int (*work)(void *), void *arg)
+static _Noreturn void be_worker(pid_t parent, const sigset_t *old_mask, int (*work)(void *),
+				void *arg)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)	/* it died before the line above */
@@ -20,7 +21,8 @@ static _Noreturn void be_worker(pid_t parent, const sigset_t *old_mask, int (*wo
 	exit(work(arg));
 }
 
-/* Passes signals on until the worker is gone; its wait status. The signals are blocked, so none is lost between two looks. */
+/* Passes signals on until the worker is gone; its wait status. The signals are blocked, so none is
+ * lost between two looks. */
 static int watch(pid_t worker, const sigset_t *watched)
 {
 	int status = 0;
@@ -35,7 +37,8 @@ static int watch(pid_t worker, const sigset_t *watched)
 	}
 }
 
-int child_supervise(int (*work)(void *), void *arg, int (*rescue)(void *, int wait_status), void *rescue_arg)
+int child_supervise(int (*work)(void *), void *arg, int (*rescue)(void *, int wait_status),
+		    void *rescue_arg)
 {
 	sigset_t watched, old;
 	pid_t parent = getpid();

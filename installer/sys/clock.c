@@ -55,7 +55,8 @@ int64_t clock_parse_iso(const char *s)
 	if (!end || *end)
 		return -1;
 	int64_t t = timegm(&tm);
-	/* strptime takes the 31st of February and single digits: only what we would write ourselves counts */
+	/* strptime takes the 31st of February and single digits: only what we would write ourselves
+	 * counts */
 	clock_iso(t, again);
 	return strcmp(again, s) ? -1 : t;
 }

@@ -25,8 +25,11 @@ static const struct {
 	unsigned long *n;
 	bool has_errno;
 } kinds[] = {
-	{ "die-before", &fault.die_before, false }, { "die-after", &fault.die_after, false },
-	{ "tear", &fault.tear, false }, { "fail", &fault.fail, true }, { "fail-from", &fault.fail_from, true },
+	{ "die-before", &fault.die_before, false },
+	{ "die-after", &fault.die_after, false },
+	{ "tear", &fault.tear, false },
+	{ "fail", &fault.fail, true },
+	{ "fail-from", &fault.fail_from, true },
 };
 
 static _Noreturn void usage(const char *item)
@@ -60,7 +63,8 @@ static void parse_item(const char *item)
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (!part.n || !str_eq(part.v[0], kinds[i].name))
 			continue;
-		if (part.n != (kinds[i].has_errno ? 3 : 2) || str_to_u64(part.v[1], 1 << 30, &n) || !n)
+		if (part.n != (kinds[i].has_errno ? 3 : 2) || str_to_u64(part.v[1], 1 << 30, &n) ||
+		    !n)
 			usage(item);
 		*kinds[i].n = n;
 		if (kinds[i].has_errno && !(fault.errnum = errno_named(part.v[2])))
@@ -110,7 +114,8 @@ static void log_call(const char *call, int fd, const char *name)
 	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
 	ssize_t n = fd >= 0 ? readlink(link, dir, sizeof dir - 1) : 0;
 	dir[n > 0 ? n : 0] = '\0';
-	dprintf(fault.log_fd, "%lu %s %s%s%s\n", fault.count, call, dir, name ? "/" : "", name ? name : "");
+	dprintf(fault.log_fd, "%lu %s %s%s%s\n", fault.count, call, dir, name ? "/" : "",
+		name ? name : "");
 }
 
 int fault_enter(const char *call, int fd, const char *name)
@@ -120,7 +125,8 @@ int fault_enter(const char *call, int fd, const char *name)
 	fault.count++;
 	if (fault.log_fd >= 0)
 		log_call(call, fd, name);
-	if (fault.count == fault.die_before || (fault.count == fault.tear && !strstr(call, "write")))
+	if (fault.count == fault.die_before ||
+	    (fault.count == fault.tear && !strstr(call, "write")))
 		die();
 	if (fault.count != fault.fail && (!fault.fail_from || fault.count < fault.fail_from))
 		return 0;

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fault seam, in builds with -DSYSBOXUP_FAULTS only; the release build has empty inlines. Each io_* call is
- * counted from 1, and the environment variable SYSBOXUP_FAULT (comma-separated) says what happens:
+ * The fault seam, in builds with -DSYSBOXUP_FAULTS only; the release build has empty inlines. Each
+ * io_* call is counted from 1, and the environment variable SYSBOXUP_FAULT (comma-separated) says
+ * what happens:
  *
  *	die-before:N		SIGKILL to ourselves instead of call N
  *	die-after:N		call N is made, then SIGKILL
- *	tear:N			half of write N reaches the file, then SIGKILL (any other call: die-before)
- *	fail:N:ERRNO		call N fails (number or name: 28, ENOSPC) and is not made; a close is made all the same
+ *	tear:N			half of write N reaches the file, then SIGKILL (any other call:
+ *				die-before)
+ *	fail:N:ERRNO		call N fails (number or name: 28, ENOSPC) and is not made; a close
+ *				is made all the same
  *	fail-from:N:ERRNO	call N and all after it fail: a disk that stays full
  *	log:FILE		"N call subject" appended for each call
  *
- * N and the counter belong to one process; the rescue run by child_supervise after a worker's death is spared, or not
- * run at all when SYSBOXUP_FAULT_ALONE is set: then what is on disk is what a power cut would leave.
+ * N and the counter belong to one process; the rescue run by child_supervise after a worker's death
+ * is spared, or not run at all when SYSBOXUP_FAULT_ALONE is set: then what is on disk is what a
+ * power cut would leave.
  */
 #ifndef SYS_FAULT_H
 #define SYS_FAULT_H

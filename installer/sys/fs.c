@@ -23,7 +23,8 @@ int fs_mkdir(int dirfd, const char *name, mode_t mode, struct err *err)
 
 	if (!made && errno != EEXIST)
 		return err_errno(err, errno, "cannot make the directory '%s'", name);
-	int fd CLEANUP(closep) = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd CLEANUP(closep) = openat(dirfd, name,
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(err, errno, "cannot use '%s' as a directory", name);
 	/* the umask took bits away */
@@ -59,9 +60,11 @@ int fs_mkdir_path(const struct root *r, const char *path, mode_t mode, struct er
 	return 0;
 }
 
-static int put_temp(int dirfd, const char *temp, mode_t mode, const void *data, size_t len, struct err *err)
+static int put_temp(int dirfd, const char *temp, mode_t mode, const void *data, size_t len,
+		    struct err *err)
 {
-	int fd CLEANUP(closep) = io_openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	int fd CLEANUP(closep) = io_openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+					   0600);
 
 	if (fd < 0 || io_write_all(fd, data, len) || io_fchmod(fd, mode) || io_fsync(fd))
 		return err_errno(err, errno, "cannot write '%s'", temp);
@@ -102,7 +105,8 @@ int fs_copy_fd(int from, int to, uint64_t max, char hex[65], struct err *err)
 			break;
 		at += (uint64_t)n;
 		if (at > max)
-			return err_errno(err, EFBIG, "cannot copy more than %llu bytes", (unsigned long long)max);
+			return err_errno(err, EFBIG, "cannot copy more than %llu bytes",
+					 (unsigned long long)max);
 		digest_add(d, chunk, (size_t)n);
 		if (to >= 0 && io_write_all(to, chunk, (size_t)n))
 			return err_errno(err, errno, "cannot write the copy");
@@ -142,7 +146,8 @@ static int remove_entry(int dirfd, const char *name, dev_t dev, struct err *err)
 	if (!S_ISDIR(st.st_mode))
 		return fs_unlink(dirfd, name, err);
 
-	int fd CLEANUP(closep) = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd CLEANUP(closep) = openat(dirfd, name,
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st))
 		return err_errno(err, errno, "cannot open '%s'", name);
 	if (st.st_dev != dev)
@@ -193,7 +198,8 @@ int fs_read_fd(int fd, size_t max, struct buf *ret, struct err *err)
 
 int fs_read_at(int dirfd, const char *name, size_t max, struct buf *ret, struct err *err)
 {
-	int fd CLEANUP(closep) = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd CLEANUP(closep) = openat(dirfd, name,
+					O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno == ENOENT ? 1 : err_errno(err, errno, "cannot read '%s'", name);
@@ -247,7 +253,8 @@ static int open_nearest(const struct root *r, const char *path)
 	}
 }
 
-int fs_free_space(const struct root *r, const char *path, uint64_t *ret_bytes, uint64_t *ret_inodes, struct err *err)
+int fs_free_space(const struct root *r, const char *path, uint64_t *ret_bytes, uint64_t *ret_inodes,
+		  struct err *err)
 {
 	int fd CLEANUP(closep) = open_nearest(r, path);
 	struct statvfs st;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Small file operations, each durable when it returns (file and directory synced) unless it says otherwise.
- * Our own state only; targets on the host go through sys/replace.h.
+ * Small file operations, each durable when it returns (file and directory synced) unless it says
+ * otherwise. Our own state only; targets on the host go through sys/replace.h.
  */
 #ifndef SYS_FS_H
 #define SYS_FS_H
@@ -14,7 +14,8 @@
 
 int fs_mkdir(int dirfd, const char *name, mode_t mode, struct err *err);	/* existing directory is fine; parent synced */
 int fs_mkdir_path(const struct root *r, const char *path, mode_t mode, struct err *err);	/* mkdir -p, all of them synced */
-/* New file NAME in dirfd with these bytes, fsynced; directory synced. Through a temporary and rename, replaces. */
+/* New file NAME in dirfd with these bytes, fsynced; directory synced. Through a temporary and
+ * rename, replaces. */
 int fs_put(int dirfd, const char *name, mode_t mode, const void *data, size_t len, struct err *err);
 int fs_copy_fd(int from, int to, uint64_t max, char hex[65], struct err *err);	/* whole file from offset 0, digest on the way; not synced */
 int fs_sync_dir(int dirfd, struct err *err);

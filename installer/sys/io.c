@@ -105,7 +105,8 @@ int io_linkat(int dirfd, const char *from, int todirfd, const char *to)
 
 int io_unlinkat(int dirfd, const char *name, int flags)
 {
-	IO_CALL(flags & AT_REMOVEDIR ? "rmdir" : "unlink", dirfd, name, unlinkat(dirfd, name, flags));
+	IO_CALL(flags & AT_REMOVEDIR ? "rmdir" : "unlink", dirfd, name,
+		unlinkat(dirfd, name, flags));
 }
 
 int io_mkdirat(int dirfd, const char *name, mode_t mode)
@@ -147,7 +148,8 @@ int io_lsetxattr(int dirfd, const char *entry, const char *name, const void *val
 {
 	char path[300];
 
-	/* no *at form before Linux 6.13: the directory's descriptor by its /proc name, so no path is walked again */
+	/* no *at form before Linux 6.13: the directory's descriptor by its /proc name, so no path
+	 * is walked again */
 	if (snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dirfd, entry) >= (int)sizeof path) {
 		errno = ENAMETOOLONG;
 		return -1;

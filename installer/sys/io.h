@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The seam: every system call that changes something goes through one of these, and nothing
- * outside sys/ makes such a call. They behave like the call they are named after (-1 and errno), except
- * that EINTR is retried and a short write is continued. A build with -DSYSBOXUP_FAULTS counts them and
- * can die before or after the n-th, fail it, or tear it (sys/fault.h); the release build has none of that.
+ * outside sys/ makes such a call. They behave like the call they are named after (-1 and errno),
+ * except that EINTR is retried and a short write is continued. A build with -DSYSBOXUP_FAULTS
+ * counts them and can die before or after the n-th, fail it, or tear it (sys/fault.h); the release
+ * build has none of that.
  */
 #ifndef SYS_IO_H
 #define SYS_IO_H

@@ -38,7 +38,8 @@ void node_copy(struct node *dst, const struct node *src)
 
 /* ---- reading ---- */
 
-/* Names (attr == NULL) or one value; through /proc where the descriptor is O_PATH, as a link's always is. */
+/* Names (attr == NULL) or one value; through /proc where the descriptor is O_PATH, as a link's
+ * always is. */
 static ssize_t xattr_get(int fd, const char *attr, void *data, size_t size)
 {
 	char path[64];
@@ -92,12 +93,15 @@ static int read_xattrs(struct node *n, int fd, struct err *err)
 	struct buf names CLEANUP(buf_release) = BUF_INIT, value CLEANUP(buf_release) = BUF_INIT;
 
 	if (xattr_read(fd, NULL, &names))
-		return xattr_unreadable(errno) ? 0 : err_errno(err, errno, "cannot list extended attributes");
+		return xattr_unreadable(errno) ?
+			       0 :
+			       err_errno(err, errno, "cannot list extended attributes");
 	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
 		if (!xattr_read(fd, names.data + at, &value))
 			xattr_add(n, names.data + at, value.data, value.len);
 		else if (!xattr_unreadable(errno))
-			return err_errno(err, errno, "cannot read the extended attribute %s", names.data + at);
+			return err_errno(err, errno, "cannot read the extended attribute %s",
+					 names.data + at);
 	}
 	if (n->xattrs_n)
 		qsort(n->xattrs, n->xattrs_n, sizeof *n->xattrs, xattr_order);
@@ -130,14 +134,23 @@ static int read_target(struct node *n, int fd, struct err *err)
 
 static enum node_type type_of(mode_t mode)
 {
-	return S_ISREG(mode) ? NODE_FILE : S_ISDIR(mode) ? NODE_DIR : S_ISLNK(mode) ? NODE_LINK : NODE_OTHER;
+	return S_ISREG(mode) ? NODE_FILE :
+	       S_ISDIR(mode) ? NODE_DIR :
+	       S_ISLNK(mode) ? NODE_LINK :
+			       NODE_OTHER;
 }
 
 static void from_stat(struct node *n, const struct stat *st)
 {
 	*n = (struct node){
-		.type = type_of(st->st_mode), .mode = st->st_mode & 07777, .uid = st->st_uid, .gid = st->st_gid,
-		.mtime = st->st_mtim, .ctime = st->st_ctim, .dev = st->st_dev, .ino = st->st_ino,
+		.type = type_of(st->st_mode),
+		.mode = st->st_mode & 07777,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+		.mtime = st->st_mtim,
+		.ctime = st->st_ctim,
+		.dev = st->st_dev,
+		.ino = st->st_ino,
 	};
 	if (n->type == NODE_FILE)
 		n->size = (uint64_t)st->st_size;
@@ -273,7 +286,8 @@ static int drop_other_xattrs(const struct node *n, int fd)
 		return errno == ENOTSUP ? 0 : -1;
 	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
 		const char *name = names.data + at;
-		if (!xattr_find(n, name) && !xattr_stays(name) && io_fremovexattr(fd, name) && errno != ENODATA)
+		if (!xattr_find(n, name) && !xattr_stays(name) && io_fremovexattr(fd, name) &&
+		    errno != ENODATA)
 			return -1;
 	}
 	return 0;
@@ -303,7 +317,8 @@ int node_apply_link_meta(const struct node *n, int dirfd, const char *name, bool
 		return -1;
 	for (size_t i = 0; i < n->xattrs_n; i++) {
 		const struct xattr *x = &n->xattrs[i];
-		if (!xattr_by_kernel(x->name) && io_lsetxattr(dirfd, name, x->name, x->value, x->len))
+		if (!xattr_by_kernel(x->name) &&
+		    io_lsetxattr(dirfd, name, x->name, x->value, x->len))
 			return -1;
 	}
 	return set_mtime ? io_utimensat(dirfd, name, times) : 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is at a path: the unit of before-images, after-images and comparison. Type, all metadata that we promise to
- * give back (owner, mode, xattrs - ACL, SELinux label and capabilities are xattrs -, mtime), and the content as a
- * digest (files), target (symlinks) or device number.
+ * What is at a path: the unit of before-images, after-images and comparison. Type, all metadata
+ * that we promise to give back (owner, mode, xattrs - ACL, SELinux label and capabilities are
+ * xattrs -, mtime), and the content as a digest (files), target (symlinks) or device number.
  */
 #ifndef SYS_NODE_H
 #define SYS_NODE_H
@@ -52,9 +52,10 @@ int node_read_at(struct node *ret, int dirfd, const char *name, int want, struct
 int node_read_fd(struct node *ret, int fd, int want, struct err *err);
 
 /*
- * Same type, content, owner, mode, xattrs, target. mtime counts only with NODE_CMP_MTIME. A file whose content was not
- * read equals only its own fingerprint. Labels the kernel gives by itself (security.evm, security.ima) do not count,
- * and an SELinux label only if both have one. The mode of a link does not count, nor the mtime of a directory.
+ * Same type, content, owner, mode, xattrs, target. mtime counts only with NODE_CMP_MTIME. A file
+ * whose content was not read equals only its own fingerprint. Labels the kernel gives by itself
+ * (security.evm, security.ima) do not count, and an SELinux label only if both have one. The mode
+ * of a link does not count, nor the mtime of a directory.
  */
 enum node_cmp { NODE_CMP_PLAIN = 0, NODE_CMP_MTIME = 1 };
 bool node_equal(const struct node *a, const struct node *b, int cmp);
@@ -64,8 +65,9 @@ bool node_same_fingerprint(const struct node *a, const struct node *b);
 struct json *node_encode(const struct node *n);			/* includes the fingerprint */
 int node_decode(struct node *ret, const struct json *j, struct err *err);
 
-/* Owner, then xattrs (those not in n removed), then mode: in this order because chown drops set-id bits and
- * capabilities and chmod rewrites the ACL mask. mtime only if set_mtime. fd must not be O_PATH. Not removed: labels that the policy gives. */
+/* Owner, then xattrs (those not in n removed), then mode: in this order because chown drops set-id
+ * bits and capabilities and chmod rewrites the ACL mask. mtime only if set_mtime. fd must not be
+ * O_PATH. Not removed: labels that the policy gives. */
 int node_apply_meta(const struct node *n, int fd, bool set_mtime);	/* -1 and errno */
 
 /* The same for a link, by name: owner, xattrs, and mtime if set_mtime. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Nodes in records. Strings of a file system are bytes: what is not plain ASCII goes into KEY_hex instead of KEY. */
+/* Nodes in records. Strings of a file system are bytes: what is not plain ASCII goes into KEY_hex
+ * instead of KEY. */
 #include "sys/node.h"
 
 #include <stdio.h>
 
 static const char *const type_names[] = {
-	[NODE_ABSENT] = "absent", [NODE_FILE] = "file", [NODE_DIR] = "dir", [NODE_LINK] = "link", [NODE_OTHER] = "other",
+	[NODE_ABSENT] = "absent", [NODE_FILE] = "file",   [NODE_DIR] = "dir",
+	[NODE_LINK] = "link",     [NODE_OTHER] = "other",
 };
 
 /* ---- encode ---- */
@@ -164,7 +166,8 @@ static int get_time(const struct json *j, const char *key, struct timespec *ret)
 	if (!json_get_str(j, key))
 		return -1;
 	str_split(&part, json_get_str(j, key), '.');
-	if (part.n != 2 || strlen(part.v[1]) != 9 || str_to_i64(part.v[0], INT64_MIN, INT64_MAX, &sec))
+	if (part.n != 2 || strlen(part.v[1]) != 9 ||
+	    str_to_i64(part.v[0], INT64_MIN, INT64_MAX, &sec))
 		return -1;
 	/* leading zeros are ours, a leading sign is not */
 	nsec = 0;
@@ -204,7 +207,9 @@ static int decode_content(struct node *n, const struct json *j)
 	if (n->type == NODE_LINK)
 		return get_bytes(j, "target", &n->target);
 	if (n->type == NODE_OTHER)
-		return get_u64(j, "rdev", &n->rdev) || get_id(j, "format", S_IFMT, &n->format) ? -1 : 0;
+		return get_u64(j, "rdev", &n->rdev) || get_id(j, "format", S_IFMT, &n->format) ?
+			       -1 :
+			       0;
 	return 0;
 }
 
@@ -222,8 +227,8 @@ static int decode(struct node *n, const struct json *j)
 		return 0;
 	if (get_id(j, "mode", 07777, &n->mode) || get_id(j, "uid", UINT32_MAX, &n->uid) ||
 	    get_id(j, "gid", UINT32_MAX, &n->gid) || get_time(j, "mtime", &n->mtime) ||
-	    get_time(j, "ctime", &n->ctime) || get_u64(j, "size", &n->size) || get_u64(j, "dev", &n->dev) ||
-	    get_u64(j, "ino", &n->ino))
+	    get_time(j, "ctime", &n->ctime) || get_u64(j, "size", &n->size) ||
+	    get_u64(j, "dev", &n->dev) || get_u64(j, "ino", &n->ino))
 		return -1;
 	return decode_content(n, j) || decode_xattrs(n, json_get(j, "xattrs")) ? -1 : 0;
 }

@@ -30,7 +30,8 @@ enum {
 };
 
 static const char *const search_path[] = { "/usr/sbin", "/usr/bin", "/sbin", "/bin", NULL };
-static const char *const base_env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/", NULL };
+static const char *const base_env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/",
+					NULL };
 
 struct spawn_word {
 	int errnum;			/* 0: the command ended with wait_status */
@@ -71,7 +72,8 @@ static _Noreturn void child_fail(int word_fd, int errnum, const char *what)
 	_exit(n == (ssize_t)sizeof w ? 127 : 126);
 }
 
-/* Die with the parent. getppid() is always 0 in a new PID namespace: a pipe tells whether it died before the prctl. */
+/* Die with the parent. getppid() is always 0 in a new PID namespace: a pipe tells whether it died
+ * before the prctl. */
 static void child_tie_to_parent(int go)
 {
 	struct pollfd p = { .fd = go };
@@ -108,7 +110,8 @@ static int child_descriptors(const struct child *c, int *word_fd)
 	for (int i = 0; i < n; i++)
 		if (dup2(from[i], i) < 0)
 			return -1;
-	/* what our own caller left open; ours close on exec anyway, so failure (Linux < 5.11) costs nothing */
+	/* what our own caller left open; ours close on exec anyway, so failure (Linux < 5.11) costs
+	 * nothing */
 	syscall(SYS_close_range, (unsigned int)n, ~0U, CLOSE_RANGE_CLOEXEC);
 	return *word_fd < 0 ? -1 : 0;
 }
@@ -249,7 +252,8 @@ static int child_start(struct child *c)
 	if (open_pipes(c))
 		return -1;
 	/* fork() where it will do: it knows about locks that other threads hold */
-	c->pid = s->namespaces ? (pid_t)syscall(SYS_clone, s->namespaces | SIGCHLD, 0, 0, 0, 0) : fork();
+	c->pid = s->namespaces ? (pid_t)syscall(SYS_clone, s->namespaces | SIGCHLD, 0, 0, 0, 0) :
+				 fork();
 	if (!c->pid)
 		child_main(c);
 	if (c->pid < 0)
@@ -261,7 +265,8 @@ static int child_start(struct child *c)
 	closep(&c->err_w);
 	if (s->started)
 		s->started(s->user, c->pid);
-	/* both ends stay open: that the write end closes tells the child of our death, the other spares us a SIGPIPE */
+	/* both ends stay open: that the write end closes tells the child of our death, the other
+	 * spares us a SIGPIPE */
 	return write(c->go[1], "", 1) == 1 ? 0 : -1;
 }
 
@@ -312,7 +317,8 @@ static bool child_ended(const struct child *c)
 {
 	siginfo_t info = { 0 };
 
-	return waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid == c->pid;
+	return waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) ||
+	       info.si_pid == c->pid;
 }
 
 static int time_left(const struct child *c, uint64_t deadline)
@@ -324,13 +330,15 @@ static int time_left(const struct child *c, uint64_t deadline)
 	return now >= deadline ? 0 : (int)(deadline - now < most ? deadline - now : most);
 }
 
-/* Until the child ends, is past its deadline, or prints too much. What its own children still print is not waited for. */
+/* Until the child ends, is past its deadline, or prints too much. What its own children still print
+ * is not waited for. */
 static void child_watch(struct child *c)
 {
 	uint64_t deadline = clock_boot_ms() + (uint64_t)c->spawn->proc->timeout * 1000;
 
 	while (!child_ended(c) && !c->too_much) {
-		struct pollfd p[] = { { .fd = c->out.fd, .events = POLLIN }, { .fd = c->errout.fd, .events = POLLIN },
+		struct pollfd p[] = { { .fd = c->out.fd, .events = POLLIN },
+				      { .fd = c->errout.fd, .events = POLLIN },
 				      { .fd = c->pidfd, .events = POLLIN } };
 		int ms = time_left(c, deadline);
 		c->too_late = !ms;
@@ -379,7 +387,8 @@ static int child_outcome(const struct child *c, int *status, const char *cmd, st
 	if (word && w.errnum) {
 		char what[256];
 		err_quote(what, sizeof what, w.what);
-		return err_errno(err, w.errnum, *what ? "cannot start '%s': %s" : "cannot start '%s'", cmd, what);
+		return err_errno(err, w.errnum,
+				 *what ? "cannot start '%s': %s" : "cannot start '%s'", cmd, what);
 	}
 	if (c->too_late)
 		return err_set(err, ERR_FAILED, "'%s' took longer than %u s and was killed", cmd, seconds);
@@ -406,11 +415,25 @@ int spawn_run(const struct spawn *s, int *ret_status, struct err *err)
 {
 	const struct proc *p = s->proc;
 	struct child c CLEANUP(child_release) = {
-		.spawn = s, .env = STRV_INIT, .files = STRV_INIT,
-		.in = -1, .go = { -1, -1 }, .word = { -1, -1 }, .out_w = -1, .err_w = -1, .pidfd = -1,
-		.out = { .fd = -1, .line = BUF_INIT, .keep = p->ret_out, .keep_max = OUT_MAX, .strict = true,
+		.spawn = s,
+		.env = STRV_INIT,
+		.files = STRV_INIT,
+		.in = -1,
+		.go = { -1, -1 },
+		.word = { -1, -1 },
+		.out_w = -1,
+		.err_w = -1,
+		.pidfd = -1,
+		.out = { .fd = -1,
+			 .line = BUF_INIT,
+			 .keep = p->ret_out,
+			 .keep_max = OUT_MAX,
+			 .strict = true,
 			 .log = p->log && !p->ret_out },
-		.errout = { .fd = -1, .line = BUF_INIT, .keep = p->ret_errout, .keep_max = ERROUT_MAX,
+		.errout = { .fd = -1,
+			    .line = BUF_INIT,
+			    .keep = p->ret_errout,
+			    .keep_max = ERROUT_MAX,
 			    .log = p->log },
 	};
 	char cmd[512];
@@ -420,7 +443,8 @@ int spawn_run(const struct spawn *s, int *ret_status, struct err *err)
 		buf_clear(p->ret_out);
 	if (p->ret_errout)
 		buf_clear(p->ret_errout);
-	/* PR_SET_PDEATHSIG is per thread (facts/dpkg-tried.md 3): the child would die with a helper thread */
+	/* PR_SET_PDEATHSIG is per thread (facts/dpkg-tried.md 3): the child would die with a helper
+	 * thread */
 	if (syscall(SYS_gettid) != getpid())
 		return err_set(err, ERR_FAILED, "cannot start '%s': not in the main thread", cmd);
 	if (child_start(&c)) {

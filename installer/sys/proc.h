@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Children: the only place that forks. An argv, never a shell string; a clean environment (PATH fixed, LC_ALL=C,
- * HOME=/ and what the caller adds); stdin from /dev/null or given bytes; both outputs captured line by line; a
- * deadline; killed (its whole process group) and reaped whatever happens; an exec failure comes back through a pipe as an error.
- * Children ignore nothing: signal mask and dispositions are reset. A child dies with us (PR_SET_PDEATHSIG).
+ * Children: the only place that forks. An argv, never a shell string; a clean environment (PATH
+ * fixed, LC_ALL=C, HOME=/ and what the caller adds); stdin from /dev/null or given bytes; both
+ * outputs captured line by line; a deadline; killed (its whole process group) and reaped whatever
+ * happens; an exec failure comes back through a pipe as an error. Children ignore nothing: signal
+ * mask and dispositions are reset. A child dies with us (PR_SET_PDEATHSIG).
  */
 #ifndef SYS_PROC_H
 #define SYS_PROC_H
@@ -27,8 +28,9 @@ struct proc {
 
 #define PROC_INIT { .keep_fd = -1, .timeout = 60 }
 
-/* Runs it to the end. 0: exit status in *ret_status (may be NULL: then anything but 0 is an error in words, with the last
- * line of stderr). Negative: not started, killed by a signal, or past the deadline. */
+/* Runs it to the end. 0: exit status in *ret_status (may be NULL: then anything but 0 is an error
+ * in words, with the last line of stderr). Negative: not started, killed by a signal, or past the
+ * deadline. */
 int proc_run(const struct proc *p, int *ret_status, struct err *err);
 bool proc_available(const char *program);		/* in the fixed PATH of this system */
 /* "exit status 2", "killed by SIGKILL" */
@@ -36,7 +38,8 @@ void proc_status_words(int wait_status, char *buf, size_t size);
 
 /* "1639: unattended-upgr ..." of a process, from /proc; allocated; "pid 1639" if it is gone. */
 char *proc_describe(pid_t pid);
-/* Start time of pid in clock ticks since boot (field 22 of stat), or 0. Together with the pid it names one process for ever. */
+/* Start time of pid in clock ticks since boot (field 22 of stat), or 0. Together with the pid it
+ * names one process for ever. */
 uint64_t proc_starttime(pid_t pid);
 /* Wait until the process (pid, starttime) is gone, at most seconds: 0 gone, -1 still there. */
 int proc_wait_gone(pid_t pid, uint64_t starttime, unsigned int seconds);

@@ -18,10 +18,12 @@ enum { WORDS_MAX = 60, LOOK_MS = 20 };
 
 void proc_status_words(int wait_status, char *buf, size_t size)
 {
-	static const struct { int sig; const char *name; } names[] = {
-		{ SIGHUP, "SIGHUP" }, { SIGINT, "SIGINT" }, { SIGQUIT, "SIGQUIT" }, { SIGILL, "SIGILL" },
-		{ SIGABRT, "SIGABRT" }, { SIGBUS, "SIGBUS" }, { SIGFPE, "SIGFPE" }, { SIGKILL, "SIGKILL" },
-		{ SIGSEGV, "SIGSEGV" }, { SIGPIPE, "SIGPIPE" }, { SIGALRM, "SIGALRM" }, { SIGTERM, "SIGTERM" },
+	static const struct { int sig; const char *name;
+	} names[] = {
+		{ SIGHUP, "SIGHUP" },   { SIGINT, "SIGINT" },   { SIGQUIT, "SIGQUIT" },
+		{ SIGILL, "SIGILL" },   { SIGABRT, "SIGABRT" }, { SIGBUS, "SIGBUS" },
+		{ SIGFPE, "SIGFPE" },   { SIGKILL, "SIGKILL" }, { SIGSEGV, "SIGSEGV" },
+		{ SIGPIPE, "SIGPIPE" }, { SIGALRM, "SIGALRM" }, { SIGTERM, "SIGTERM" },
 		{ SIGSYS, "SIGSYS" },
 	};
 
@@ -65,7 +67,8 @@ char *proc_describe(pid_t pid)
 	return xasprintf("%ld: %.*s%s", (long)pid, WORDS_MAX, words, cut ? " ..." : "");
 }
 
-/* The fields of /proc/PID/stat from the third (state) on; the second may hold anything, even ") ". */
+/* The fields of /proc/PID/stat from the third (state) on; the second may hold anything, even ")
+ * ". */
 static int stat_fields(pid_t pid, struct strv *ret)
 {
 	char raw[2048];

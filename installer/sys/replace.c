@@ -3,8 +3,10 @@
  * Who makes which transition of the table in replace.h:
  *
  *	before/absent -> before/anything	make_temp	torn or whole, never visible
- *	before/anything -> after/before		swap_in, or take_away (after is absent), or place_new (before is absent)
- *	after/other -> other/after		swap_in's own check, or put_back when a crash came between the two
+ *	before/anything -> after/before		swap_in, or take_away (after is absent), or
+ *						place_new (before is absent)
+ *	after/other -> other/after		swap_in's own check, or put_back when a crash came
+ *						between the two
  *	after/before -> before/after		put_back
  *	before/anything -> before/absent	tidy
  */
@@ -137,7 +139,9 @@ static int sync_place(const struct place *pl, struct err *err)
 
 static int drop(const struct place *pl, const char *name, struct err *err)
 {
-	return fs_unlink(pl->dirfd, name, err) ? err_prefix(err, "cannot tidy up beside '%s'", pl->real) : 0;
+	return fs_unlink(pl->dirfd, name, err) ?
+		       err_prefix(err, "cannot tidy up beside '%s'", pl->real) :
+		       0;
 }
 
 /* ---- the temporary ---- */
@@ -158,10 +162,11 @@ static int write_content(const struct replace *rp, const struct node *n, int fd,
 	return 0;
 }
 
-static int write_file(const struct replace *rp, const struct place *pl, const char *name, const struct node *n,
-		      bool set_mtime, struct err *err)
+static int write_file(const struct replace *rp, const struct place *pl, const char *name,
+		      const struct node *n, bool set_mtime, struct err *err)
 {
-	int fd CLEANUP(closep) = io_openat(pl->dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	int fd CLEANUP(closep) = io_openat(pl->dirfd, name,
+					   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return err_errno(err, errno, "cannot make a file beside it");
@@ -174,25 +179,28 @@ static int write_file(const struct replace *rp, const struct place *pl, const ch
 	return io_close(STEAL_FD(fd)) ? err_errno(err, errno, "cannot close") : 0;
 }
 
-static int make_temp(const struct replace *rp, const struct place *pl, const char *name, const struct node *n,
-		     bool set_mtime, struct err *err)
+static int make_temp(const struct replace *rp, const struct place *pl, const char *name,
+		     const struct node *n, bool set_mtime, struct err *err)
 {
 	int got;
 
 	if (n->type == NODE_FILE)
 		got = write_file(rp, pl, name, n, set_mtime, err);
-	else if (io_symlinkat(n->target, pl->dirfd, name) || node_apply_link_meta(n, pl->dirfd, name, set_mtime))
+	else if (io_symlinkat(n->target, pl->dirfd, name) ||
+		 node_apply_link_meta(n, pl->dirfd, name, set_mtime))
 		got = err_errno(err, errno, "cannot make a link beside it");
 	else
 		got = 0;
 	return got ? err_prefix(err, "cannot replace '%s'", pl->real) : 0;
 }
 
-/* ---- commit: 0, -1 or REPLACE_CONFLICT; on failure the target is as it was, the temporary may be left ---- */
+/* ---- commit: 0, -1 or REPLACE_CONFLICT; on failure the target is as it was, the temporary may be
+ * left ---- */
 
-/* What lies under name after a swap should have been expected. -1 with err when it cannot be read. */
-static int came_out(const struct replace *rp, const struct place *pl, const char *name, bool expect_before,
-		    struct err *err)
+/* What lies under name after a swap should have been expected. -1 with err when it cannot be
+ * read. */
+static int came_out(const struct replace *rp, const struct place *pl, const char *name,
+		    bool expect_before, struct err *err)
 {
 	struct node n CLEANUP(node_release) = NODE_INIT;
 
@@ -201,9 +209,10 @@ static int came_out(const struct replace *rp, const struct place *pl, const char
 	return expect_before ? is_before(rp, &n) : is_ours(rp, &n);
 }
 
-/* The swap goes back. Should yet another version come out then, it is kept under a name of its own. */
-static int swap_back(const struct replace *rp, const struct place *pl, const char *name, bool expect_ours,
-		     struct err *err)
+/* The swap goes back. Should yet another version come out then, it is kept under a name of its
+ * own. */
+static int swap_back(const struct replace *rp, const struct place *pl, const char *name,
+		     bool expect_ours, struct err *err)
 {
 	struct err ignored = ERR_INIT;
 
@@ -255,7 +264,8 @@ static int place_new(const struct place *pl, struct err *err)
 }
 
 /* The target goes to the temporary name, if it is what it should be. */
-static int take_away(const struct replace *rp, const struct place *pl, bool expect_before, struct err *err)
+static int take_away(const struct replace *rp, const struct place *pl, bool expect_before,
+		     struct err *err)
 {
 	if (move_new(pl, pl->name, pl->temp))
 		return errno == ENOENT ? conflict(pl, err) : failed(pl, err);
@@ -274,14 +284,15 @@ static int publish(const struct replace *rp, const struct place *pl, struct err 
 	return rp->before.type == NODE_ABSENT ? place_new(pl, err) : swap_in(rp, pl, err);
 }
 
-/* After a failure the temporary goes, but only if it is ours: it may hold a version of somebody else. */
+/* After a failure the temporary goes, but only if it is ours: it may hold a version of somebody
+ * else. */
 static void drop_failed(const struct replace *rp, const struct place *pl)
 {
 	struct node temp CLEANUP(node_release) = NODE_INIT;
 	struct err ignored = ERR_INIT;
 
-	if (!node_read_at(&temp, pl->dirfd, pl->temp, NODE_DIGEST, &ignored) && temp.type != NODE_ABSENT &&
-	    is_ours(rp, &temp))
+	if (!node_read_at(&temp, pl->dirfd, pl->temp, NODE_DIGEST, &ignored) &&
+	    temp.type != NODE_ABSENT && is_ours(rp, &temp))
 		(void)io_unlinkat(pl->dirfd, pl->temp, 0);
 	(void)io_fsync(pl->dirfd);
 }
@@ -294,7 +305,8 @@ int replace_commit(struct replace *rp, struct err *err)
 		return 0;
 	if (place_open(rp, &pl, err))
 		return -1;
-	if (rp->after.type != NODE_ABSENT && make_temp(rp, &pl, pl.temp, &rp->after, rp->set_mtime, err)) {
+	if (rp->after.type != NODE_ABSENT &&
+	    make_temp(rp, &pl, pl.temp, &rp->after, rp->set_mtime, err)) {
 		if (err->errnum != EEXIST)
 			(void)io_unlinkat(pl.dirfd, pl.temp, 0);
 		return -1;
@@ -317,8 +329,8 @@ static int tidy(const struct place *pl, struct err *err)
 }
 
 /* The before-image under source becomes the target again; what comes out there must be ours. */
-static int put_back(const struct replace *rp, const struct place *pl, const char *source, bool target_absent,
-		    struct err *err)
+static int put_back(const struct replace *rp, const struct place *pl, const char *source,
+		    bool target_absent, struct err *err)
 {
 	if (target_absent) {
 		if (!move_new(pl, source, pl->name))
@@ -328,7 +340,8 @@ static int put_back(const struct replace *rp, const struct place *pl, const char
 	if (swap(pl, source)) {
 		if (!unsupported())
 			return errno == ENOENT ? conflict(pl, err) : failed(pl, err);
-		return io_renameat2(pl->dirfd, source, pl->dirfd, pl->name, 0) ? failed(pl, err) : 0;
+		return io_renameat2(pl->dirfd, source, pl->dirfd, pl->name, 0) ? failed(pl, err) :
+										 0;
 	}
 	int same = came_out(rp, pl, source, false, err);
 	if (same == 1)
@@ -346,7 +359,8 @@ static int make_copy(const struct replace *rp, const struct place *pl, struct er
 	return make_temp(rp, pl, pl->undo, &rp->before, true, err);
 }
 
-/* Undo of a file that was made: it goes the way back, so that a stranger's last-instant edit is seen. */
+/* Undo of a file that was made: it goes the way back, so that a stranger's last-instant edit is
+ * seen. */
 static int unmake(const struct replace *rp, const struct place *pl, struct err *err)
 {
 	if (drop(pl, pl->temp, err))
@@ -355,7 +369,8 @@ static int unmake(const struct replace *rp, const struct place *pl, struct err *
 	return got ? got : tidy(pl, err);
 }
 
-static int take_back(const struct replace *rp, const struct place *pl, bool target_absent, struct err *err)
+static int take_back(const struct replace *rp, const struct place *pl, bool target_absent,
+		     struct err *err)
 {
 	struct node out CLEANUP(node_release) = NODE_INIT, old CLEANUP(node_release) = NODE_INIT;
 	const char *source = pl->undo;
@@ -387,8 +402,9 @@ static int undo_at(const struct replace *rp, const struct place *pl, struct err 
 	if (is_before(rp, &now))
 		return tidy(pl, err);
 	if (is_ours(rp, &now))
-		return rp->before.type == NODE_ABSENT ? unmake(rp, pl, err) :
-							take_back(rp, pl, now.type == NODE_ABSENT, err);
+		return rp->before.type == NODE_ABSENT ?
+			       unmake(rp, pl, err) :
+			       take_back(rp, pl, now.type == NODE_ABSENT, err);
 	if (node_equal(&now, &rp->before, NODE_CMP_PLAIN))	/* only touched: nothing of ours is there */
 		return tidy(pl, err);
 	err_set(err, ERR_FAILED, "'%s' was changed by somebody else", pl->real);

@@ -2,29 +2,36 @@
 /*
  * The one way to replace a file, make one, or take one away on the host (DESIGN.md section 5).
  *
- *	replace_check()		prepare: resolves the target, refuses what cannot work; changes nothing
- *	replace_commit()	temporary written, owner, xattrs, mode, fsync, exchanged with the target, directory fsynced
+ *	replace_check()		prepare: resolves the target, refuses what cannot work; changes
+ *				nothing
+ *	replace_commit()	temporary written, owner, xattrs, mode, fsync, exchanged with the
+ *				target, directory fsynced
  *	replace_undo()		the old inode back by one more exchange; needs no space
  *	replace_finish()	after COMMITTED (or after undo): what came out is deleted
  *
- * The temporary has a deterministic name in the target's directory, `.NAME.sysboxup-TAG` (TAG = "transaction.action"),
- * and holds, after the exchange, the old file until replace_finish. So each state that a crash leaves can be read from disk:
+ * The temporary has a deterministic name in the target's directory, `.NAME.sysboxup-TAG` (TAG =
+ * "transaction.action"), and holds, after the exchange, the old file until replace_finish. So each
+ * state that a crash leaves can be read from disk:
  *
  *	target	temporary	meaning
  *	before	absent		not begun, or undone and finished
- *	before	anything	not exchanged yet (the temporary may be torn), or exchanged back: delete the temporary
+ *	before	anything	not exchanged yet (the temporary may be torn), or exchanged back:
+ *		delete the temporary
  *	after	before		exchanged: exchange back, delete
- *	after	absent		made where nothing was (before is absent): delete the target; or finished: use the copy
- *	after	other		exchanged, and what came out is somebody's edit of that instant: exchange back, REPLACE_CONFLICT
+ *	after	absent		made where nothing was (before is absent): delete the target; or
+ *		finished: use the copy
+ *	after	other		exchanged, and what came out is somebody's edit of that instant:
+ *		exchange back, REPLACE_CONFLICT
  *	other	any		somebody else's edit: REPLACE_CONFLICT, nothing is touched
  *
- * Taking a file away: renamed to the temporary. Where the file system has no RENAME_EXCHANGE (EINVAL, ENOSYS) the old file is
- * linked to a second deterministic name first and a plain rename follows. A target that is a mount point or whose directory
- * is on another device than itself is refused in replace_check: there is no silent copy in place.
- * The before-image, where it must be written again from the copy, goes through `.NAME.sysboxup-TAG.undo`; names too long are
- * shortened to a digest. Where before and after are equal nothing is done by any of these, and undo returns 0.
- * If the file changes between check and exchange, what came out is not the before-image: it is exchanged back and
- * REPLACE_CONFLICT returned ("changed this instant by somebody else").
+ * Taking a file away: renamed to the temporary. Where the file system has no RENAME_EXCHANGE
+ * (EINVAL, ENOSYS) the old file is linked to a second deterministic name first and a plain rename
+ * follows. A target that is a mount point or whose directory is on another device than itself is
+ * refused in replace_check: there is no silent copy in place. The before-image, where it must be
+ * written again from the copy, goes through `.NAME.sysboxup-TAG.undo`; names too long are shortened
+ * to a digest. Where before and after are equal nothing is done by any of these, and undo returns
+ * 0. If the file changes between check and exchange, what came out is not the before-image: it is
+ * exchanged back and REPLACE_CONFLICT returned ("changed this instant by somebody else").
  */
 #ifndef SYS_REPLACE_H
 #define SYS_REPLACE_H
@@ -51,15 +58,19 @@ struct replace {
 #define REPLACE_INIT { .content_fd = -1 }
 
 /*
- * Fills before, and of after: digest and size of a file (a digest already set is trusted here and checked when copied).
- * Needs write access to the directory unless nothing would change: a plan without privileges uses node_read instead.
+ * Fills before, and of after: digest and size of a file (a digest already set is trusted here and
+ * checked when copied). Needs write access to the directory unless nothing would change: a plan
+ * without privileges uses node_read instead.
  */
 int replace_check(struct replace *rp, struct err *err);
-/* After REPLACE_CONFLICT nothing of ours is left; after another failure replace_undo gives what was before. */
+/* After REPLACE_CONFLICT nothing of ours is left; after another failure replace_undo gives what was
+ * before. */
 int replace_commit(struct replace *rp, struct err *err);
 /*
- * content_fd/content hold the before-image's bytes here, used only where the old inode is gone. Idempotent. Returns
- * 0 when the target equals `before` again (same inode where possible, mtime too), REPLACE_CONFLICT for a stranger's edit.
+ * content_fd/content hold the before-image's bytes here, used only where the old inode is gone.
+ * Idempotent. Returns
+ * 0 when the target equals `before` again (same inode where possible, mtime too), REPLACE_CONFLICT
+ * for a stranger's edit.
  */
 int replace_undo(struct replace *rp, struct err *err);
 int replace_finish(struct replace *rp, struct err *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The refusals: all that would make the exchange fail, or succeed in the wrong place, found before anything is written. */
+/* The refusals: all that would make the exchange fail, or succeed in the wrong place, found before
+ * anything is written. */
 #include "sys/replacecheck.h"
 
 #include "base/str.h"
@@ -10,7 +11,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* Linux < 5.8 has no STATX_ATTR_MOUNT_ROOT: the number of the mount that a descriptor is on (since 3.15). */
+/* Linux < 5.8 has no STATX_ATTR_MOUNT_ROOT: the number of the mount that a descriptor is on (since
+ * 3.15). */
 static long mount_id(int fd)
 {
 	char path[64], text[512], *at;
@@ -30,7 +32,8 @@ static long mount_id(int fd)
 	return str_to_i64(at, 0, INT32_MAX, &id) ? -1 : (long)id;
 }
 
-/* Not st_dev: on overlayfs a file and its directory may show different ones with nothing mounted. */
+/* Not st_dev: on overlayfs a file and its directory may show different ones with nothing
+ * mounted. */
 static bool is_mount_point(const struct place *pl, const struct statx *sx)
 {
 	if (sx->stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)
@@ -39,7 +42,8 @@ static bool is_mount_point(const struct place *pl, const struct statx *sx)
 	return fd >= 0 && mount_id(fd) != mount_id(pl->dirfd);
 }
 
-static int refuse(struct err *err, const char *what, const char *path, const char *why, const char *remedy)
+static int refuse(struct err *err, const char *what, const char *path, const char *why,
+		  const char *remedy)
 {
 	err_set(err, ERR_REFUSED, "%s '%s': %s", what, path, why);
 	return err_remedy(err, "%s", remedy);
@@ -57,7 +61,8 @@ static int check_directory(const struct place *pl, struct err *err)
 	if (statx(pl->dirfd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &sx))
 		return err_errno(err, errno, "cannot look at the directory of '%s'", pl->real);
 	if (is_locked(&sx))
-		return refuse(err, "cannot replace", pl->real, "its directory is immutable or append-only",
+		return refuse(err, "cannot replace", pl->real,
+			      "its directory is immutable or append-only",
 			      "chattr -i -a on the directory, if that is not on purpose");
 	if (!faccessat(pl->dirfd, ".", W_OK | X_OK, AT_EACCESS))
 		return 0;
@@ -72,7 +77,8 @@ static int check_target(const struct replace *rp, const struct place *pl, struct
 	if (rp->before.type == NODE_ABSENT)
 		return 0;
 	if (rp->before.type == NODE_DIR)
-		return refuse(err, "cannot replace", pl->real, "it is a directory", "move it away first");
+		return refuse(err, "cannot replace", pl->real, "it is a directory",
+			      "move it away first");
 	if (rp->before.type == NODE_OTHER)
 		return refuse(err, "cannot replace", pl->real, "it is a device, a pipe or a socket",
 			      "move it away first");
@@ -95,7 +101,8 @@ static int check_leftovers(const struct place *pl, struct err *err)
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!fstatat(pl->dirfd, names[i], &st, AT_SYMLINK_NOFOLLOW))
-			return refuse(err, "cannot use the temporary name beside", pl->real, names[i],
+			return refuse(err, "cannot use the temporary name beside", pl->real,
+				      names[i],
 				      "it is left of an interrupted run: sysboxup recover");
 	return 0;
 }
@@ -104,7 +111,8 @@ static int complete_after(struct replace *rp, struct err *err)
 {
 	struct stat st;
 
-	if (rp->after.type != NODE_ABSENT && rp->after.type != NODE_FILE && rp->after.type != NODE_LINK)
+	if (rp->after.type != NODE_ABSENT && rp->after.type != NODE_FILE &&
+	    rp->after.type != NODE_LINK)
 		return err_set(err, ERR_REFUSED, "cannot make '%s': neither file nor link", rp->path);
 	if (rp->after.type != NODE_FILE)
 		return 0;
@@ -127,8 +135,8 @@ int replace_check(struct replace *rp, struct err *err)
 
 	if (place_open(rp, &pl, err))
 		return err_raise(err, ERR_REFUSED);
-	if (node_read_at(&rp->before, pl.dirfd, pl.name, NODE_DIGEST, err) || check_target(rp, &pl, err) ||
-	    complete_after(rp, err))
+	if (node_read_at(&rp->before, pl.dirfd, pl.name, NODE_DIGEST, err) ||
+	    check_target(rp, &pl, err) || complete_after(rp, err))
 		return -1;
 	if (node_equal(&rp->before, &rp->after, rp->set_mtime ? NODE_CMP_MTIME : NODE_CMP_PLAIN))
 		return 0;	/* nothing will be written: a read-only directory does not matter */

@@ -181,17 +181,19 @@ static void split_last(const char *path, char **ret_dir, char **ret_name)
 	*ret_dir = begin ? xstrndup(path, begin) : xstrdup("/");
 }
 
-int root_parent(const struct root *r, const char *path, bool follow, int *ret_dirfd, char **ret_name,
-		char **ret_real, struct err *err)
+int root_parent(const struct root *r, const char *path, bool follow, int *ret_dirfd,
+		char **ret_name, char **ret_real, struct err *err)
 {
 	char *at CLEANUP(freep) = xstrdup(path);
 
 	for (int links = 0; links <= LINKS_MAX; links++) {
-		char *dir CLEANUP(freep) = NULL, *name CLEANUP(freep) = NULL, *target CLEANUP(freep) = NULL;
+		char *dir CLEANUP(freep) = NULL, *name CLEANUP(freep) = NULL,
+			  *target CLEANUP(freep) = NULL;
 
 		split_last(at, &dir, &name);
 		if (!is_entry_name(name))
-			return err_errno(err, EISDIR, "cannot use '%s' as the name of a file", path);
+			return err_errno(err, EISDIR, "cannot use '%s' as the name of a file",
+					 path);
 		int fd CLEANUP(closep) = root_openat(r, dir, O_RDONLY | O_DIRECTORY, 0);
 		if (fd < 0)
 			return err_errno(err, errno, "cannot open the directory of '%s'", path);
@@ -212,7 +214,8 @@ int root_parent(const struct root *r, const char *path, bool follow, int *ret_di
 	return err_errno(err, ELOOP, "cannot follow the link '%s'", path);
 }
 
-int root_read_optional(const struct root *r, const char *path, size_t max, struct buf *ret, struct err *err)
+int root_read_optional(const struct root *r, const char *path, size_t max, struct buf *ret,
+		       struct err *err)
 {
 	int fd CLEANUP(closep) = root_openat(r, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 

@@ -2,9 +2,9 @@
 /*
  * Paths under a root. Every path of a host is absolute ("/etc/docker/daemon.json") and is opened
  * with openat2(RESOLVE_IN_ROOT) from the root's descriptor, so that the symlinks of an image
- * cannot lead out to the build host; EAGAIN (a rename somewhere raced us) is retried up to 64 times. For
- * "/" the same code runs. Where the kernel has no openat2 (< 5.6), root_open refuses any root but "/"
- * and falls back to plain openat there.
+ * cannot lead out to the build host; EAGAIN (a rename somewhere raced us) is retried up to 64
+ * times. For "/" the same code runs. Where the kernel has no openat2 (< 5.6), root_open refuses any
+ * root but "/" and falls back to plain openat there.
  */
 #ifndef SYS_ROOT_H
 #define SYS_ROOT_H
@@ -26,7 +26,8 @@ struct root {
 int root_open(struct root *ret, const char *path, struct err *err);
 void root_release(struct root *r);
 
-/* Open below the root; symlinks are followed inside it unless O_NOFOLLOW. -1 and errno. O_CLOEXEC is added. */
+/* Open below the root; symlinks are followed inside it unless O_NOFOLLOW. -1 and errno. O_CLOEXEC
+ * is added. */
 int root_openat(const struct root *r, const char *path, int flags, mode_t mode);
 int root_stat(const struct root *r, const char *path, struct stat *ret);	/* follows */
 int root_lstat(const struct root *r, const char *path, struct stat *ret);	/* does not follow the last part */
@@ -34,18 +35,19 @@ bool root_exists(const struct root *r, const char *path);			/* lstat succeeds */
 int root_readlink(const struct root *r, const char *path, char **ret);		/* -1 and errno */
 
 /*
- * The directory in which the last part of path lives, opened O_RDONLY | O_DIRECTORY, and that part's name.
- * With follow, a symlink there is followed inside the root to where it points (also when dangling), so that
- * the name is never a symlink: "replace the target, keep the link". ELOOP after 40. ret_real (may be NULL)
- * gets the path so reached, for messages.
+ * The directory in which the last part of path lives, opened O_RDONLY | O_DIRECTORY, and that
+ * part's name. With follow, a symlink there is followed inside the root to where it points (also
+ * when dangling), so that the name is never a symlink: "replace the target, keep the link". ELOOP
+ * after 40. ret_real (may be NULL) gets the path so reached, for messages.
  */
-int root_parent(const struct root *r, const char *path, bool follow, int *ret_dirfd, char **ret_name,
-		char **ret_real, struct err *err);
+int root_parent(const struct root *r, const char *path, bool follow, int *ret_dirfd,
+		char **ret_name, char **ret_real, struct err *err);
 
 /* The whole file, at most max bytes (more is an error). Error text: cannot read 'PATH': ... */
 int root_read(const struct root *r, const char *path, size_t max, struct buf *ret, struct err *err);
 /* The same, but an absent file gives 1 and leaves ret empty. */
-int root_read_optional(const struct root *r, const char *path, size_t max, struct buf *ret, struct err *err);
+int root_read_optional(const struct root *r, const char *path, size_t max, struct buf *ret,
+		       struct err *err);
 /* Names in a directory, sorted, without . and ..; an absent directory gives 1. */
 struct strv;
 int root_list(const struct root *r, const char *path, struct strv *ret, struct err *err);

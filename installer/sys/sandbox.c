@@ -59,7 +59,8 @@ static bool accepts(const char *path)
 	struct sockaddr_un addr;
 	int fd CLEANUP(closep) = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	return fd >= 0 && !unix_address(path, &addr) && !connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+	return fd >= 0 && !unix_address(path, &addr) &&
+	       !connect(fd, (struct sockaddr *)&addr, sizeof(addr));
 }
 
 static int wait_socket(const char *path, pid_t pid)
@@ -105,7 +106,8 @@ static _Noreturn void program_exec(const struct sandbox_program *p, int output, 
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	strv_addv(&env, p->env);
-	if (dup2(null, 0) < 0 || dup2(output >= 0 ? output : null, 1) < 0 || dup2(output >= 0 ? output : null, 2) < 0)
+	if (dup2(null, 0) < 0 || dup2(output >= 0 ? output : null, 1) < 0 ||
+	    dup2(output >= 0 ? output : null, 2) < 0)
 		fail(word, "cannot redirect", p->argv[0]);
 	if (p->listen_fd >= 0) {
 		int copy = fcntl(p->listen_fd, F_DUPFD_CLOEXEC, 10);
@@ -164,7 +166,8 @@ static _Noreturn void init_run(const struct sandbox *s, int alive, int word)
 	if (loopback_up())
 		fail(word, "cannot switch on", "lo");
 	for (size_t i = 0; i < s->programs_n; i++)
-		last = program_start(&s->programs[i], i + 1 == s->programs_n ? s->output : -1, word);
+		last = program_start(&s->programs[i], i + 1 == s->programs_n ? s->output : -1,
+				     word);
 	close(word);
 	for (pid_t pid = 0; pid != last;) {
 		pid = wait(&status);
@@ -210,7 +213,8 @@ int sandbox_start(const struct sandbox *s, struct sandbox_run *ret, struct err *
 		close(alive[1]);
 		return err_errno(err, errno, "cannot make a pipe");
 	}
-	struct sandbox_run r = { .pid = (pid_t)syscall(SYS_clone, SIGCHLD | NAMESPACES, 0, 0, 0, 0) };
+	struct sandbox_run r = { .pid = (pid_t)syscall(SYS_clone, SIGCHLD | NAMESPACES, 0, 0, 0,
+						       0) };
 	if (!r.pid) {
 		close(alive[1]);
 		close(word[0]);
@@ -219,7 +223,8 @@ int sandbox_start(const struct sandbox *s, struct sandbox_run *ret, struct err *
 	int errnum = errno;
 	close(alive[0]);
 	close(word[1]);
-	int rc = r.pid < 0 ? err_errno(err, errnum, "cannot make namespaces") : wait_started(&r, word[0], err);
+	int rc = r.pid < 0 ? err_errno(err, errnum, "cannot make namespaces") :
+			     wait_started(&r, word[0], err);
 	close(word[0]);
 	close(alive[1]);
 	if (!rc)
@@ -249,7 +254,8 @@ int sandbox_listen(const char *path, struct err *err)
 	struct sockaddr_un addr;
 	int fd CLEANUP(closep) = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || unix_address(path, &addr) || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 16))
+	if (fd < 0 || unix_address(path, &addr) ||
+	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 16))
 		return err_errno(err, errno, "cannot listen on '%s'", path);
 	int ret = fd;
 	fd = -1;

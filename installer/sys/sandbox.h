@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Programs in private PID, mount, network, IPC and UTS namespaces, on this system's own files: all mounts are private and
- * read-only (where the kernel has mount_setattr, 5.12), /proc is new, of the network there is only lo. What is to be writable, hidden or
- * different is listed as operations; one that fails stops it all before the first program runs. Its init is ours and dies with
- * us; when it ends, everything in it is killed and every mount is gone. Nothing of it is visible outside but what it writes into
- * directories bound from there.
+ * Programs in private PID, mount, network, IPC and UTS namespaces, on this system's own files: all
+ * mounts are private and read-only (where the kernel has mount_setattr, 5.12), /proc is new, of the
+ * network there is only lo. What is to be writable, hidden or different is listed as operations;
+ * one that fails stops it all before the first program runs. Its init is ours and dies with us;
+ * when it ends, everything in it is killed and every mount is gone. Nothing of it is visible
+ * outside but what it writes into directories bound from there.
  */
 #ifndef SYS_SANDBOX_H
 #define SYS_SANDBOX_H
@@ -49,7 +50,8 @@ struct sandbox_run {
 	int status;			/* of waitpid, when it ended */
 };
 
-/* Returns when the last program has been started. The caller must be single-threaded, and stop what it started. */
+/* Returns when the last program has been started. The caller must be single-threaded, and stop what
+ * it started. */
 int sandbox_start(const struct sandbox *s, struct sandbox_run *ret, struct err *err);
 bool sandbox_ended(struct sandbox_run *r);
 void sandbox_stop(struct sandbox_run *r);	/* kills and reaps; a cleanup function */

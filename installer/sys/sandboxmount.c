@@ -19,7 +19,8 @@
 
 static int set_readonly(const char *path, bool on, unsigned int flags)
 {
-	struct mount_attr attr = { .attr_set = on ? MOUNT_ATTR_RDONLY : 0, .attr_clr = on ? 0 : MOUNT_ATTR_RDONLY };
+	struct mount_attr attr = { .attr_set = on ? MOUNT_ATTR_RDONLY : 0,
+				   .attr_clr = on ? 0 : MOUNT_ATTR_RDONLY };
 
 	return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, flags, &attr, sizeof(attr));
 }
@@ -72,7 +73,8 @@ static int copy_file(int from_dir, const char *name, int to_dir, const struct st
 		return -1;
 	ssize_t n = read(from, data, sizeof(data));
 	to = io_openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	if (n < 0 || to < 0 || io_write_all(to, data, (size_t)n) || io_fchown(to, st->st_uid, st->st_gid))
+	if (n < 0 || to < 0 || io_write_all(to, data, (size_t)n) ||
+	    io_fchown(to, st->st_uid, st->st_gid))
 		return -1;
 	return io_fchmod(to, st->st_mode & 07777);
 }
@@ -142,7 +144,8 @@ static int mount_cover(const char *at)
 
 /* --- inside --- */
 
-/* The directory is on a tmpfs that one of our operations mounted: the host's own tmpfs are read-only here, or covered. */
+/* The directory is on a tmpfs that one of our operations mounted: the host's own tmpfs are
+ * read-only here, or covered. */
 static int inside_ours(const char *dir)
 {
 	struct statfs fs;

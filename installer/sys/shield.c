@@ -31,7 +31,8 @@ enum { PIDS_KEPT_FREE = 4000 };	/* from the first PID up to pid_max: more than a
 #define MADE_MARK "made-etc-docker"
 #define DOCKER_DIR "/etc/docker"
 
-/* Nothing is left to do for scripts that would add the runtime, bip or pools (facts/dpkg-tried.md 2.2). */
+/* Nothing is left to do for scripts that would add the runtime, bip or pools (facts/dpkg-tried.md
+ * 2.2). */
 static const char scratch_daemon_json[] =
 	"{\n"
 	"    \"runtimes\": {\n"
@@ -92,7 +93,8 @@ static void covers_release(struct covers *c)
 static void cover_add(struct covers *c, enum cover_kind kind, const char *from, const char *at)
 {
 	c->v = xreallocarray(c->v, c->n + 1, sizeof *c->v);
-	c->v[c->n++] = (struct cover){ kind, xstrdup(from), xstrdup(at), xasprintf("covering %s", at), -1 };
+	c->v[c->n++] = (struct cover){ kind, xstrdup(from), xstrdup(at),
+				       xasprintf("covering %s", at), -1 };
 }
 
 /* ---- in the child: no allocation ---- */
@@ -104,7 +106,8 @@ static int open_trees(struct covers *c, const char **ret_what)
 		if (v->kind != COVER_BIND)
 			continue;
 		*ret_what = v->what;
-		v->tree = (int)syscall(SYS_open_tree, AT_FDCWD, v->from, OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE);
+		v->tree = (int)syscall(SYS_open_tree, AT_FDCWD, v->from,
+				       OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE);
 		if (v->tree < 0)
 			return -1;
 	}
@@ -149,7 +152,8 @@ static int fill_image(const char *at)
 	return 0;
 }
 
-/* The next PID is near pid_max, which is per namespace since Linux 6.14. Where it cannot be set, PIDs are low: no harm by itself. */
+/* The next PID is near pid_max, which is per namespace since Linux 6.14. Where it cannot be set,
+ * PIDs are low: no harm by itself. */
 static void raise_pids(void)
 {
 	char text[32];
@@ -160,7 +164,8 @@ static void raise_pids(void)
 		return;
 	text[n] = '\0';
 	long max = strtol(text, NULL, 10);
-	n = snprintf(text, sizeof text, "%ld", max > 2 * PIDS_KEPT_FREE ? max - PIDS_KEPT_FREE : max / 2);
+	n = snprintf(text, sizeof text, "%ld",
+		     max > 2 * PIDS_KEPT_FREE ? max - PIDS_KEPT_FREE : max / 2);
 	int last CLEANUP(closep) = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
 	if (last >= 0 && write(last, text, (size_t)n) != n)
 		errno = 0;	/* EPERM in some containers */
@@ -172,7 +177,8 @@ static int inside(void *user, const char **ret_what)
 	const struct root *root = c->shield->root;
 
 	*ret_what = "leaving the mounts of the host alone";
-	/* slave, not private: what the host unmounts must not stay pinned here (facts/dpkg-tried.md 2.1) */
+	/* slave, not private: what the host unmounts must not stay pinned here (facts/dpkg-tried.md
+	 * 2.1) */
 	if (mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) || open_trees(c, ret_what))
 		return -1;
 	/* below the image's root its links cannot lead a mount elsewhere */
@@ -226,7 +232,8 @@ static void covers_of_image(struct covers *c)
 {
 	cover_tmpfs_if(c, "/run", "mode=0755");
 	cover_tmpfs_if(c, "/dev", "mode=0755");
-	for (size_t i = 0; root_exists(c->shield->root, "/dev") && i < ARRAY_SIZE(image_devices); i++) {
+	for (size_t i = 0; root_exists(c->shield->root, "/dev") && i < ARRAY_SIZE(image_devices);
+	     i++) {
 		char *device CLEANUP(freep) = path_join("/dev", image_devices[i]);
 		cover_add(c, COVER_BIND, device, device);
 	}
@@ -274,13 +281,16 @@ static int scratch_clear(int fd, struct err *err)
 static int scratch_fill(int fd, struct err *err)
 {
 	if (fs_mkdir(fd, "docker", 0755, err) || fs_mkdir(fd, "systemd", 0755, err) ||
-	    fs_mkdir(fd, "systemd/system", 0755, err) || fs_mkdir(fd, "systemd/journal", 0755, err) ||
-	    fs_put(fd, "update-initramfs.conf", 0644, scratch_initramfs, strlen(scratch_initramfs), err))
+	    fs_mkdir(fd, "systemd/system", 0755, err) ||
+	    fs_mkdir(fd, "systemd/journal", 0755, err) ||
+	    fs_put(fd, "update-initramfs.conf", 0644, scratch_initramfs, strlen(scratch_initramfs),
+		   err))
 		return -1;
 	int docker CLEANUP(closep) = openat(fd, "docker", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (docker < 0)
 		return err_errno(err, errno, "cannot open the scratch directory");
-	return fs_put(docker, "daemon.json", 0644, scratch_daemon_json, strlen(scratch_daemon_json), err);
+	return fs_put(docker, "daemon.json", 0644, scratch_daemon_json, strlen(scratch_daemon_json),
+		      err);
 }
 
 /* ---- the mount point /etc/docker ---- */
@@ -309,7 +319,8 @@ static int docker_dir_unmake(const struct shield *s, int scratch, struct err *er
 	if (root_parent(s->root, DOCKER_DIR, true, &dirfd, &name, NULL, err))
 		return -1;
 	/* somebody put something into it: then it is theirs */
-	if (io_unlinkat(dirfd, name, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
+	if (io_unlinkat(dirfd, name, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY &&
+	    errno != EEXIST)
 		return err_errno(err, errno, "cannot remove '%s', made for the time of the run", DOCKER_DIR);
 	return fs_sync_dir(dirfd, err) || fs_unlink(scratch, MADE_MARK, err) ? -1 : 0;
 }
@@ -333,7 +344,8 @@ static void started(void *user, pid_t pid)
 		s->on_started(s->user, pid, proc_starttime(pid));
 }
 
-static int run_covered(const struct shield *s, const struct proc *p, int *ret_status, struct err *err)
+static int run_covered(const struct shield *s, const struct proc *p, int *ret_status,
+		       struct err *err)
 {
 	struct covers c CLEANUP(covers_release) = { .shield = s };
 	struct strv env CLEANUP(strv_release) = STRV_INIT;
@@ -356,8 +368,8 @@ int shield_run(const struct shield *s, const struct proc *p, int *ret_status, st
 	struct err ignored = ERR_INIT;
 	int fd CLEANUP(closep) = scratch_open(s, err);
 
-	if (fd < 0 || docker_dir_unmake(s, fd, err) || scratch_clear(fd, err) || scratch_fill(fd, err) ||
-	    docker_dir_make(s, fd, err))
+	if (fd < 0 || docker_dir_unmake(s, fd, err) || scratch_clear(fd, err) ||
+	    scratch_fill(fd, err) || docker_dir_make(s, fd, err))
 		return -1;
 	int got = run_covered(s, p, ret_status, err);
 	/* the command's own failure is the one to tell */

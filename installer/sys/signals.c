@@ -13,7 +13,8 @@ static void note(int sig)
 
 void signals_init(void)
 {
-	/* SA_RESTART for the libraries; our own waiting is poll(), which returns EINTR all the same */
+	/* SA_RESTART for the libraries; our own waiting is poll(), which returns EINTR all the
+	 * same */
 	struct sigaction sa = { .sa_handler = note, .sa_flags = SA_RESTART };
 
 	sigemptyset(&sa.sa_mask);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Signals to this program: SIGINT and SIGTERM are noted, the engine asks between two actions; SIGHUP (the terminal
- * went away), SIGPIPE and SIGXFSZ are ignored: the call then fails and the failure is handled. Children get defaults back (sys/proc.c).
+ * Signals to this program: SIGINT and SIGTERM are noted, the engine asks between two actions;
+ * SIGHUP (the terminal went away), SIGPIPE and SIGXFSZ are ignored: the call then fails and the
+ * failure is handled. Children get defaults back (sys/proc.c).
  */
 #ifndef SYS_SIGNALS_H
 #define SYS_SIGNALS_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What proc_run and shield_run share; for these two files only. The first child (in new namespaces: their init, which
- * forks the command and reaps) waits for one byte on a pipe, so that `started` is done before anything happens, and
- * tells what went wrong, or how the command ended, in one struct spawn_word on another.
+ * What proc_run and shield_run share; for these two files only. The first child (in new namespaces:
+ * their init, which forks the command and reaps) waits for one byte on a pipe, so that `started` is
+ * done before anything happens, and tells what went wrong, or how the command ended, in one struct
+ * spawn_word on another.
  */
 #ifndef SYS_SPAWN_H
 #define SYS_SPAWN_H
@@ -14,7 +15,8 @@ struct spawn {
 	const char *chroot_to;		/* or NULL; entered after inside() */
 	unsigned long namespaces;	/* CLONE_NEW*, or 0; with CLONE_NEWPID the first child is an init */
 	void (*started)(void *user, pid_t pid);			/* in the parent; or NULL */
-	/* In the child, before chroot; no malloc here (raw clone). -1: errno and *ret_what ("covering /etc/docker"). */
+	/* In the child, before chroot; no malloc here (raw clone). -1: errno and *ret_what
+	 * ("covering /etc/docker"). */
 	int (*inside)(void *user, const char **ret_what);	/* or NULL */
 	void *user;
 };

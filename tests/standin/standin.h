@@ -3,11 +3,12 @@
 #define STANDIN_H
 
 /*
- * What the programs of the stand-in package share. It stands in for Sysbox in tests: same paths, same
- * sockets, same words where other programs read them (shared facts on Sysbox, 1.5 and 2.5), none of its code.
+ * What the programs of the stand-in package share. It stands in for Sysbox in tests: same paths,
+ * same sockets, same words where other programs read them (shared facts on Sysbox, 1.5 and 2.5),
+ * none of its code.
  *
- * STANDIN_BLOCK is patched by `build` with "VERSION MODE...", padded with spaces, so that one compiled
- * program serves every version of the package.
+ * STANDIN_BLOCK is patched by `build` with "VERSION MODE...", padded with spaces, so that one
+ * compiled program serves every version of the package.
  */
 
 #include <stdio.h>

@@ -79,7 +79,8 @@ static int canary(const char *file)
 
 	slurp(file, &text);
 	mkdir("/var/lib/drive", 0700);
-	int r = docker_canary(&h, text.data, text.len, "/var/lib/drive", DOCKER_CANARY_TIMEOUT, &why, &err);
+	int r = docker_canary(&h, text.data, text.len, "/var/lib/drive", DOCKER_CANARY_TIMEOUT,
+			      &why, &err);
 	rmdir("/var/lib/drive");
 	if (r < 0)
 		return fail();
@@ -89,7 +90,9 @@ static int canary(const char *file)
 
 static int go(const char *file, bool keep)
 {
-	static const char *const names[] = { [TAKEUP_NONE] = "none", [TAKEUP_RELOAD] = "reload", [TAKEUP_RESTART] = "restart" };
+	static const char *const names[] = {
+		[TAKEUP_NONE] = "none", [TAKEUP_RELOAD] = "reload", [TAKEUP_RESTART] = "restart"
+	};
 	struct buf from CLEANUP(buf_release) = BUF_INIT, to CLEANUP(buf_release) = BUF_INIT;
 	bool from_absent = access(h.docker.config_file, F_OK), to_absent = str_eq(file, "absent");
 	struct docker_stage *s = NULL;
@@ -97,7 +100,8 @@ static int go(const char *file, bool keep)
 
 	slurp(h.docker.config_file, &from);
 	slurp(file, &to);
-	if (docker_config_stages(h.docker.flags, from_absent ? NULL : &from, to_absent ? NULL : &to, keep, &s, &n, &err))
+	if (docker_config_stages(h.docker.flags, from_absent ? NULL : &from, to_absent ? NULL : &to,
+				 keep, &s, &n, &err))
 		return fail();
 	for (size_t i = 0; i < n; i++) {
 		if (put(&s[i]) || docker_stage_takeup(&h, &s[i], NULL, &err))
@@ -125,7 +129,8 @@ static int probe(const char *runtime)
 	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
 	struct docker_probe p = { 0 };
 
-	if (docker_api_open(&api, h.docker.socket, &err) || docker_probe_runtime(api, runtime, &p, NULL, &err))
+	if (docker_api_open(&api, h.docker.socket, &err) ||
+	    docker_probe_runtime(api, runtime, &p, NULL, &err))
 		return fail();
 	printf("ran, uid 0 is %u, %u ids\n", p.uid_start, p.uid_count);
 	return 0;

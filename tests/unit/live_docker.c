@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * docker/ against a real dockerd, in namespaces of its own on throw-away roots (run by tests/docker.bats). The binaries are the
- * distribution's: those in build/docker-bin (tests/tools/docker-bin fetches and unpacks them there; nothing is installed), or in PATH.
+ * docker/ against a real dockerd, in namespaces of its own on throw-away roots (run by
+ * tests/docker.bats). The binaries are the distribution's: those in build/docker-bin
+ * (tests/tools/docker-bin fetches and unpacks them there; nothing is installed), or in PATH.
  */
 #include "test.h"
 
@@ -102,12 +103,14 @@ static size_t count(const char *path)
 	struct json *list CLEANUP(json_freep) = NULL;
 	struct err err = ERR_INIT;
 
-	return docker_api_call(api, "GET", path, NULL, 10, NULL, &list, &err) ? 999 : json_len(list);
+	return docker_api_call(api, "GET", path, NULL, 10, NULL, &list, &err) ? 999 :
+										json_len(list);
 }
 
 #define ALL_CONTAINERS count("/containers/json?all=1")
 #define ALL_IMAGES count("/images/json?all=1")
-#define WITH "{\n  \"runtimes\": {\"myrunc\": {\"path\": \"runc\"}},\n  \"default-runtime\": \"myrunc\", \"debug\": true\n}\n"
+#define WITH \
+	"{\n  \"runtimes\": {\"myrunc\": {\"path\": \"runc\"}},\n  \"default-runtime\": \"myrunc\", \"debug\": true\n}\n"
 
 TEST(ping, "the API answers, names its version, and an unknown path is an error in Docker's words")
 {
@@ -118,9 +121,12 @@ TEST(ping, "the API answers, names its version, and an unknown path is an error 
 	CHECK(docker_api_ping(api, 1000));
 	CHECK_INT(docker_version(api, &version, &err), 0);
 	CHECK(version && version[0] >= '1' && version[0] <= '9');
-	CHECK_INT(docker_api_call(api, "GET", "/containers/none/json", NULL, 10, NULL, NULL, &err), -1);
+	CHECK_INT(docker_api_call(api, "GET", "/containers/none/json", NULL, 10, NULL, NULL, &err),
+		  -1);
 	CHECK(strstr(err.msg, "No such container: none"));
-	CHECK_INT(docker_api_call(api, "GET", "/containers/none/json", NULL, 10, &status, NULL, &err), 0);
+	CHECK_INT(docker_api_call(api, "GET", "/containers/none/json", NULL, 10, &status, NULL,
+				  &err),
+		  0);
 	CHECK_INT(status, 404);
 }
 
@@ -144,7 +150,9 @@ TEST(reload_there_and_back, "a runtime and the default come by reload, and go by
 
 TEST(reload_rejected, "a file that the daemon rejects is an error within the deadline, and the daemon goes on")
 {
-	static const char *const bad[] = { "{bad", "{\"nokey\": 1}", "{\"default-runtime\": \"none\"}", "{\"bridge\": \"none\"}" };
+	static const char *const bad[] = { "{bad", "{\"nokey\": 1}",
+					   "{\"default-runtime\": \"none\"}",
+					   "{\"bridge\": \"none\"}" };
 	struct docker_expect want = DOCKER_EXPECT_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -204,7 +212,8 @@ TEST(probe_broken, "a runtime whose binary is missing or fails is listed by /inf
 	struct docker_probe p = { 0 };
 	struct err err = ERR_INIT;
 	size_t n;
-	const char *text = "{\"runtimes\": {\"gone\": {\"path\": \"/usr/bin/gone\"}, \"bad\": {\"path\": \"/bin/false\"}}}";
+	const char *text =
+		"{\"runtimes\": {\"gone\": {\"path\": \"/usr/bin/gone\"}, \"bad\": {\"path\": \"/bin/false\"}}}";
 
 	CHECK_INT(go("{}", text, &n), 0);
 	CHECK(has_runtime("gone"));
@@ -226,15 +235,19 @@ static void image_make(const char *name)
 	char *path CLEANUP(freep) = xasprintf("/images/create?fromSrc=-&repo=%s&tag=latest", name);
 
 	docker_probe_tar(&tar);
-	CHECK_INT(docker_api_post_raw(api, path, "application/x-tar", tar.data, tar.len, 30, NULL, &err), 0);
+	CHECK_INT(docker_api_post_raw(api, path, "application/x-tar", tar.data, tar.len, 30, NULL,
+				      &err),
+		  0);
 }
 
 static void container_make(const char *name, const char *image, const char *policy, bool rm)
 {
 	struct err err = ERR_INIT;
 	char *path CLEANUP(freep) = xasprintf("/containers/create?name=%s", name);
-	char *text CLEANUP(freep) = xasprintf("{\"Image\":\"%s\",\"Cmd\":[\"/probe\"],\"HostConfig\":{\"NetworkMode\":\"none\",\"AutoRemove\":%s,"
-					      "\"RestartPolicy\":{\"Name\":\"%s\"}}}", image, rm ? "true" : "false", policy);
+	char *text CLEANUP(freep) = xasprintf(
+		"{\"Image\":\"%s\",\"Cmd\":[\"/probe\"],\"HostConfig\":{\"NetworkMode\":\"none\",\"AutoRemove\":%s,"
+		"\"RestartPolicy\":{\"Name\":\"%s\"}}}",
+		image, rm ? "true" : "false", policy);
 	struct json *body CLEANUP(json_freep) = NULL;
 
 	CHECK_INT(json_parse(text, strlen(text), JSON_STRICT, "body", &body, &err), 0);
@@ -295,13 +308,15 @@ TEST(impact, "a stopped container with restart=always is named, and refused with
 
 /* --- canary --- */
 
-/* Everything of the live daemon that a canary must not touch: its files with times, mounts, sockets' directory. */
+/* Everything of the live daemon that a canary must not touch: its files with times, mounts,
+ * sockets' directory. */
 static struct buf *picture;
 
 static int picture_one(const char *path, const struct stat *st, int type, struct FTW *at)
 {
 	if (!strstr(path, "/scratch") && !strstr(path, "/log"))
-		buf_addf(picture, "%s %o %lld %lld.%ld\n", path, st->st_mode, (long long)(S_ISDIR(st->st_mode) ? 0 : st->st_size),
+		buf_addf(picture, "%s %o %lld %lld.%ld\n", path, st->st_mode,
+			 (long long)(S_ISDIR(st->st_mode) ? 0 : st->st_size),
 			 (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
 	return 0;
 }
@@ -340,7 +355,9 @@ static int canary(const char *text, char **why)
 TEST(canary_good, "a candidate that would start is found good, the live daemon and the host see nothing of it")
 {
 	static const char *const good[] = {
-		"{}", WITH, "{\"log-opts\": {\"max-size\": \"10m\"}, \"live-restore\": true, \"labels\": [\"a=b\"]}",
+		"{}",
+		WITH,
+		"{\"log-opts\": {\"max-size\": \"10m\"}, \"live-restore\": true, \"labels\": [\"a=b\"]}",
 		"{\"default-address-pools\": [{\"base\": \"10.200.0.0/16\", \"size\": 24}], \"max-concurrent-downloads\": 7}",
 	};
 	struct buf before CLEANUP(buf_release) = BUF_INIT, after CLEANUP(buf_release) = BUF_INIT;
@@ -397,7 +414,8 @@ TEST(canary_containerd, "a daemon that shares the system's containerd gets a pri
 	pid_t pid = h.docker.main_pid;
 	char *why CLEANUP(freep) = NULL;
 
-	/* as if containerd ran beside the daemon; in the canary's own /run something must answer there */
+	/* as if containerd ran beside the daemon; in the canary's own /run something must answer
+	 * there */
 	CHECK(!mkdir("/run/containerd", 0700) || errno == EEXIST);	/* shims make it too */
 	int fd = open("/run/containerd/containerd.sock", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	CHECK(fd >= 0);
@@ -429,7 +447,10 @@ static bool find_docker(void)
 	char *build = strstr(self, "/build/");
 	if (build)
 		build[6] = '\0';
-	snprintf(path, sizeof(path), "%s/docker-bin/usr/sbin:%s/docker-bin/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", self, self);
+	snprintf(
+		path, sizeof(path),
+		"%s/docker-bin/usr/sbin:%s/docker-bin/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		self, self);
 	setenv("PATH", path, 1);
 	struct strv dirs CLEANUP(strv_release) = STRV_INIT;
 	str_split(&dirs, path, ':');
@@ -456,8 +477,9 @@ static void daemon_start(void)
 	int log = open(in_dir("log"), O_CREAT | O_WRONLY, 0600);
 	dup2(log, 1);
 	dup2(log, 2);
-	execlp("dockerd", "dockerd", "--config-file", config, data, exec_root, pidfile, host, group, "--bridge=none", "--iptables=false",
-	       "--ip-masq=false", "--storage-driver=vfs", (char *)NULL);
+	execlp("dockerd", "dockerd", "--config-file", config, data, exec_root, pidfile, host, group,
+	       "--bridge=none", "--iptables=false", "--ip-masq=false", "--storage-driver=vfs",
+	       (char *)NULL);
 	_exit(127);
 }
 
@@ -465,7 +487,8 @@ static void host_fill(void)
 {
 	struct err err = ERR_INIT;
 
-	if (root_open(&root, "/", &err) || docker_flags_from_pid(&flags, daemon_pid, &err) || docker_api_open(&api, sock, &err))
+	if (root_open(&root, "/", &err) || docker_flags_from_pid(&flags, daemon_pid, &err) ||
+	    docker_api_open(&api, sock, &err))
 		abort();
 	h.root = &root;
 	h.running = true;
@@ -506,7 +529,8 @@ static int inside(void)
 {
 	int r = 1;
 
-	if (!mkdtemp(dir) || mount("none", "/run", "tmpfs", 0, NULL) || mkdir(in_dir("scratch"), 0700))
+	if (!mkdtemp(dir) || mount("none", "/run", "tmpfs", 0, NULL) ||
+	    mkdir(in_dir("scratch"), 0700))
 		return 1;
 	snprintf(config, sizeof(config), "%s/etc/daemon.json", dir);
 	snprintf(sock, sizeof(sock), "%s/s", dir);
@@ -536,7 +560,8 @@ int main(int argc, char **argv)
 	}
 	if (argc > 1)
 		return inside();
-	execlp("unshare", "unshare", "-n", "-m", "-p", "-f", "--mount-proc", "--kill-child", argv[0], "inside", (char *)NULL);
+	execlp("unshare", "unshare", "-n", "-m", "-p", "-f", "--mount-proc", "--kill-child",
+	       argv[0], "inside", (char *)NULL);
 	perror("unshare");
 	return 1;
 }

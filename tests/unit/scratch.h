@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A directory of its own for one test, and what its tree looks like as one string. Not in /tmp: a tmpfs may lack user xattrs. */
+/* A directory of its own for one test, and what its tree looks like as one string. Not in /tmp: a
+ * tmpfs may lack user xattrs. */
 #ifndef UNIT_SCRATCH_H
 #define UNIT_SCRATCH_H
 
@@ -65,7 +66,8 @@ __attribute__((unused)) static const char *get(const struct scratch *s, const ch
 }
 
 /* Every entry with all its metadata but ctime; with_inodes: the very same files. */
-__attribute__((unused)) static char *tree(const struct scratch *s, const char *dir, bool with_inodes)
+__attribute__((unused)) static char *tree(const struct scratch *s, const char *dir,
+					  bool with_inodes)
 {
 	struct buf b = BUF_INIT;
 	struct err err = ERR_INIT;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A test program is a list of TEST(name) { ... } and RUN_TESTS(). It prints TAP; exit 1 if one failed. */
+/* A test program is a list of TEST(name) { ... } and RUN_TESTS(). It prints TAP; exit 1 if one
+ * failed. */
 #ifndef UNIT_TEST_H
 #define UNIT_TEST_H
 
@@ -41,7 +42,8 @@ static inline void test_add(struct test *t)
 #define CHECK_STR(got, want) test_str(__FILE__, __LINE__, (got), (want))
 #define CHECK_INT(got, want) test_int(__FILE__, __LINE__, (long long)(got), (long long)(want))
 
-__attribute__((unused)) static void test_str(const char *file, int line, const char *got, const char *want)
+__attribute__((unused)) static void test_str(const char *file, int line, const char *got,
+					     const char *want)
 {
 	if (got == want || (got && want && !strcmp(got, want)))
 		return;
@@ -50,7 +52,8 @@ __attribute__((unused)) static void test_str(const char *file, int line, const c
 	       want ? want : "(null)");
 }
 
-__attribute__((unused)) static void test_int(const char *file, int line, long long got, long long want)
+__attribute__((unused)) static void test_int(const char *file, int line, long long got,
+					     long long want)
 {
 	if (got == want)
 		return;

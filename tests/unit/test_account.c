@@ -34,7 +34,8 @@ static void made_root(struct host_root *h)
 	h->ctx = (struct action_ctx){ .root = &h->s.root, .tag = "000001.0" };
 }
 
-/* The bytes and metadata of /etc but for times: of files that only shadow's tools write they do not count. */
+/* The bytes and metadata of /etc but for times: of files that only shadow's tools write they do not
+ * count. */
 static char *etc(const struct host_root *h)
 {
 	struct buf b = BUF_INIT;
@@ -46,7 +47,8 @@ static char *etc(const struct host_root *h)
 		struct stat st;
 		char *path CLEANUP(freep) = path_join("etc", names.v[i]);
 		fstatat(h->s.fd, path, &st, AT_SYMLINK_NOFOLLOW);
-		buf_addf(&b, "%s %o %u:%u\n%s", names.v[i], st.st_mode, st.st_uid, st.st_gid, get(&h->s, path));
+		buf_addf(&b, "%s %o %u:%u\n%s", names.v[i], st.st_mode, st.st_uid, st.st_gid,
+			 get(&h->s, path));
 	}
 	return buf_detach(&b);
 }
@@ -118,7 +120,9 @@ static const char *line_in(const struct host_root *h, const char *file)
 	struct err err = ERR_INIT;
 
 	free(line);
-	line = root_read(&h->s.root, file, 65536, &text, &err) ? NULL : account_line_of(&text, "sysbox", NULL);
+	line = root_read(&h->s.root, file, 65536, &text, &err) ?
+		       NULL :
+		       account_line_of(&text, "sysbox", NULL);
 	return line;
 }
 
@@ -199,7 +203,8 @@ TEST(complete, "a complete account is kept: nothing is needed, nothing is change
 	bool needed = true;
 
 	made_root(&h);
-	put(&h.s, "etc/passwd", "root:x:0:0::/root:/bin/sh\nsysbox:x:1001:1001::/home/sysbox:/bin/false\n");
+	put(&h.s, "etc/passwd",
+	    "root:x:0:0::/root:/bin/sh\nsysbox:x:1001:1001::/home/sysbox:/bin/false\n");
 	put(&h.s, "etc/subuid", "sysbox:231072:65536\n");
 	put(&h.s, "etc/subgid", "sysbox:231072:65536\n");
 	CHECK_INT(account_needed(&h.s.root, "sysbox", &needed, &err), 0);
@@ -214,7 +219,8 @@ TEST(partly, "an account without subordinate ids gets these alone")
 	struct host_root h;
 
 	made_root(&h);
-	put(&h.s, "etc/passwd", "root:x:0:0::/root:/bin/sh\nsysbox:x:1001:1001::/home/sysbox:/bin/false\n");
+	put(&h.s, "etc/passwd",
+	    "root:x:0:0::/root:/bin/sh\nsysbox:x:1001:1001::/home/sysbox:/bin/false\n");
 	struct action *a CLEANUP(action_freep) = prepared(&h);
 	commit(a, &h);
 	CHECK_STR(line_in(&h, "/etc/shadow"), NULL);
@@ -247,7 +253,9 @@ TEST(halves, "what is half there is refused with a remedy, and nothing is touche
 	refused("etc/subuid", "sysbox:100000:65536\n", "do not agree");
 	refused("etc/subuid", "sysbox:100000:65536\nsysbox:300000:65536\n", "several ranges");
 	refused("etc/subuid", "sysbox:100000:1000\n", "cannot use");
-	refused("etc/login.defs", "SYS_UID_MIN 997\nSYS_UID_MAX 999\nSYS_GID_MIN 997\nSYS_GID_MAX 999\n", "no system user id is free");
+	refused("etc/login.defs",
+		"SYS_UID_MIN 997\nSYS_UID_MAX 999\nSYS_GID_MIN 997\nSYS_GID_MAX 999\n",
+		"no system user id is free");
 	refused("etc/login.defs", "SUB_UID_MIN 100000\nSUB_UID_MAX 200000\n", "no range of 65536");
 }
 
@@ -393,7 +401,8 @@ static int run_body(void *arg)
 	return (r->is_undo ? r->a->ops->undo : r->a->ops->commit)(r->a, &r->h->ctx, &err) ? 1 : 0;
 }
 
-/* Dies at call n of commit (and of the undo after it): then undone in a later process. 0: n is behind the last call. */
+/* Dies at call n of commit (and of the undo after it): then undone in a later process. 0: n is
+ * behind the last call. */
 static int killed_at(unsigned int n, bool in_undo)
 {
 	struct host_root h;

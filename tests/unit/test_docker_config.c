@@ -26,7 +26,9 @@ static struct json *parse(const char *text)
 
 static const char *takeup(const char *from, const char *to)
 {
-	static const char *const names[] = { [TAKEUP_NONE] = "none", [TAKEUP_RELOAD] = "reload", [TAKEUP_RESTART] = "restart" };
+	static const char *const names[] = {
+		[TAKEUP_NONE] = "none", [TAKEUP_RELOAD] = "reload", [TAKEUP_RESTART] = "restart"
+	};
 	struct json *a CLEANUP(json_freep) = parse(from), *b CLEANUP(json_freep) = parse(to);
 
 	return names[docker_config_takeup(a, b, NULL)];
@@ -51,7 +53,8 @@ TEST(takeups, "reload for what a reload takes up or can take back, restart for t
 
 TEST(takeup_keys, "the keys that differ are named once")
 {
-	struct json *a CLEANUP(json_freep) = parse("{\"a\":1,\"b\":2,\"c\":3}"), *b CLEANUP(json_freep) = parse("{\"b\":9,\"c\":3,\"d\":4}");
+	struct json *a CLEANUP(json_freep) = parse("{\"a\":1,\"b\":2,\"c\":3}"),
+		       *b CLEANUP(json_freep) = parse("{\"b\":9,\"c\":3,\"d\":4}");
 	struct strv keys CLEANUP(strv_release) = STRV_INIT;
 
 	docker_config_takeup(a, b, &keys);
@@ -78,7 +81,9 @@ TEST(classes, "the table's classes")
 
 static const char *stages(const char *flags, const char *from, const char *to, bool keep)
 {
-	static const char *const names[] = { [TAKEUP_NONE] = "none", [TAKEUP_RELOAD] = "reload", [TAKEUP_RESTART] = "restart" };
+	static const char *const names[] = {
+		[TAKEUP_NONE] = "none", [TAKEUP_RELOAD] = "reload", [TAKEUP_RESTART] = "restart"
+	};
 	static struct buf out = BUF_INIT;
 	struct strv argv CLEANUP(strv_release) = STRV_INIT;
 	struct docker_flags f CLEANUP(docker_flags_release) = { 0 };
@@ -105,7 +110,8 @@ static const char *stages(const char *flags, const char *from, const char *to, b
 }
 
 #define SYSBOX "{\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}}}"
-#define SYSBOX_DEFAULT "{\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}},\"default-runtime\":\"sysbox-runc\"}"
+#define SYSBOX_DEFAULT \
+	"{\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}},\"default-runtime\":\"sysbox-runc\"}"
 
 TEST(stages_simple, "nothing for the same bytes, no takeup for the same meaning, one reload, one restart")
 {
@@ -114,40 +120,51 @@ TEST(stages_simple, "nothing for the same bytes, no takeup for the same meaning,
 	CHECK_STR(stages("dockerd", "{}", "{ }", true), "none {}");
 	CHECK_STR(stages("dockerd", NULL, "{}", true), "none {}");
 	CHECK_STR(stages("dockerd", "{}", SYSBOX, true), "reload " SYSBOX);
-	CHECK_STR(stages("dockerd", "{}", "{\"bip\":\"10.0.0.1/24\"}", false), "restart {\"bip\":\"10.0.0.1/24\"}");
+	CHECK_STR(stages("dockerd", "{}", "{\"bip\":\"10.0.0.1/24\"}", false),
+		  "restart {\"bip\":\"10.0.0.1/24\"}");
 }
 
 TEST(stages_back, "taking a runtime back: explicit runtimes and default in one reload, then the final bytes")
 {
-	CHECK_STR(stages("dockerd", SYSBOX, "{\"debug\":true}", true),
-		  "reload {\"debug\":true,\"runtimes\":{},\"default-runtime\":\"runc\"}\nreload {\"debug\":true}");
-	CHECK_STR(stages("dockerd", SYSBOX_DEFAULT, SYSBOX, true),
-		  "reload {\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}},\"default-runtime\":\"runc\"}\nreload " SYSBOX);
-	CHECK_STR(stages("dockerd", SYSBOX, NULL, true), "reload {\"runtimes\":{},\"default-runtime\":\"runc\"}\nnone absent");
+	CHECK_STR(
+		stages("dockerd", SYSBOX, "{\"debug\":true}", true),
+		"reload {\"debug\":true,\"runtimes\":{},\"default-runtime\":\"runc\"}\nreload {\"debug\":true}");
+	CHECK_STR(
+		stages("dockerd", SYSBOX_DEFAULT, SYSBOX, true),
+		"reload {\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}},\"default-runtime\":\"runc\"}\nreload " SYSBOX);
+	CHECK_STR(stages("dockerd", SYSBOX, NULL, true),
+		  "reload {\"runtimes\":{},\"default-runtime\":\"runc\"}\nnone absent");
 	CHECK_STR(stages("dockerd", "{\"live-restore\":true,\"labels\":[\"a=b\"]}", "{}", true),
 		  "reload {\"live-restore\":false,\"labels\":[]}\nreload {}");
 }
 
 TEST(stages_dance, "a restart with containers that run: live-restore before, an explicit false after, the final bytes last")
 {
-	CHECK_STR(stages("dockerd", "{}", "{\"bip\":\"10.0.0.1/24\"}", true),
-		  "reload {\"live-restore\":true}\nrestart {\"bip\":\"10.0.0.1/24\",\"live-restore\":true}\n"
-		  "reload {\"bip\":\"10.0.0.1/24\",\"live-restore\":false}\nnone {\"bip\":\"10.0.0.1/24\"}");
-	CHECK_STR(stages("dockerd", "{\"live-restore\":true}", "{\"live-restore\":true,\"mtu\":1400}", true), "restart {\"live-restore\":true,\"mtu\":1400}");
+	CHECK_STR(
+		stages("dockerd", "{}", "{\"bip\":\"10.0.0.1/24\"}", true),
+		"reload {\"live-restore\":true}\nrestart {\"bip\":\"10.0.0.1/24\",\"live-restore\":true}\n"
+		"reload {\"bip\":\"10.0.0.1/24\",\"live-restore\":false}\nnone {\"bip\":\"10.0.0.1/24\"}");
+	CHECK_STR(stages("dockerd", "{\"live-restore\":true}",
+			 "{\"live-restore\":true,\"mtu\":1400}", true),
+		  "restart {\"live-restore\":true,\"mtu\":1400}");
 	CHECK_STR(stages("dockerd", "{}", "{\"live-restore\":true,\"mtu\":1400}", true),
 		  "reload {\"live-restore\":true}\nrestart {\"live-restore\":true,\"mtu\":1400}");
 	CHECK_STR(stages("dockerd", "{\"live-restore\":true,\"mtu\":1400}", NULL, true),
 		  "restart {\"live-restore\":true}\nreload {\"live-restore\":false}\nnone absent");
-	CHECK_STR(stages("dockerd", NULL, "{\"live-restore\":false,\"mtu\":1400}", true),
-		  "reload {\"live-restore\":true}\nrestart {\"live-restore\":true,\"mtu\":1400}\nreload {\"live-restore\":false,\"mtu\":1400}");
+	CHECK_STR(
+		stages("dockerd", NULL, "{\"live-restore\":false,\"mtu\":1400}", true),
+		"reload {\"live-restore\":true}\nrestart {\"live-restore\":true,\"mtu\":1400}\nreload {\"live-restore\":false,\"mtu\":1400}");
 }
 
 TEST(stages_flags, "flags that a reload would forget make a restart; --live-restore needs no dance")
 {
-	CHECK_STR(stages("dockerd --authorization-plugin=x", "{}", SYSBOX, true), "restart " SYSBOX);
-	CHECK_STR(stages("dockerd --add-runtime=kata=/k", "{}", "{\"debug\":true}", true), "reload {\"debug\":true}");
+	CHECK_STR(stages("dockerd --authorization-plugin=x", "{}", SYSBOX, true),
+		  "restart " SYSBOX);
+	CHECK_STR(stages("dockerd --add-runtime=kata=/k", "{}", "{\"debug\":true}", true),
+		  "reload {\"debug\":true}");
 	CHECK_STR(stages("dockerd --add-runtime kata=/k", "{}", SYSBOX, false), "restart " SYSBOX);
-	CHECK_STR(stages("dockerd --live-restore", "{}", "{\"mtu\":1400}", true), "restart {\"mtu\":1400}");
+	CHECK_STR(stages("dockerd --live-restore", "{}", "{\"mtu\":1400}", true),
+		  "restart {\"mtu\":1400}");
 }
 
 TEST(stages_error, "a text that nobody can parse has no stages")
@@ -172,9 +189,12 @@ TEST(expectations, "what /info must say after a stage that takes the default run
 		CHECK_STR(s[i].expect.default_runtime, "runc");
 		CHECK_INT(s[i].expect.live_restore, -1);
 	}
-	struct json *good CLEANUP(json_freep) = parse("{\"Runtimes\":{\"runc\":{}},\"DefaultRuntime\":\"runc\"}");
-	struct json *bad CLEANUP(json_freep) = parse("{\"Runtimes\":{\"runc\":{},\"sysbox-runc\":{}},\"DefaultRuntime\":\"runc\"}");
-	char *none = docker_expect_unmet(&s[1].expect, good), *some CLEANUP(freep) = docker_expect_unmet(&s[1].expect, bad);
+	struct json *good CLEANUP(json_freep) =
+		parse("{\"Runtimes\":{\"runc\":{}},\"DefaultRuntime\":\"runc\"}");
+	struct json *bad CLEANUP(json_freep) = parse(
+		"{\"Runtimes\":{\"runc\":{},\"sysbox-runc\":{}},\"DefaultRuntime\":\"runc\"}");
+	char *none = docker_expect_unmet(&s[1].expect, good),
+	     *some CLEANUP(freep) = docker_expect_unmet(&s[1].expect, bad);
 	CHECK_STR(none, NULL);
 	CHECK_STR(some, "runtime 'sysbox-runc' is still there");
 	docker_stages_free(s, n);
@@ -185,11 +205,13 @@ TEST(expectations, "what /info must say after a stage that takes the default run
 static char tree[64];
 static struct root root = ROOT_INIT;
 
-static const char *check_with(const char *version, const char *flags, const char *now, const char *text, unsigned int *warnings)
+static const char *check_with(const char *version, const char *flags, const char *now,
+			      const char *text, unsigned int *warnings)
 {
 	static struct err err;
 	struct host h = { 0 };
-	struct strv argv CLEANUP(strv_release) = STRV_INIT, planned CLEANUP(strv_release) = STRV_INIT;
+	struct strv argv CLEANUP(strv_release) = STRV_INIT,
+			 planned CLEANUP(strv_release) = STRV_INIT;
 	struct docker_flags f CLEANUP(docker_flags_release) = { 0 };
 	struct json *current CLEANUP(json_freep) = parse(now);
 	struct report rep = { 0 };
@@ -223,7 +245,12 @@ static const char *check(const char *text)
 TEST(check_good, "what dockerd takes is let through")
 {
 	static const char *const good[] = {
-		"{}", "", "  \n", SYSBOX, SYSBOX_DEFAULT, "\xef\xbb\xbf{}",
+		"{}",
+		"",
+		"  \n",
+		SYSBOX,
+		SYSBOX_DEFAULT,
+		"\xef\xbb\xbf{}",
 		"{\"bip\":\"10.1.0.1/24\",\"fixed-cidr\":\"10.1.0.128/25\"}",
 		"{\"default-address-pools\":[{\"base\":\"10.1.0.0/16\",\"size\":24},{\"base\":\"10.2.0.0/16\",\"size\":24},{\"base\":\"fd00::/56\",\"size\":64}]}",
 		"{\"log-opts\":{\"max-size\":\"10m\",\"max-file\":\"3\"}}",
@@ -238,7 +265,8 @@ TEST(check_good, "what dockerd takes is let through")
 
 TEST(check_bad, "each defect is refused in words of its own")
 {
-	static const struct { const char *text, *words; } bad[] = {
+	static const struct { const char *text, *words;
+	} bad[] = {
 		{ "null", "'/etc/docker/daemon.json' is not an object but null" },
 		{ "[]", "is not an object" },
 		{ "{\"debug\":true,\"debug\":false}", "debug" },
@@ -246,25 +274,37 @@ TEST(check_bad, "each defect is refused in words of its own")
 		{ "{} x", "line 1" },
 		{ "{\"bogus\":{\"debug\":true}}", "'bogus' is no key that dockerd knows" },
 		{ "{\"Debug\":true}", "did you mean 'debug'?" },
-		{ "{\"default-runtime\":\"sysbox-runc\"}", "default-runtime 'sysbox-runc' is not among the runtimes" },
-		{ "{\"runtimes\":{\"runc\":{\"path\":\"/usr/bin/sysbox-runc\"}}}", "runtime 'runc' has a name that dockerd keeps for itself" },
-		{ "{\"runtimes\":{\"x\":{\"path\":\"/usr/bin/x\"}}}", "runtime 'x' has a program that does not exist: '/usr/bin/x'" },
-		{ "{\"runtimes\":{\"x\":{\"path\":\"sysbox-runc\",\"runtimeType\":\"y\"}}}", "has both" },
-		{ "{\"runtimes\":{\"x\":{\"path\":\"sysbox-runc\",\"args\":[]}}}", "'runtimeArgs'" },
-		{ "{\"bip\":\"10.1.0.1/24\",\"bridge\":\"br0\"}", "'bip' and 'bridge' exclude each other" },
+		{ "{\"default-runtime\":\"sysbox-runc\"}",
+		  "default-runtime 'sysbox-runc' is not among the runtimes" },
+		{ "{\"runtimes\":{\"runc\":{\"path\":\"/usr/bin/sysbox-runc\"}}}",
+		  "runtime 'runc' has a name that dockerd keeps for itself" },
+		{ "{\"runtimes\":{\"x\":{\"path\":\"/usr/bin/x\"}}}",
+		  "runtime 'x' has a program that does not exist: '/usr/bin/x'" },
+		{ "{\"runtimes\":{\"x\":{\"path\":\"sysbox-runc\",\"runtimeType\":\"y\"}}}",
+		  "has both" },
+		{ "{\"runtimes\":{\"x\":{\"path\":\"sysbox-runc\",\"args\":[]}}}",
+		  "'runtimeArgs'" },
+		{ "{\"bip\":\"10.1.0.1/24\",\"bridge\":\"br0\"}",
+		  "'bip' and 'bridge' exclude each other" },
 		{ "{\"icc\":false,\"iptables\":false}", "'icc': false needs iptables" },
 		{ "{\"bip\":\"10.1.0.0/24\"}", "is the network's address" },
 		{ "{\"bip\":\"10.1.0.300/24\"}", "is no IPv4 address" },
-		{ "{\"bip\":\"10.1.0.1/24\",\"fixed-cidr\":\"10.2.0.0/25\"}", "fixed-cidr '10.2.0.0/25' is not inside bip" },
-		{ "{\"default-address-pools\":[{\"base\":\"10.1.0.0/16\",\"size\":24},{\"base\":\"10.1.2.0/24\",\"size\":24}]}", "overlap" },
-		{ "{\"default-address-pools\":[{\"base\":\"10.1.0.0/16\",\"size\":8}]}", "cannot be cut" },
+		{ "{\"bip\":\"10.1.0.1/24\",\"fixed-cidr\":\"10.2.0.0/25\"}",
+		  "fixed-cidr '10.2.0.0/25' is not inside bip" },
+		{ "{\"default-address-pools\":[{\"base\":\"10.1.0.0/16\",\"size\":24},{\"base\":\"10.1.2.0/24\",\"size\":24}]}",
+		  "overlap" },
+		{ "{\"default-address-pools\":[{\"base\":\"10.1.0.0/16\",\"size\":8}]}",
+		  "cannot be cut" },
 		{ "{\"tlsverify\":true}", "'tlsverify' without 'tlscacert'" },
-		{ "{\"tlscert\":\"/none\"}", "'tlscert' names a file that does not exist: '/none'" },
+		{ "{\"tlscert\":\"/none\"}",
+		  "'tlscert' names a file that does not exist: '/none'" },
 		{ "{\"data-root\":\"x\"}", "'data-root' is no absolute path: 'x'" },
 		{ "{\"log-opts\":{\"max-size\":\"big\"}}", "max-size 'big' is no size" },
 		{ "{\"log-opts\":{\"max-file\":\"0\"}}", "max-file '0'" },
-		{ "{\"default-ulimits\":{\"nofile\":{\"Name\":\"nofile\",\"Soft\":3,\"Hard\":2}}}", "soft limit above" },
-		{ "{\"default-ulimits\":{\"nofil\":{\"Soft\":1,\"Hard\":2}}}", "'nofil' is no limit" },
+		{ "{\"default-ulimits\":{\"nofile\":{\"Name\":\"nofile\",\"Soft\":3,\"Hard\":2}}}",
+		  "soft limit above" },
+		{ "{\"default-ulimits\":{\"nofil\":{\"Soft\":1,\"Hard\":2}}}",
+		  "'nofil' is no limit" },
 		{ "{\"insecure-registries\":[\"http://a\"]}", "'http://a' is no host" },
 		{ "{\"registry-mirrors\":[\"a\"]}", "'a' is no http or https address" },
 	};
@@ -282,27 +322,45 @@ TEST(check_old_defect, "a defect that was there before is a warning, one that is
 	unsigned int warnings = 0;
 	const char *foreign = "{\"runtimes\":{\"x\":{\"path\":\"/gone\"}}}";
 
-	CHECK_STR(check_with("26.1.5", "dockerd", foreign, "{\"runtimes\":{\"x\":{\"path\":\"/gone\"}},\"debug\":true}", &warnings), "ok");
+	CHECK_STR(check_with("26.1.5", "dockerd", foreign,
+			     "{\"runtimes\":{\"x\":{\"path\":\"/gone\"}},\"debug\":true}",
+			     &warnings),
+		  "ok");
 	CHECK_INT(warnings, 1);
-	CHECK(strstr(check_with("26.1.5", "dockerd", foreign, "{\"runtimes\":{\"x\":{\"path\":\"/other\"}}}", NULL), "does not exist"));
-	CHECK(strstr(check_with("26.1.5", "dockerd", foreign, "{\"default-runtime\":\"x\"}", NULL), "not among"));
+	CHECK(strstr(check_with("26.1.5", "dockerd", foreign,
+				"{\"runtimes\":{\"x\":{\"path\":\"/other\"}}}", NULL),
+		     "does not exist"));
+	CHECK(strstr(check_with("26.1.5", "dockerd", foreign, "{\"default-runtime\":\"x\"}", NULL),
+		     "not among"));
 }
 
 TEST(check_flags, "a key that a flag gives too is refused with file and line; runtimes are exempt")
 {
-	CHECK_STR(check_with("26.1.5", "dockerd --bip=10.1.0.1/24", NULL, "{\"bip\":\"10.1.0.1/24\"}", NULL),
-		  "'bip' is given as a flag too (--bip=10.1.0.1/24 in '/etc/default/docker'): dockerd refuses a key that is in both places");
-	CHECK(strstr(check_with("26.1.5", "dockerd -H fd://", NULL, "{\"hosts\":[\"fd://\"]}", NULL), "--host=fd://"));
-	CHECK(strstr(check_with("26.1.5", "dockerd --label a=b", NULL, "{\"labels\":[]}", NULL), "'labels' is given as a flag too"));
-	CHECK_STR(check_with("26.1.5", "dockerd --add-runtime=k=/k", NULL, "{\"runtimes\":{},\"default-runtime\":\"k\"}", NULL), "ok");
-	CHECK_STR(check_with("26.1.5", "dockerd -s overlay2", "{\"storage-driver\":\"x\"}", "{\"storage-driver\":\"x\"}", NULL), "ok");
+	CHECK_STR(
+		check_with("26.1.5", "dockerd --bip=10.1.0.1/24", NULL, "{\"bip\":\"10.1.0.1/24\"}",
+			   NULL),
+		"'bip' is given as a flag too (--bip=10.1.0.1/24 in '/etc/default/docker'): dockerd refuses a key that is in both places");
+	CHECK(strstr(check_with("26.1.5", "dockerd -H fd://", NULL, "{\"hosts\":[\"fd://\"]}",
+				NULL),
+		     "--host=fd://"));
+	CHECK(strstr(check_with("26.1.5", "dockerd --label a=b", NULL, "{\"labels\":[]}", NULL),
+		     "'labels' is given as a flag too"));
+	CHECK_STR(check_with("26.1.5", "dockerd --add-runtime=k=/k", NULL,
+			     "{\"runtimes\":{},\"default-runtime\":\"k\"}", NULL),
+		  "ok");
+	CHECK_STR(check_with("26.1.5", "dockerd -s overlay2", "{\"storage-driver\":\"x\"}",
+			     "{\"storage-driver\":\"x\"}", NULL),
+		  "ok");
 }
 
 TEST(check_versions, "an empty file and a byte order mark are refused for versions that refuse them")
 {
-	CHECK(strstr(check_with("20.10.24+dfsg1", "dockerd", NULL, "", NULL), "empty, which Docker 20.10.24+dfsg1 does not accept"));
-	CHECK(strstr(check_with("20.10.24+dfsg1", "dockerd", NULL, "\xef\xbb\xbf{}", NULL), "byte order mark"));
-	CHECK(strstr(check_with("20.10.24", "dockerd", NULL, "{\"ipv6\":true}", NULL), "fixed-cidr-v6"));
+	CHECK(strstr(check_with("20.10.24+dfsg1", "dockerd", NULL, "", NULL),
+		     "empty, which Docker 20.10.24+dfsg1 does not accept"));
+	CHECK(strstr(check_with("20.10.24+dfsg1", "dockerd", NULL, "\xef\xbb\xbf{}", NULL),
+		     "byte order mark"));
+	CHECK(strstr(check_with("20.10.24", "dockerd", NULL, "{\"ipv6\":true}", NULL),
+		     "fixed-cidr-v6"));
 	CHECK_STR(check_with("28.0.0", "dockerd", NULL, "{\"ipv6\":true}", NULL), "ok");
 }
 
@@ -319,7 +377,8 @@ TEST(cidrs, "networks: containing, overlapping, malformed")
 	CHECK(!cidr_overlaps(&a, &b));
 	CHECK_INT(cidr_parse("0.0.0.0/0", &a), 0);
 	CHECK(cidr_overlaps(&a, &b));
-	static const char *const bad[] = { "", "1.2.3.4", "1.2.3.4/33", "1.2.3/8", "fd00::/8", "1.2.3.4/", NULL };
+	static const char *const bad[] = { "",         "1.2.3.4",  "1.2.3.4/33", "1.2.3/8",
+					   "fd00::/8", "1.2.3.4/", NULL };
 	for (size_t i = 0; bad[i]; i++)
 		CHECK_INT(cidr_parse(bad[i], &a), -1);
 	CHECK_INT(cidr_parse(NULL, &a), -1);

@@ -25,12 +25,23 @@ static int five_calls(void *arg)
 
 TEST(points, "each kind of fault hits the call it names, and only that")
 {
-	static const struct { const char *spec; int status; const char *left; } cases[] = {
-		{ "", 0, "onetwo" }, { "die-before:6", 0, "onetwo" }, { "die-before:1", 137, NULL },
-		{ "die-after:1", 137, "" }, { "die-before:3", 137, "one" }, { "die-after:3", 137, "onetwo" },
-		{ "tear:2", 137, "o" }, { "tear:4", 137, "onetwo" }, { "fail:1:ENOSPC", 10, NULL },
-		{ "fail:3:28", 12, "one" }, { "fail-from:2:EIO", 11, "" }, { "fail:4:EIO", 13, "onetwo" },
-		{ "fail:5:EIO", 14, "onetwo" }, { "bogus:1", 125, NULL }, { "fail:1:ENONSENSE", 125, NULL },
+	static const struct { const char *spec; int status; const char *left;
+	} cases[] = {
+		{ "", 0, "onetwo" },
+		{ "die-before:6", 0, "onetwo" },
+		{ "die-before:1", 137, NULL },
+		{ "die-after:1", 137, "" },
+		{ "die-before:3", 137, "one" },
+		{ "die-after:3", 137, "onetwo" },
+		{ "tear:2", 137, "o" },
+		{ "tear:4", 137, "onetwo" },
+		{ "fail:1:ENOSPC", 10, NULL },
+		{ "fail:3:28", 12, "one" },
+		{ "fail-from:2:EIO", 11, "" },
+		{ "fail:4:EIO", 13, "onetwo" },
+		{ "fail:5:EIO", 14, "onetwo" },
+		{ "bogus:1", 125, NULL },
+		{ "fail:1:ENONSENSE", 125, NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

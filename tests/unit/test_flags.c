@@ -55,8 +55,8 @@ static const char *flags_text(const struct docker_flags *f)
 
 	out[0] = '\0';
 	for (size_t i = 0; i < f->n; i++)
-		n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s=%s@%s:%u", i ? " " : "", f->v[i].name, f->v[i].value,
-				      f->v[i].file, f->v[i].line);
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s=%s@%s:%u", i ? " " : "",
+				      f->v[i].name, f->v[i].value, f->v[i].file, f->v[i].line);
 	return out;
 }
 
@@ -80,16 +80,20 @@ TEST(debian, "Debian's unit with DOCKER_OPTS in /etc/default/docker: file and li
 	tree_make();
 	put(U, "[Unit]\nExecStart=/no\n[Service]\nType=notify\nEnvironmentFile=-/etc/default/docker\n"
 	       "ExecStart=/usr/sbin/dockerd -H fd:// $DOCKER_OPTS\n");
-	put("/etc/default/docker", "# comment\n\nDOCKER_OPTS=\"--bip=10.1.0.1/24 \\\n  --dns 8.8.8.8\"\n");
-	CHECK_UNIT(0, "host=fd://@" U ":6 bip=10.1.0.1/24@/etc/default/docker:3 dns=8.8.8.8@/etc/default/docker:4");
+	put("/etc/default/docker",
+	    "# comment\n\nDOCKER_OPTS=\"--bip=10.1.0.1/24 \\\n  --dns 8.8.8.8\"\n");
+	CHECK_UNIT(0, "host=fd://@" U
+		      ":6 bip=10.1.0.1/24@/etc/default/docker:3 dns=8.8.8.8@/etc/default/docker:4");
 	tree_remove();
 }
 
 TEST(continuation, "continuation lines keep their own numbers, comments in between are skipped")
 {
 	tree_make();
-	put(U, "[Service]\nExecStart=/usr/bin/dockerd \\\n# no --debug\n  --live-restore \\\n  -D \\\n -H=tcp://1.2.3.4:1 -Htcp://x -gfoo\n");
-	CHECK_UNIT(0, "live-restore=@" U ":4 debug=@" U ":5 host=tcp://1.2.3.4:1@" U ":6 host=tcp://x@" U ":6 data-root=foo@" U ":6");
+	put(U,
+	    "[Service]\nExecStart=/usr/bin/dockerd \\\n# no --debug\n  --live-restore \\\n  -D \\\n -H=tcp://1.2.3.4:1 -Htcp://x -gfoo\n");
+	CHECK_UNIT(0, "live-restore=@" U ":4 debug=@" U ":5 host=tcp://1.2.3.4:1@" U
+		      ":6 host=tcp://x@" U ":6 data-root=foo@" U ":6");
 	tree_remove();
 }
 
@@ -97,7 +101,8 @@ TEST(reset, "an empty ExecStart= in a drop-in takes the old one out")
 {
 	tree_make();
 	put(U, "[Service]\nExecStart=/usr/bin/dockerd -H fd://\n");
-	put("/etc/systemd/system/docker.service.d/override.conf", "[Service]\nExecStart=\nExecStart=-/opt/dockerd --tls=false --log-opt 'a=b c'\n");
+	put("/etc/systemd/system/docker.service.d/override.conf",
+	    "[Service]\nExecStart=\nExecStart=-/opt/dockerd --tls=false --log-opt 'a=b c'\n");
 	CHECK_UNIT(0, "tls=false@/etc/systemd/system/docker.service.d/override.conf:3 "
 		      "log-opt=a=b c@/etc/systemd/system/docker.service.d/override.conf:3");
 	struct docker_flags f = { 0 };
@@ -112,7 +117,8 @@ TEST(reset, "an empty ExecStart= in a drop-in takes the old one out")
 TEST(precedence, "drop-ins: sorted by name over all directories, /etc hides the same name elsewhere, /dev/null masks")
 {
 	tree_make();
-	put(U, "[Service]\nEnvironment=A=vendor \"B=--debug --mtu 9\"\nExecStart=/d --label=${A} $B\n");
+	put(U,
+	    "[Service]\nEnvironment=A=vendor \"B=--debug --mtu 9\"\nExecStart=/d --label=${A} $B\n");
 	put("/usr/lib/systemd/system/docker.service.d/10-x.conf", "[Service]\nEnvironment=A=lib\n");
 	put("/run/systemd/system/docker.service.d/20-y.conf", "[Service]\nEnvironment=A=run\n");
 	put("/etc/systemd/system/docker.service.d/10-x.conf", "[Service]\nEnvironment=A=etc\n");
@@ -159,7 +165,8 @@ TEST(none, "no unit at all is 1, not an error")
 TEST(quoting, "quotes inside a variable group words as systemd does; $$ and % are literal; unset variables vanish")
 {
 	tree_make();
-	put(U, "[Service]\nEnvironmentFile=/etc/sysconfig/docker\nExecStart=/d $OPTIONS ${NONE} $NONE --label=a$$b%%c --group \"x y\"\n");
+	put(U,
+	    "[Service]\nEnvironmentFile=/etc/sysconfig/docker\nExecStart=/d $OPTIONS ${NONE} $NONE --label=a$$b%%c --group \"x y\"\n");
 	put("/etc/sysconfig/docker", "; c\nOPTIONS=--label=\"a b\" '--label=c d'   \nEMPTY=\n");
 	CHECK_UNIT(0, "label=a b@/etc/sysconfig/docker:2 label=c d@/etc/sysconfig/docker:2 label=a$b%c@" U ":3 group=x y@" U ":3");
 	tree_remove();
@@ -168,7 +175,8 @@ TEST(quoting, "quotes inside a variable group words as systemd does; $$ and % ar
 TEST(env_file_wins, "EnvironmentFile= beats Environment=, a missing file with - is fine, a variable set twice keeps the last")
 {
 	tree_make();
-	put(U, "[Service]\nEnvironmentFile=-/etc/gone\nEnvironmentFile=-/etc/sysconfig/docker\nEnvironment=O=--debug\nExecStart=/d $O\n");
+	put(U,
+	    "[Service]\nEnvironmentFile=-/etc/gone\nEnvironmentFile=-/etc/sysconfig/docker\nEnvironment=O=--debug\nExecStart=/d $O\n");
 	put("/etc/sysconfig/docker", "O='--bip=1.1.1.1/24'\nO=\"--bip=2.2.2.2/24\"\n");
 	CHECK_UNIT(0, "bip=2.2.2.2/24@/etc/sysconfig/docker:2");
 	tree_remove();
@@ -180,9 +188,12 @@ TEST(unknown_flags, "a flag that we do not know takes a value only if the next w
 	struct docker_flags f = { 0 };
 	struct err err = ERR_INIT;
 
-	strv_addv(&argv, (const char *const[]){ "dockerd", "--newthing", "v", "--other", "--debug", "--tlsverify", "-p", "/x", "--graph=/g", NULL });
+	strv_addv(&argv, (const char *const[]){ "dockerd", "--newthing", "v", "--other", "--debug",
+						"--tlsverify", "-p", "/x", "--graph=/g", NULL });
 	CHECK_INT(docker_flags_from_argv(&f, &argv, "argv", &err), 0);
-	CHECK_STR(flags_text(&f), "newthing=v@argv:0 other=@argv:0 debug=@argv:0 tlsverify=@argv:0 pidfile=/x@argv:0 data-root=/g@argv:0");
+	CHECK_STR(
+		flags_text(&f),
+		"newthing=v@argv:0 other=@argv:0 debug=@argv:0 tlsverify=@argv:0 pidfile=/x@argv:0 data-root=/g@argv:0");
 	CHECK(docker_flag_find(&f, "bip") == NULL);
 	docker_flags_release(&f);
 	strv_release(&argv);

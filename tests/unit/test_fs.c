@@ -138,7 +138,11 @@ TEST(space, "free space of the nearest directory that exists")
 
 TEST(iso, "ISO times round trip; what we would not write is not taken")
 {
-	static const char *const bad[] = { "", "2026-11-22", "2026-02-31T00:00:00Z", "2026-11-22T01:28:26", "2026-11-22T01:28:26Zx",
+	static const char *const bad[] = { "",
+					   "2026-11-22",
+					   "2026-02-31T00:00:00Z",
+					   "2026-11-22T01:28:26",
+					   "2026-11-22T01:28:26Zx",
 					   "2026-1-2T01:28:26Z" };
 	char text[32];
 

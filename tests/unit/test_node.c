@@ -13,7 +13,8 @@ static void open_tree_of_nodes(void)
 	    mknodat(s.fd, "null", S_IFCHR | 0600, 0x103))
 		abort();
 	int fd = openat(s.fd, "file", O_RDWR | O_CLOEXEC);
-	if (fsetxattr(fd, "user.b", "\0\xff", 2, 0) || fsetxattr(fd, "user.a", "", 0, 0) || fchmod(fd, 04711))
+	if (fsetxattr(fd, "user.b", "\0\xff", 2, 0) || fsetxattr(fd, "user.a", "", 0, 0) ||
+	    fchmod(fd, 04711))
 		abort();
 	close(fd);
 	char *link CLEANUP(freep) = xasprintf("%s/link", s.path);
@@ -79,19 +80,27 @@ TEST(records, "what is recorded comes back equal, to the byte and the nanosecond
 
 TEST(odd_times, "times before 1970 and the largest numbers survive a record")
 {
-	struct node n = { .type = NODE_FILE, .mtime = { -5, 7 }, .size = UINT64_MAX, .ino = UINT64_MAX, .uid = UINT32_MAX };
+	struct node n = { .type = NODE_FILE,
+			  .mtime = { -5, 7 },
+			  .size = UINT64_MAX,
+			  .ino = UINT64_MAX,
+			  .uid = UINT32_MAX };
 	struct node back CLEANUP(node_release) = NODE_INIT;
 	struct err err = ERR_INIT;
 	struct json *j CLEANUP(json_freep) = node_encode(&n);
 
 	CHECK_INT(node_decode(&back, j, &err), 0);
-	CHECK(back.mtime.tv_sec == -5 && back.mtime.tv_nsec == 7 && back.size == UINT64_MAX && back.uid == UINT32_MAX);
+	CHECK(back.mtime.tv_sec == -5 && back.mtime.tv_nsec == 7 && back.size == UINT64_MAX &&
+	      back.uid == UINT32_MAX);
 }
 
 TEST(bad_records, "a record that is not one of ours is refused and nothing returned")
 {
 	static const char *const bad[] = {
-		"{}", "{\"type\":\"socket\"}", "{\"type\":\"file\"}", "[]",
+		"{}",
+		"{\"type\":\"socket\"}",
+		"{\"type\":\"file\"}",
+		"[]",
 		"{\"type\":\"file\",\"mode\":4096,\"uid\":0,\"gid\":0,\"mtime\":\"0.000000000\",\"size\":\"0\",\"dev\":\"0\",\"ino\":\"0\",\"ctime\":\"0.000000000\"}",
 		"{\"type\":\"file\",\"mode\":0,\"uid\":-1,\"gid\":0,\"mtime\":\"0.000000000\",\"size\":\"0\",\"dev\":\"0\",\"ino\":\"0\",\"ctime\":\"0.000000000\"}",
 		"{\"type\":\"file\",\"mode\":0,\"uid\":0,\"gid\":0,\"mtime\":\"0.5\",\"size\":\"0\",\"dev\":\"0\",\"ino\":\"0\",\"ctime\":\"0.000000000\"}",
@@ -167,7 +176,9 @@ static int as_nobody(void *arg)
 		return 90;
 	if (node_read(&n, &s.root, "/file", NODE_META, &err) || n.mode != 04711 || *n.digest)
 		return 1;
-	return node_read(&n, &s.root, "/file", NODE_DIGEST, &err) == -1 && err.errnum == EACCES ? 0 : 2;
+	return node_read(&n, &s.root, "/file", NODE_DIGEST, &err) == -1 && err.errnum == EACCES ?
+		       0 :
+		       2;
 }
 
 TEST(unprivileged, "metadata can be read without privileges where the directory can be searched; content says why not")

@@ -46,8 +46,8 @@ TEST(simulated, "apt's plan: new and upgraded packages, a new batch behind a con
 
 TEST(removals, "removals and somebody's half-configured packages are seen")
 {
-	struct pkg_plan plan CLEANUP(pkg_plan_release) =
-		parsed("Remv fuse [2.9.9-6]\nPurg x [1]\nConf broken (1.0 Debian:12.1/stable [amd64])\nInst fuse3 (3.14.0-4 Debian [amd64])\n");
+	struct pkg_plan plan CLEANUP(pkg_plan_release) = parsed(
+		"Remv fuse [2.9.9-6]\nPurg x [1]\nConf broken (1.0 Debian:12.1/stable [amd64])\nInst fuse3 (3.14.0-4 Debian [amd64])\n");
 
 	CHECK_INT(plan.n, 4);
 	CHECK_INT(plan.v[0].what, PKG_REMOVE);
@@ -60,7 +60,8 @@ TEST(removals, "removals and somebody's half-configured packages are seen")
 
 TEST(garbled, "a line of the plan that cannot be read is an error that shows it, other lines are skipped")
 {
-	static const char *const bad[] = { "Inst jq\n", "Inst jq (1.6\n", "Inst jq (1.6 Debian)\n", "Remv jq\n", "Conf \n" };
+	static const char *const bad[] = { "Inst jq\n", "Inst jq (1.6\n", "Inst jq (1.6 Debian)\n",
+					   "Remv jq\n", "Conf \n" };
 	struct pkg_plan plan CLEANUP(pkg_plan_release) = parsed("NOTE: this is a simulation\n\nReading...\n");
 
 	CHECK_INT(plan.n, 0);
@@ -75,7 +76,9 @@ TEST(garbled, "a line of the plan that cannot be read is an error that shows it,
 TEST(uris, "places of packages and the names under which apt keeps them")
 {
 	struct apt_uri u CLEANUP(apt_uri_release) = { 0 };
-	struct pkg_op op = { .name = (char *)"libx:i386", .new_version = (char *)"1:2.0+b1", .arch = (char *)"i386" };
+	struct pkg_op op = { .name = (char *)"libx:i386",
+			     .new_version = (char *)"1:2.0+b1",
+			     .arch = (char *)"i386" };
 	char *name CLEANUP(freep) = apt_archive_name(&op);
 
 	CHECK(apt_uri_parse("'file:/srv/pool/./jq_1.6%2b1_amd64.deb' jq_1.6+1_amd64.deb 64432 SHA256:abc", &u));
@@ -97,7 +100,8 @@ static const char status_text[] =
 	"Package: libx\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 1\n\n"
 	"Package: libx\nStatus: install ok installed\nMulti-Arch: same\nArchitecture: i386\nVersion: 2\n";
 
-static const char marks_text[] = "Package: jq\nArchitecture: amd64\nAuto-Installed: 1\n\nPackage: rsync\nArchitecture: amd64\nAuto-Installed: 0\n\n";
+static const char marks_text[] =
+	"Package: jq\nArchitecture: amd64\nAuto-Installed: 1\n\nPackage: rsync\nArchitecture: amd64\nAuto-Installed: 0\n\n";
 
 static struct buf text(const char *s)
 {
@@ -109,8 +113,12 @@ static struct buf text(const char *s)
 
 TEST(database, "dpkg's status: a package by name and architecture, holds, marks, unknown ones; continuation lines are no fields")
 {
-	struct buf status CLEANUP(buf_release) = text(status_text), marks CLEANUP(buf_release) = text(marks_text);
-	static const struct { const char *name, *version, *want, *state; bool automatic; } want[] = {
+	struct buf status CLEANUP(buf_release) = text(status_text),
+			  marks CLEANUP(buf_release) = text(marks_text);
+	static const struct {
+		const char *name, *version, *want, *state;
+		bool automatic;
+	} want[] = {
 		{ "jq", "1.6-2.1", "install", "installed", true },
 		{ "rsync", "3.2", "hold", "installed", false },
 		{ "libx", "2", "install", "installed", false },
@@ -145,7 +153,8 @@ TEST(unsettled, "packages that are neither installed nor gone are named, with wh
 
 	dpkgdb_unsettled(&status, &bad);
 	dpkgdb_unsettled_names(&status, &names);
-	char *words CLEANUP(freep) = strv_join(&bad, ", "), *list CLEANUP(freep) = strv_join(&names, " ");
+	char *words CLEANUP(freep) = strv_join(&bad, ", "),
+		    *list CLEANUP(freep) = strv_join(&names, " ");
 	CHECK_STR(words, "b (half-configured), c (reinstallation required), e (triggers-pending)");
 	CHECK_STR(list, "b c e:amd64");
 }

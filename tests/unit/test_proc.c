@@ -33,10 +33,18 @@ TEST(outputs, "both outputs are captured, line by line into the log or whole")
 	struct err err;
 	int status = -1;
 
-	CHECK_INT(sh("echo one; echo two >&2; printf three", (struct proc){ .keep_fd = -1, .log = &log_report }, &status, &err), 0);
-	CHECK(strstr(logged.data, "<one>") && strstr(logged.data, "<two>") && strstr(logged.data, "<three>"));
+	CHECK_INT(sh("echo one; echo two >&2; printf three",
+		     (struct proc){ .keep_fd = -1, .log = &log_report }, &status, &err),
+		  0);
+	CHECK(strstr(logged.data, "<one>") && strstr(logged.data, "<two>") &&
+	      strstr(logged.data, "<three>"));
 	CHECK_INT(sh("echo one; echo two >&2; exit 4",
-		     (struct proc){ .keep_fd = -1, .log = &log_report, .ret_out = &out, .ret_errout = &errout }, &status, &err), 0);
+		     (struct proc){ .keep_fd = -1,
+				    .log = &log_report,
+				    .ret_out = &out,
+				    .ret_errout = &errout },
+		     &status, &err),
+		  0);
 	CHECK_INT(status, 4);
 	CHECK_STR(out.data, "one\n");
 	CHECK_STR(errout.data, "two\n");
@@ -70,9 +78,15 @@ TEST(environment, "the environment is clean, the additions win, stdin is what wa
 	int status;
 
 	setenv("SECRET", "leaks", 1);
-	CHECK_INT(sh("env | grep -v ^PWD= | sort; cat", (struct proc){ .keep_fd = -1, .env = env, .ret_out = &out }, &status, &err), 0);
+	CHECK_INT(sh("env | grep -v ^PWD= | sort; cat",
+		     (struct proc){ .keep_fd = -1, .env = env, .ret_out = &out }, &status, &err),
+		  0);
 	CHECK_STR(out.data, "HOME=/elsewhere\nLC_ALL=C\nMORE=1\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\n");
-	CHECK_INT(sh("cat", (struct proc){ .keep_fd = -1, .input = "in\0put", .input_len = 6, .ret_out = &out }, &status, &err), 0);
+	CHECK_INT(sh("cat",
+		     (struct proc){
+			     .keep_fd = -1, .input = "in\0put", .input_len = 6, .ret_out = &out },
+		     &status, &err),
+		  0);
 	CHECK(out.len == 6 && !memcmp(out.data, "in\0put", 6));
 }
 
@@ -84,9 +98,14 @@ TEST(descriptors, "the child gets 0, 1, 2 and what is passed as 3; nothing else 
 	int fds[2];
 
 	CHECK_INT(pipe2(fds, O_CLOEXEC), 0);
-	CHECK_INT(sh("for n in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do test -e /proc/$$/fd/$n && printf '%s ' $n; done; :", (struct proc){ .keep_fd = -1, .ret_out = &out }, &status, &err), 0);
+	CHECK_INT(
+		sh("for n in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do test -e /proc/$$/fd/$n && printf '%s ' $n; done; :",
+		   (struct proc){ .keep_fd = -1, .ret_out = &out }, &status, &err),
+		0);
 	CHECK_STR(out.data, "0 1 2 ");
-	CHECK_INT(sh("echo through >&3", (struct proc){ .keep_fd = fds[1], .timeout = 20 }, &status, &err), 0);
+	CHECK_INT(sh("echo through >&3", (struct proc){ .keep_fd = fds[1], .timeout = 20 }, &status,
+		     &err),
+		  0);
 	char got[16] = "";
 	CHECK_INT(read(fds[0], got, sizeof got - 1), 8);
 	CHECK_STR(got, "through\n");
@@ -105,7 +124,9 @@ TEST(signals_reset, "a child blocks and ignores nothing, whatever we do")
 	signals_init();
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &old);
-	CHECK_INT(sh("grep -E '^Sig(Blk|Ign)' /proc/self/status", (struct proc){ .keep_fd = -1, .ret_out = &out }, &status, &err), 0);
+	CHECK_INT(sh("grep -E '^Sig(Blk|Ign)' /proc/self/status",
+		     (struct proc){ .keep_fd = -1, .ret_out = &out }, &status, &err),
+		  0);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	CHECK_STR(out.data, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
 }
@@ -125,7 +146,9 @@ TEST(deadline, "past the deadline the whole process group is killed and reaped")
 	struct err err;
 	uint64_t before = clock_boot_ms();
 
-	CHECK_INT(sh("sleep 1000 & echo $!; wait", (struct proc){ .keep_fd = -1, .timeout = 1, .ret_out = &out }, NULL, &err), -1);
+	CHECK_INT(sh("sleep 1000 & echo $!; wait",
+		     (struct proc){ .keep_fd = -1, .timeout = 1, .ret_out = &out }, NULL, &err),
+		  -1);
 	CHECK(strstr(err.msg, "took longer than 1 s and was killed") != NULL);
 	CHECK(clock_boot_ms() - before >= 1000);
 	CHECK(gone(&out));
@@ -136,7 +159,9 @@ TEST(stragglers, "what a command leaves in the background is not waited for, and
 	struct buf out CLEANUP(buf_release) = BUF_INIT;
 	struct err err;
 
-	CHECK_INT(sh("sleep 1000 & echo $!", (struct proc){ .keep_fd = -1, .ret_out = &out }, NULL, &err), 0);
+	CHECK_INT(sh("sleep 1000 & echo $!", (struct proc){ .keep_fd = -1, .ret_out = &out }, NULL,
+		     &err),
+		  0);
 	CHECK(gone(&out));
 }
 
@@ -145,7 +170,9 @@ TEST(too_much, "more output than the limit stops the command")
 	struct buf out CLEANUP(buf_release) = BUF_INIT;
 	struct err err;
 
-	CHECK_INT(sh("yes", (struct proc){ .keep_fd = -1, .timeout = 60, .ret_out = &out }, NULL, &err), -1);
+	CHECK_INT(sh("yes", (struct proc){ .keep_fd = -1, .timeout = 60, .ret_out = &out }, NULL,
+		     &err),
+		  -1);
 	CHECK(strstr(err.msg, "printed more than 16777216 bytes") != NULL);
 }
 
@@ -154,7 +181,8 @@ static int run_sleep(void *arg)
 {
 	struct err err;
 
-	return sh("echo $$ >&3; exec sleep 1000", (struct proc){ .keep_fd = *(int *)arg, .timeout = 500 }, NULL, &err);
+	return sh("echo $$ >&3; exec sleep 1000",
+		  (struct proc){ .keep_fd = *(int *)arg, .timeout = 500 }, NULL, &err);
 }
 
 TEST(dies_with_us, "a child dies with us, even by kill -9")
@@ -219,7 +247,8 @@ TEST(forwards, "SIGTERM to the supervising parent reaches the worker, whose exit
 
 TEST(describes, "a process is named by pid and command line, start times tell pids apart")
 {
-	char *me CLEANUP(freep) = proc_describe(getpid()), *none CLEANUP(freep) = proc_describe(0x7ffffff);
+	char *me CLEANUP(freep) = proc_describe(getpid()),
+		 *none CLEANUP(freep) = proc_describe(0x7ffffff);
 	char *start CLEANUP(freep) = xasprintf("%d: ", getpid());
 	char words[64];
 

@@ -11,8 +11,9 @@
 
 /* An access ACL: user::rw- user:7:rw- group::r-- mask::rw- other::--- */
 static const unsigned char acl[] = {
-	2, 0, 0, 0, 1, 0, 6, 0, 0xff, 0xff, 0xff, 0xff, 2, 0, 6, 0, 7, 0, 0, 0, 4, 0, 4, 0, 0xff, 0xff, 0xff, 0xff,
-	0x10, 0, 6, 0, 0xff, 0xff, 0xff, 0xff, 0x20, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+	2, 0, 0,    0,    1,    0,    6,    0, 0xff, 0xff, 0xff, 0xff, 2,    0,    6,
+	0, 7, 0,    0,    0,    4,    0,    4, 0,    0xff, 0xff, 0xff, 0xff, 0x10, 0,
+	6, 0, 0xff, 0xff, 0xff, 0xff, 0x20, 0, 0,    0,    0xff, 0xff, 0xff, 0xff,
 };
 
 static const struct timespec long_ago = { 1000000000, 123456789 };
@@ -168,14 +169,16 @@ static void undo_must_restore(struct trial *t, const char *fault)
 	struct err err = ERR_INIT;
 	int got = replace_undo(&t->rp, &err);
 
-	if (got || !is_as_before(t) || replace_undo(&t->rp, &err) || replace_finish(&t->rp, &err) || !is_as_before(t)) {
+	if (got || !is_as_before(t) || replace_undo(&t->rp, &err) || replace_finish(&t->rp, &err) ||
+	    !is_as_before(t)) {
 		char *now CLEANUP(freep) = tree(&t->s, "/", true);
 		printf("# %s, %s: undo %d %s\n# was: %s# now: %s", t->sc->name, fault, got, err.msg, t->before, now);
 		test_failed = true;
 	}
 }
 
-/* Every n until a run is not hit: 128 + SIGKILL or an error at each, before again after each. Returns the points hit. */
+/* Every n until a run is not hit: 128 + SIGKILL or an error at each, before again after each.
+ * Returns the points hit. */
 static int loop_commit(const char *pattern, int *ret_dirty)
 {
 	int hit = 0;
@@ -207,11 +210,13 @@ TEST(commit_shows, "commit leaves exactly what was asked for, and the old file b
 		CHECK_STR(err.msg, "");
 		char *real CLEANUP(freep) = NULL, *name CLEANUP(freep) = NULL;
 		int dirfd CLEANUP(closep) = -1;
-		CHECK_INT(root_parent(&t.s.root, "/f", !t.rp.nofollow, &dirfd, &name, &real, &err), 0);
+		CHECK_INT(root_parent(&t.s.root, "/f", !t.rp.nofollow, &dirfd, &name, &real, &err),
+			  0);
 		CHECK_INT(node_read_at(&now, dirfd, name, NODE_DIGEST, &err), 0);
 		CHECK(node_equal(&now, &t.rp.after, NODE_CMP_PLAIN));
 		char *temp CLEANUP(freep) = xasprintf(".%s.sysboxup-7.2", name);
-		CHECK_INT(!faccessat(t.s.fd, temp, F_OK, AT_SYMLINK_NOFOLLOW), t.rp.before.type != NODE_ABSENT);
+		CHECK_INT(!faccessat(t.s.fd, temp, F_OK, AT_SYMLINK_NOFOLLOW),
+			  t.rp.before.type != NODE_ABSENT);
 		CHECK_INT(replace_finish(&t.rp, &err), 0);
 		CHECK(faccessat(t.s.fd, temp, F_OK, AT_SYMLINK_NOFOLLOW));
 		trial_close(&t);
@@ -247,7 +252,9 @@ static int loop_fail(const char *errname, bool for_ever)
 
 	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++) {
 		for (unsigned long n = 1, last = 2; n < last; n++) {
-			char *fault CLEANUP(freep) = xasprintf("%s:%lu:%s", for_ever ? "fail-from" : "fail", n, errname);
+			char *fault CLEANUP(freep) = xasprintf("%s:%lu:%s",
+							       for_ever ? "fail-from" : "fail", n,
+							       errname);
 			struct trial t;
 			struct err err = ERR_INIT;
 			trial_open(&t, &scenarios[i]);
@@ -276,7 +283,8 @@ TEST(no_exchange, "where the file system has no exchange, killed or not, undo gi
 	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++) {
 		for (int refuse = 1; refuse < 14; refuse++) {
 			for (int n = 1, more = 1; more && n < 40; n++) {
-				char *fault CLEANUP(freep) = xasprintf("fail:%d:EINVAL,die-before:%d", refuse, n);
+				char *fault CLEANUP(freep) =
+					xasprintf("fail:%d:EINVAL,die-before:%d", refuse, n);
 				struct trial t;
 				trial_open(&t, &scenarios[i]);
 				t.fault = fault;
@@ -292,15 +300,20 @@ TEST(no_exchange, "where the file system has no exchange, killed or not, undo gi
 
 TEST(killed_undo, "undo killed or failing at any call and run again gives the tree of before")
 {
-	static const struct { const char *what, *how; } kinds[] = {
-		{ "die-before", "" }, { "die-after", "" }, { "fail", ":EIO" }, { "fail", ":EINVAL" },
+	static const struct { const char *what, *how;
+	} kinds[] = {
+		{ "die-before", "" },
+		{ "die-after", "" },
+		{ "fail", ":EIO" },
+		{ "fail", ":EINVAL" },
 	};
 	int hit = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(scenarios) * ARRAY_SIZE(kinds); i++) {
 		for (int n = 1, got = 1; got && n < 40; n++) {
 			size_t k = i % ARRAY_SIZE(kinds);
-			char *fault CLEANUP(freep) = xasprintf("%s:%d%s", kinds[k].what, n, kinds[k].how);
+			char *fault CLEANUP(freep) = xasprintf("%s:%d%s", kinds[k].what, n,
+							       kinds[k].how);
 			struct trial t;
 			struct err err = ERR_INIT;
 			trial_open(&t, &scenarios[i / ARRAY_SIZE(kinds)]);
@@ -488,7 +501,8 @@ TEST(from_descriptor, "content from a descriptor, with the time asked for; other
 	CHECK_STR(get(&t.s, "f"), "from a file\n");
 	struct stat st = { 0 };
 	CHECK_INT(fstatat(t.s.fd, "f", &st, 0), 0);
-	CHECK(st.st_mtim.tv_sec == 5 && st.st_mtim.tv_nsec == 6 && (st.st_mode & 07777) == t.rp.before.mode);
+	CHECK(st.st_mtim.tv_sec == 5 && st.st_mtim.tv_nsec == 6 &&
+	      (st.st_mode & 07777) == t.rp.before.mode);
 	CHECK_INT(replace_undo(&t.rp, &err), 0);
 	CHECK_STR(get(&t.s, "f"), "old content\n");
 
@@ -562,10 +576,15 @@ TEST(refused, "a directory, a pipe, a loop of links, a missing directory and a l
 	CHECK(!mkdirat(s.fd, "d", 0755) && !mknodat(s.fd, "pipe", S_IFIFO | 0600, 0));
 	CHECK(!symlinkat("b", s.fd, "a") && !symlinkat("a", s.fd, "b"));
 	put(&s, ".left.sysboxup-1.1", "");
-	static const struct { const char *path, *says; } cases[] = {
-		{ "/d", "'/d': it is a directory" }, { "/pipe", "'/pipe': it is a device, a pipe" },
-		{ "/a", "'/a': too many levels" }, { "/none/x", "directory of '/none/x': no such file" },
-		{ "/left", ".left.sysboxup-1.1" }, { "/..", "'/..'" }, { "/", "'/'" },
+	static const struct { const char *path, *says;
+	} cases[] = {
+		{ "/d", "'/d': it is a directory" },
+		{ "/pipe", "'/pipe': it is a device, a pipe" },
+		{ "/a", "'/a': too many levels" },
+		{ "/none/x", "directory of '/none/x': no such file" },
+		{ "/left", ".left.sysboxup-1.1" },
+		{ "/..", "'/..'" },
+		{ "/", "'/'" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		CHECK_INT(check_only(&s, cases[i].path, &err), -1);
@@ -584,7 +603,9 @@ TEST(immutable, "an immutable file or directory is refused with the remedy")
 	scratch_open(&s);
 	put(&s, "f", "x y");
 	mkdirat(s.fd, "d", 0755);
-	static const struct { const char *name, *path; } cases[] = { { "f", "/f" }, { "d", "/d/new" } };
+	static const struct {
+		const char *name, *path;
+	} cases[] = { { "f", "/f" }, { "d", "/d/new" } };
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		int fd = openat(s.fd, cases[i].name, O_RDONLY | O_CLOEXEC), flags = 0;
 		CHECK(!ioctl(fd, FS_IOC_GETFLAGS, &flags));
@@ -610,16 +631,19 @@ static int mounted_checks(void *arg)
 	snprintf(d, sizeof d, "%s/d", s->path);
 	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("/dev/null", f, NULL, MS_BIND, NULL) || mount(d, d, NULL, MS_BIND, NULL) ||
-	    mount("none", d, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) || root_open(&in.root, s->path, &err))
+	    mount("none", d, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) ||
+	    root_open(&in.root, s->path, &err))
 		return 90;
 	put(s, "regular", "x");
 	snprintf(d, sizeof d, "%s/regular", s->path);
 	snprintf(f, sizeof f, "%s/g", s->path);
 	if (mount(d, f, NULL, MS_BIND, NULL))
 		return 91;
-	if (check_only(&in, "/g", &err) != -1 || !strstr(err.msg, "'/g': something is mounted") || !*err.remedy)
+	if (check_only(&in, "/g", &err) != -1 || !strstr(err.msg, "'/g': something is mounted") ||
+	    !*err.remedy)
 		return 1;
-	if (check_only(&in, "/d/new", &err) != -1 || err.errnum != EROFS || !strstr(err.msg, "'/d/new'"))
+	if (check_only(&in, "/d/new", &err) != -1 || err.errnum != EROFS ||
+	    !strstr(err.msg, "'/d/new'"))
 		return 2;
 	return check_only(&in, "/regular", &err) ? 3 : 0;
 }

@@ -13,10 +13,12 @@ static struct root hostile_root(void)
 	scratch_open(&s);
 	put(&s, "secret", "outside\n");
 	outside = xasprintf("%s/secret", s.path);
-	if (mkdirat(s.fd, "in", 0755) || mkdirat(s.fd, "in/etc", 0755) || mkdirat(s.fd, "in/etc/d", 0755) ||
-	    symlinkat(outside, s.fd, "in/etc/absolute") || symlinkat("../../secret", s.fd, "in/etc/relative") ||
-	    symlinkat("../../../../../../../..", s.fd, "in/etc/up") || symlinkat("/etc/d", s.fd, "in/dlink") ||
-	    symlinkat("loop", s.fd, "in/loop") || symlinkat("/etc/d/made", s.fd, "in/dangling"))
+	if (mkdirat(s.fd, "in", 0755) || mkdirat(s.fd, "in/etc", 0755) ||
+	    mkdirat(s.fd, "in/etc/d", 0755) || symlinkat(outside, s.fd, "in/etc/absolute") ||
+	    symlinkat("../../secret", s.fd, "in/etc/relative") ||
+	    symlinkat("../../../../../../../..", s.fd, "in/etc/up") ||
+	    symlinkat("/etc/d", s.fd, "in/dlink") || symlinkat("loop", s.fd, "in/loop") ||
+	    symlinkat("/etc/d/made", s.fd, "in/dangling"))
 		abort();
 	put(&s, "in/etc/file", "inside\n");
 	put(&s, "in/etc/passwd", "image\n");
@@ -52,7 +54,8 @@ TEST(reads, "a file is read, an absent one is 1 where that is asked, a larger on
 
 TEST(contained, "no symlink of an image leads out of it, absolute, relative or through ..")
 {
-	static const char *const paths[] = { "/etc/absolute", "/etc/relative", "/../secret", "/etc/up/secret" };
+	static const char *const paths[] = { "/etc/absolute", "/etc/relative", "/../secret",
+					     "/etc/up/secret" };
 	struct root in CLEANUP(done) = hostile_root();
 	struct buf b CLEANUP(buf_release) = BUF_INIT;
 	struct err err = ERR_INIT;
@@ -89,7 +92,8 @@ TEST(parents, "the parent and name of a path: links followed inside the root, al
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		int fd CLEANUP(closep) = -1;
 		char *name CLEANUP(freep) = NULL, *real CLEANUP(freep) = NULL;
-		CHECK_INT(root_parent(&in, cases[i].path, cases[i].follow, &fd, &name, &real, &err), 0);
+		CHECK_INT(root_parent(&in, cases[i].path, cases[i].follow, &fd, &name, &real, &err),
+			  0);
 		CHECK_STR(err.msg, "");
 		CHECK_STR(name, cases[i].name);
 		CHECK_STR(real, cases[i].real);
@@ -155,9 +159,11 @@ TEST(names, "paths seen from outside; only / is the host")
 
 static int renaming(void *arg)
 {
-	/* until the parent is content: rename a directory that is being walked through, with ".." */
+	/* until the parent is content: rename a directory that is being walked through, with
+	 * ".." */
 	for (;;)
-		if (renameat(s.fd, "in/etc/d", s.fd, "in/etc/e") || renameat(s.fd, "in/etc/e", s.fd, "in/etc/d"))
+		if (renameat(s.fd, "in/etc/d", s.fd, "in/etc/e") ||
+		    renameat(s.fd, "in/etc/e", s.fd, "in/etc/d"))
 			return 1;
 }
 

@@ -89,7 +89,8 @@ TEST(covered, "inside systemd looks booted and is dead, Docker's directory is a 
 TEST(hidden, "the data-root is empty inside and a socket is no socket; outside nothing changed")
 {
 	struct shield sh = shield_open();
-	char *data CLEANUP(freep) = xasprintf("%s/data", s.path), *sock CLEANUP(freep) = xasprintf("%s/sock", s.path);
+	char *data CLEANUP(freep) = xasprintf("%s/data", s.path),
+		   *sock CLEANUP(freep) = xasprintf("%s/sock", s.path);
 	const char *const sockets[] = { sock, "/does/not/exist.sock", NULL };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -114,7 +115,9 @@ TEST(status_out, "exit status and death by a signal come out as they were; a mis
 
 	free(inside(&sh, "exit 42", &status));
 	CHECK_INT(status, 42);
-	const char *const killed[] = { "sh", "-c", "kill -TERM $$", NULL }, *const missing[] = { "no-such-program", NULL };
+	const char *const killed[] = { "sh", "-c", "kill -TERM $$", NULL }, *const missing[] = {
+		"no-such-program", NULL
+	};
 	struct proc p = PROC_INIT;
 	p.argv = killed;
 	CHECK_INT(shield_run(&sh, &p, &status, &err), -1);
@@ -140,7 +143,8 @@ TEST(no_leftovers, "what a command leaves running, even in a session of its own,
 		char *path CLEANUP(freep) = xasprintf("/proc/%s/cmdline", pids.v[i]);
 		struct buf line CLEANUP(buf_release) = BUF_INIT;
 		err = (struct err)ERR_INIT;
-		if (strspn(pids.v[i], "0123456789") == strlen(pids.v[i]) && !root_read_optional(&host, path, 65536, &line, &err))
+		if (strspn(pids.v[i], "0123456789") == strlen(pids.v[i]) &&
+		    !root_read_optional(&host, path, 65536, &line, &err))
 			CHECK(!memmem(line.data, line.len, s.path, strlen(s.path)));
 	}
 	scratch_close(&s);
@@ -160,7 +164,9 @@ static void tell_start(void *user, pid_t init, uint64_t starttime)
 
 static int run_for_ever(struct shield *sh, int tell)
 {
-	const char *const argv[] = { "/bin/sh", "-c", "trap '' TERM HUP INT; (sleep 1000 &); echo >&3; sleep 1000", NULL };
+	const char *const argv[] = { "/bin/sh", "-c",
+				     "trap '' TERM HUP INT; (sleep 1000 &); echo >&3; sleep 1000",
+				     NULL };
 	struct proc p = { .argv = argv, .keep_fd = tell, .timeout = 500 };
 	struct err err = ERR_INIT;
 
@@ -211,7 +217,8 @@ static struct root make_image(void)
 {
 	struct root image = ROOT_INIT;
 	struct err err = ERR_INIT;
-	static const char *const dirs[] = { "img/bin", "img/etc", "img/proc", "img/dev", "img/run", "img/tmp", "outside" };
+	static const char *const dirs[] = { "img/bin", "img/etc", "img/proc", "img/dev",
+					    "img/run", "img/tmp", "outside" };
 	static const char *const tools[] = { "sh", "ls", "cat", "test", "sleep" };
 
 	mkdirat(s.fd, "img", 0755);
@@ -241,11 +248,13 @@ TEST(image, "in an image: its own root, a booted-looking /run, devices, nothing 
 	sh.root = &image;
 	sh.data_root = "/data";
 	char *before CLEANUP(freep) = tree(&s, "/img", false);
-	expect(&sh, "ls /; ls -A /run/systemd/system /etc/docker; echo gone >/dev/null; test -c /dev/null && test -d /proc/1 && echo ok",
+	expect(&sh,
+	       "ls /; ls -A /run/systemd/system /etc/docker; echo gone >/dev/null; test -c /dev/null && test -d /proc/1 && echo ok",
 	       "bin\ndata\ndev\netc\nproc\nrun\ntmp\n/etc/docker:\ndaemon.json\n\n/run/systemd/system:\nok\n");
 	char *now CLEANUP(freep) = tree(&s, "/img", false);
 	CHECK_STR(now, before);
-	CHECK(!root_exists(&image, "/etc/docker") && !root_exists(&image, "/run/systemd") && !root_exists(&image, "/dev/null"));
+	CHECK(!root_exists(&image, "/etc/docker") && !root_exists(&image, "/run/systemd") &&
+	      !root_exists(&image, "/dev/null"));
 	scratch_close(&s);
 }
 
@@ -288,7 +297,8 @@ TEST(no_mount, "a mount that fails stops it before the command runs")
 	scratch_close(&s);
 }
 
-/* test_shield CMD...: that command in the shield of this machine, for tests/shield.bats in a guest with Docker. */
+/* test_shield CMD...: that command in the shield of this machine, for tests/shield.bats in a guest
+ * with Docker. */
 static int run_command(char **argv)
 {
 	static const char *const sockets[] = { "/run/docker.sock", NULL };

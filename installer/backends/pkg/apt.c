@@ -17,7 +17,8 @@ static bool apt_usable(const struct host *h)
 	       root_exists(h->root, "/usr/bin/dpkg") && root_exists(h->root, "/usr/bin/apt-get");
 }
 
-static int apt_status(const struct host *h, const char *package, struct pkg_status *ret, struct err *err)
+static int apt_status(const struct host *h, const char *package, struct pkg_status *ret,
+		      struct err *err)
 {
 	struct buf status CLEANUP(buf_release) = BUF_INIT, marks CLEANUP(buf_release) = BUF_INIT;
 
@@ -57,14 +58,25 @@ static void apt_unlock(const struct host *h)
 }
 
 /*
- * Without NoLocking apt refuses while we hold the frontend lock; private caches, so that nothing outside of state_dir is written.
+ * Without NoLocking apt refuses while we hold the frontend lock; private caches, so that nothing
+ * outside of state_dir is written.
  */
-static void apt_argv(struct strv *argv, const char *state_dir, const char *const *mode, const char *const *wants)
+static void apt_argv(struct strv *argv, const char *state_dir, const char *const *mode,
+		     const char *const *wants)
 {
-	static const char *const fixed[] = {
-		"-qq", "--no-remove", "--no-install-recommends", "--allow-downgrades",
-		"-o", "Debug::NoLocking=1", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=",
-		"-o", "APT::Sandbox::User=root", NULL };
+	static const char *const fixed[] = { "-qq",
+					     "--no-remove",
+					     "--no-install-recommends",
+					     "--allow-downgrades",
+					     "-o",
+					     "Debug::NoLocking=1",
+					     "-o",
+					     "Dir::Cache::pkgcache=",
+					     "-o",
+					     "Dir::Cache::srcpkgcache=",
+					     "-o",
+					     "APT::Sandbox::User=root",
+					     NULL };
 
 	strv_add(argv, "apt-get");
 	strv_addv(argv, fixed);
@@ -84,13 +96,16 @@ static void apt_why(const struct buf *out, const struct buf *errout, struct buf 
 	str_split(&lines, errout->data, '\n');
 	for (size_t i = 0; i < lines.n; i++) {
 		const char *line = lines.v[i] + strspn(lines.v[i], " ");
-		if (!str_starts(line, "E: ") && !strstr(line, "Depends: ") && !strstr(line, "onflicts: ") && !strstr(line, "Breaks: "))
+		if (!str_starts(line, "E: ") && !strstr(line, "Depends: ") &&
+		    !strstr(line, "onflicts: ") && !strstr(line, "Breaks: "))
 			continue;
-		buf_addf(ret, "%s%s", ret->len ? "; " : "", str_starts(line, "E: ") ? line + 3 : line);
+		buf_addf(ret, "%s%s", ret->len ? "; " : "",
+			 str_starts(line, "E: ") ? line + 3 : line);
 	}
 }
 
-static int apt_run(const struct strv *argv, unsigned int seconds, struct report *log, struct buf *out, struct err *err)
+static int apt_run(const struct strv *argv, unsigned int seconds, struct report *log,
+		   struct buf *out, struct err *err)
 {
 	struct buf errout CLEANUP(buf_release) = BUF_INIT, why CLEANUP(buf_release) = BUF_INIT;
 	static const char *const env[] = { "DEBIAN_FRONTEND=noninteractive", NULL };
@@ -120,7 +135,8 @@ static int make_archives(const struct host *h, const char *state_dir, struct err
 	return fs_mkdir_path(h->root, partial, 0700, err);
 }
 
-/* wants are package names and paths of .deb files; the file of a package is NAME_... of one of them. */
+/* wants are package names and paths of .deb files; the file of a package is NAME_... of one of
+ * them. */
 static const char *want_file(const char *const *wants, const char *name)
 {
 	size_t len = strcspn(name, ":");
@@ -138,14 +154,16 @@ static int refuse_op(const struct pkg_op *op, const char *const *wants, struct e
 {
 	switch (op->what) {
 	case PKG_REMOVE:
-		return err_set(err, ERR_REFUSED, "'%s' %s would have to be removed", op->name, op->old_version);
+		return err_set(err, ERR_REFUSED, "'%s' %s would have to be removed", op->name,
+			       op->old_version);
 	case PKG_CONFIGURE_STRANGER:
 		err_set(err, ERR_REFUSED, "package '%s' was left half-configured before us", op->name);
 		return err_remedy(err, "dpkg --configure -a, then try again");
 	case PKG_UPGRADE:
 		if (want_file(wants, op->name))
 			return 0;
-		err_set(err, ERR_REFUSED, "'%s' would have to be upgraded from %s to %s", op->name, op->old_version, op->new_version);
+		err_set(err, ERR_REFUSED, "'%s' would have to be upgraded from %s to %s", op->name,
+			op->old_version, op->new_version);
 		return err_remedy(err, "upgrade it yourself first: apt-get install %s", op->name);
 	case PKG_INSTALL:
 		return 0;
@@ -153,7 +171,8 @@ static int refuse_op(const struct pkg_op *op, const char *const *wants, struct e
 	return 0;
 }
 
-static int refuse_held(const struct pkg_op *op, const struct buf *status, const struct buf *marks, struct err *err)
+static int refuse_held(const struct pkg_op *op, const struct buf *status, const struct buf *marks,
+		       struct err *err)
 {
 	struct pkg_status s;
 
@@ -166,20 +185,22 @@ static int refuse_held(const struct pkg_op *op, const struct buf *status, const 
 	return err_remedy(err, "apt-mark unhold %s, then try again", op->name);
 }
 
-static int check_plan(const struct host *h, const struct pkg_plan *plan, const char *const *wants, struct err *err)
+static int check_plan(const struct host *h, const struct pkg_plan *plan, const char *const *wants,
+		      struct err *err)
 {
 	struct buf status CLEANUP(buf_release) = BUF_INIT, marks CLEANUP(buf_release) = BUF_INIT;
 
 	if (dpkgdb_read(h->root, &status, err) || dpkgdb_read_marks(h->root, &marks, err))
 		return -1;
 	for (size_t i = 0; i < plan->n; i++)
-		if (refuse_op(&plan->v[i], wants, err) || refuse_held(&plan->v[i], &status, &marks, err))
+		if (refuse_op(&plan->v[i], wants, err) ||
+		    refuse_held(&plan->v[i], &status, &marks, err))
 			return -1;
 	return 0;
 }
 
-static int apt_resolve(const struct host *h, const char *const *wants, const char *state_dir, struct pkg_plan *ret,
-		       struct report *rep, struct err *err)
+static int apt_resolve(const struct host *h, const char *const *wants, const char *state_dir,
+		       struct pkg_plan *ret, struct report *rep, struct err *err)
 {
 	static const char *const mode[] = { "-s", NULL };
 	struct strv argv CLEANUP(strv_release) = STRV_INIT;
@@ -196,9 +217,10 @@ static int apt_resolve(const struct host *h, const char *const *wants, const cha
 	return 0;
 }
 
-/* apt leaves packages of "file:" sources where they are; we need a copy that nobody else changes. */
-static int copy_local(const struct root *r, const char *from, const char *hash, const char *dir, const char *name,
-		      struct err *err)
+/* apt leaves packages of "file:" sources where they are; we need a copy that nobody else
+ * changes. */
+static int copy_local(const struct root *r, const char *from, const char *hash, const char *dir,
+		      const char *name, struct err *err)
 {
 	char hex[DIGEST_HEX + 1];
 
@@ -218,7 +240,8 @@ static int copy_local(const struct root *r, const char *from, const char *hash, 
 	return 0;
 }
 
-static int fetch_local(const struct host *h, const struct buf *uris, const char *dir, struct err *err)
+static int fetch_local(const struct host *h, const struct buf *uris, const char *dir,
+		       struct err *err)
 {
 	struct strv lines CLEANUP(strv_release) = STRV_INIT;
 
@@ -234,7 +257,8 @@ static int fetch_local(const struct host *h, const struct buf *uris, const char 
 	return 0;
 }
 
-static int hash_op(const struct root *r, struct pkg_op *op, const char *dir, const char *given, struct err *err)
+static int hash_op(const struct root *r, struct pkg_op *op, const char *dir, const char *given,
+		   struct err *err)
 {
 	char *name CLEANUP(freep) = apt_archive_name(op);
 	char *path CLEANUP(freep) = given ? xstrdup(given) : path_join(dir, name);
@@ -266,10 +290,12 @@ static void drop_auxfiles(const struct root *r)
 		(void)io_unlinkat(lists, "auxfiles", AT_REMOVEDIR);	/* only if empty */
 }
 
-static int apt_download(const struct host *h, const char *const *wants, const char *state_dir, struct pkg_plan *plan,
-			struct report *rep, struct err *err)
+static int apt_download(const struct host *h, const char *const *wants, const char *state_dir,
+			struct pkg_plan *plan, struct report *rep, struct err *err)
 {
-	static const char *const get[] = { "-y", "--download-only", NULL }, *const list[] = { "-y", "--print-uris", NULL };
+	static const char *const get[] = { "-y", "--download-only", NULL }, *const list[] = {
+		"-y", "--print-uris", NULL
+	};
 	struct strv argv CLEANUP(strv_release) = STRV_INIT, uris CLEANUP(strv_release) = STRV_INIT;
 	struct buf out CLEANUP(buf_release) = BUF_INIT, text CLEANUP(buf_release) = BUF_INIT;
 
@@ -282,7 +308,8 @@ static int apt_download(const struct host *h, const char *const *wants, const ch
 	if (!had_auxfiles)
 		drop_auxfiles(h->root);
 	for (size_t i = 0; i < plan->n; i++)
-		if (hash_op(h->root, &plan->v[i], state_dir, want_file(wants, plan->v[i].name), err))
+		if (hash_op(h->root, &plan->v[i], state_dir, want_file(wants, plan->v[i].name),
+			    err))
 			return -1;
 	return 0;
 }

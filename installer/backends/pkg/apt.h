@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Debian's and Ubuntu's packages: apt resolves and downloads, dpkg's databases are read (facts/dpkg-tried.md sections 4, 5).
+ * Debian's and Ubuntu's packages: apt resolves and downloads, dpkg's databases are read
+ * (facts/dpkg-tried.md sections 4, 5).
  */
 #ifndef BACKENDS_PKG_APT_H
 #define BACKENDS_PKG_APT_H
@@ -10,8 +11,9 @@
 extern const struct pkg_ops pkg_apt;
 
 /*
- * dpkg's frontend lock: a classic POSIX lock on one descriptor that is never opened a second time in this process (any close
- * of the file would drop it). frontend.c. Waits at most seconds; the holder is named through rep when waiting begins and in the error.
+ * dpkg's frontend lock: a classic POSIX lock on one descriptor that is never opened a second time
+ * in this process (any close of the file would drop it). frontend.c. Waits at most seconds; the
+ * holder is named through rep when waiting begins and in the error.
  */
 int frontend_lock(const struct root *r, unsigned int seconds, struct report *rep, struct err *err);
 void frontend_unlock(void);

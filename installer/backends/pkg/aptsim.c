@@ -68,7 +68,8 @@ static struct pkg_op *plan_push(struct pkg_plan *p, const struct pkg_op *op)
 static bool plan_installs(const struct pkg_plan *p, const char *name)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (str_eq(p->v[i].name, name) && (p->v[i].what == PKG_INSTALL || p->v[i].what == PKG_UPGRADE))
+		if (str_eq(p->v[i].name, name) &&
+		    (p->v[i].what == PKG_INSTALL || p->v[i].what == PKG_UPGRADE))
 			return true;
 	return false;
 }
@@ -170,7 +171,8 @@ bool apt_uri_parse(const char *line, struct apt_uri *ret)
 	str_words(&words, end + 1);
 	if (words.n < 2 || str_to_u64(words.v[1], UINT64_MAX, &size))
 		return false;
-	*ret = (struct apt_uri){ xstrndup(line + 1, (size_t)(end - line - 1)), xstrdup(words.v[0]), words.n > 2 ? xstrdup(words.v[2]) : NULL, size };
+	*ret = (struct apt_uri){ xstrndup(line + 1, (size_t)(end - line - 1)), xstrdup(words.v[0]),
+				 words.n > 2 ? xstrdup(words.v[2]) : NULL, size };
 	return true;
 }
 

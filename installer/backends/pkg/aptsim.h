@@ -5,9 +5,11 @@
  *	Inst jq (1.6-2.1 Debian:12/stable [amd64])	new
  *	Inst jq [1.5] (1.6-2.1 ... [amd64]) [x:amd64 ]	upgrade (or downgrade, or the same again)
  *	Remv fuse [2.9.9-6]				removal
- *	Conf jq (1.6-2.1 ... [amd64])			configured; without an Inst: somebody's half-configured package
+ *	Conf jq (1.6-2.1 ... [amd64])			configured; without an Inst: somebody's
+ *							half-configured package
  *
- * A Conf before the next Inst ends a batch: the packages so far must be one call of dpkg, those behind it another.
+ * A Conf before the next Inst ends a batch: the packages so far must be one call of dpkg, those
+ * behind it another.
  */
 #ifndef BACKENDS_PKG_APTSIM_H
 #define BACKENDS_PKG_APTSIM_H

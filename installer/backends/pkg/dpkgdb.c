@@ -107,23 +107,27 @@ static bool stanza_installed(const struct stanza *s)
 	return stanza_status(s, NULL, NULL, &state) && str_eq(state, "installed");
 }
 
-static bool stanza_names(const struct stanza *s, const char *name, size_t name_len, const char *arch)
+static bool stanza_names(const struct stanza *s, const char *name, size_t name_len,
+			 const char *arch)
 {
 	char *have CLEANUP(freep) = stanza_field(s, "Package");
 	char *have_arch CLEANUP(freep) = stanza_field(s, "Architecture");
 
-	return have && strlen(have) == name_len && !memcmp(have, name, name_len) && (!arch || str_eq(arch, have_arch));
+	return have && strlen(have) == name_len && !memcmp(have, name, name_len) &&
+	       (!arch || str_eq(arch, have_arch));
 }
 
 bool dpkgdb_find(const struct buf *status, const char *package, struct stanza *ret)
 {
-	const char *at = status->data, *end = status->data + status->len, *colon = strchr(package, ':');
+	const char *at = status->data, *end = status->data + status->len,
+		   *colon = strchr(package, ':');
 	size_t len = colon ? (size_t)(colon - package) : strlen(package);
 	struct stanza s;
 	bool found = false;
 
 	while (stanza_next(&at, end, &s)) {
-		if (!stanza_names(&s, package, len, colon ? colon + 1 : NULL) || (found && !stanza_installed(&s)))
+		if (!stanza_names(&s, package, len, colon ? colon + 1 : NULL) ||
+		    (found && !stanza_installed(&s)))
 			continue;
 		*ret = s;
 		found = true;
@@ -141,7 +145,8 @@ bool dpkgdb_is_auto(const struct buf *marks, const char *package)
 	return str_eq(value, "1");
 }
 
-void dpkgdb_status(const struct buf *status, const struct buf *marks, const char *package, struct pkg_status *ret)
+void dpkgdb_status(const struct buf *status, const struct buf *marks, const char *package,
+		   struct pkg_status *ret)
 {
 	struct stanza s;
 
@@ -156,10 +161,12 @@ void dpkgdb_status(const struct buf *status, const struct buf *marks, const char
 
 static bool settled(const char *flag, const char *state)
 {
-	return str_eq(flag, "ok") && (str_eq(state, "installed") || str_eq(state, "config-files") || str_eq(state, "not-installed"));
+	return str_eq(flag, "ok") && (str_eq(state, "installed") || str_eq(state, "config-files") ||
+				      str_eq(state, "not-installed"));
 }
 
-static void unsettled_each(const struct buf *status, struct strv *ret, void (*add)(struct strv *, const struct stanza *, const char *state))
+static void unsettled_each(const struct buf *status, struct strv *ret,
+			   void (*add)(struct strv *, const struct stanza *, const char *state))
 {
 	const char *at = status->data, *end = status->data + status->len;
 	struct stanza s;
@@ -181,7 +188,8 @@ static void add_words(struct strv *ret, const struct stanza *s, const char *stat
 
 static void add_name(struct strv *ret, const struct stanza *s, const char *state)
 {
-	char *name CLEANUP(freep) = stanza_field(s, "Package"), *arch CLEANUP(freep) = stanza_field(s, "Architecture");
+	char *name CLEANUP(freep) = stanza_field(s, "Package"),
+		   *arch CLEANUP(freep) = stanza_field(s, "Architecture");
 	char *multi CLEANUP(freep) = stanza_field(s, "Multi-Arch");
 
 	if (name && arch && str_eq(multi, "same"))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dpkg's and apt's databases, read from their own files, without a process: paragraphs of "Field: value" lines.
- * A paragraph is a slice of the text it was found in, which must outlive it. Nothing here writes.
+ * dpkg's and apt's databases, read from their own files, without a process: paragraphs of "Field:
+ * value" lines. A paragraph is a slice of the text it was found in, which must outlive it. Nothing
+ * here writes.
  */
 #ifndef BACKENDS_PKG_DPKGDB_H
 #define BACKENDS_PKG_DPKGDB_H
@@ -19,7 +20,8 @@ struct stanza {
 
 /* The next paragraph at or after *at; moves *at behind it. */
 bool stanza_next(const char **at, const char *end, struct stanza *ret);
-/* Value of a field without its continuation lines, allocated; NULL if it has none. Names differ by case only: equal. */
+/* Value of a field without its continuation lines, allocated; NULL if it has none. Names differ by
+ * case only: equal. */
 char *stanza_field(const struct stanza *s, const char *name);
 /* All lines of a field, the first without its name; NULL if absent. */
 char *stanza_lines(const struct stanza *s, const char *name);
@@ -30,12 +32,15 @@ int dpkgdb_read(const struct root *r, struct buf *ret, struct err *err);
 int dpkgdb_read_marks(const struct root *r, struct buf *ret, struct err *err);
 /* Paragraph of "name" or "name:arch"; of several architectures the one that is installed wins. */
 bool dpkgdb_find(const struct buf *status, const char *package, struct stanza *ret);
-/* want, error flag and state of "Status: install ok installed"; each may be NULL. False: not three words. */
+/* want, error flag and state of "Status: install ok installed"; each may be NULL. False: not three
+ * words. */
 bool stanza_status(const struct stanza *s, char **ret_want, char **ret_flag, char **ret_state);
 bool dpkgdb_is_auto(const struct buf *marks, const char *package);
 /* Fills ret from the two texts; a package that dpkg does not know gives known = false. */
-void dpkgdb_status(const struct buf *status, const struct buf *marks, const char *package, struct pkg_status *ret);
-/* Packages that are neither installed, nor gone, nor config-files: interrupted or waiting for triggers ("jq (half-configured)"). */
+void dpkgdb_status(const struct buf *status, const struct buf *marks, const char *package,
+		   struct pkg_status *ret);
+/* Packages that are neither installed, nor gone, nor config-files: interrupted or waiting for
+ * triggers ("jq (half-configured)"). */
 void dpkgdb_unsettled(const struct buf *status, struct strv *ret);
 /* The names alone, "name:arch" where Multi-Arch is same: what dpkg --configure takes. */
 void dpkgdb_unsettled_names(const struct buf *status, struct strv *ret);

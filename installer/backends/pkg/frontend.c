@@ -13,7 +13,8 @@ enum { POLL_MS = 50 };
 
 static int lock_fd = -1;
 
-/* Who has it: allocated words, or NULL when it has become free. l_pid 0: outside of our PID namespace, -1: an OFD lock. */
+/* Who has it: allocated words, or NULL when it has become free. l_pid 0: outside of our PID
+ * namespace, -1: an OFD lock. */
 static char *holder(int fd)
 {
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A package manager, as a table of functions; one file each, one line in registry.c. Only what the packages action
- * needs. Read-only calls need no lock. Facts: facts/dpkg-tried.md.
+ * A package manager, as a table of functions; one file each, one line in registry.c. Only what the
+ * packages action needs. Read-only calls need no lock. Facts: facts/dpkg-tried.md.
  */
 #ifndef BACKENDS_PKG_PKG_H
 #define BACKENDS_PKG_PKG_H
@@ -37,16 +37,22 @@ struct pkg_ops {
 	const char *name;		/* "apt" */
 	bool (*usable)(const struct host *h);
 	/* Status of one package, from the database's own files (no process). */
-	int (*status)(const struct host *h, const char *package, struct pkg_status *ret, struct err *err);
+	int (*status)(const struct host *h, const char *package, struct pkg_status *ret,
+		      struct err *err);
 	/* Half-configured packages, pending updates/ ...: ERR_REFUSED naming them. */
 	int (*audit)(const struct host *h, struct err *err);
-	/* The frontend lock, held until the process ends or unlock; waits up to seconds, naming the holder through rep. */
-	int (*lock)(const struct host *h, unsigned int seconds, struct report *rep, struct err *err);
+	/* The frontend lock, held until the process ends or unlock; waits up to seconds, naming the
+	 * holder through rep. */
+	int (*lock)(const struct host *h, unsigned int seconds, struct report *rep,
+		    struct err *err);
 	void (*unlock)(const struct host *h);
-	/* names and .deb files -> what would happen; nothing changes. ERR_REFUSED for removals, held packages ... */
-	int (*resolve)(const struct host *h, const char *const *wants, const char *state_dir, struct pkg_plan *ret, struct report *rep, struct err *err);
+	/* names and .deb files -> what would happen; nothing changes. ERR_REFUSED for removals,
+	 * held packages ... */
+	int (*resolve)(const struct host *h, const char *const *wants, const char *state_dir,
+		       struct pkg_plan *ret, struct report *rep, struct err *err);
 	/* Downloads what resolve named into state_dir and hashes it. */
-	int (*download)(const struct host *h, const char *const *wants, const char *state_dir, struct pkg_plan *plan, struct report *rep, struct err *err);
+	int (*download)(const struct host *h, const char *const *wants, const char *state_dir,
+			struct pkg_plan *plan, struct report *rep, struct err *err);
 };
 
 extern const struct pkg_ops *const pkg_backends[];	/* ends with NULL */

@@ -9,7 +9,8 @@
 
 #define POLL_MS 20
 
-static int systemctl(const char *const argv[], struct report *log, struct buf *out, int *status, struct err *err)
+static int systemctl(const char *const argv[], struct report *log, struct buf *out, int *status,
+		     struct err *err)
 {
 	struct proc p = PROC_INIT;
 
@@ -29,8 +30,10 @@ static void take_property(struct unit_status *st, const char *line)
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (str_starts(line, fields[i].name))
-			snprintf(fields[i].dst, sizeof(st->load), "%s", line + strlen(fields[i].name));
-	if (str_starts(line, "MainPID=") && !str_to_i64(line + strlen("MainPID="), 0, INT32_MAX, &pid))
+			snprintf(fields[i].dst, sizeof(st->load), "%s",
+				 line + strlen(fields[i].name));
+	if (str_starts(line, "MainPID=") &&
+	    !str_to_i64(line + strlen("MainPID="), 0, INT32_MAX, &pid))
 		st->main_pid = (pid_t)pid;
 }
 
@@ -54,11 +57,15 @@ int unit_query_all(const char *const *units, struct unit_status *ret, struct err
 	struct buf out CLEANUP(buf_release) = BUF_INIT;
 	size_t n = 0;
 
-	strv_addv(&argv, (const char *const[]){ "systemctl", "show", "-p", "LoadState,ActiveState,Result,UnitFileState,MainPID", "--", NULL });
+	strv_addv(&argv,
+		  (const char *const[]){ "systemctl", "show", "-p",
+					 "LoadState,ActiveState,Result,UnitFileState,MainPID", "--",
+					 NULL });
 	strv_addv(&argv, units);
 	for (; units[n]; n++)
 		ret[n] = (struct unit_status){ .main_pid = 0 };
-	if (systemctl((const char *const *)argv.v, NULL, &out, NULL, err) || take_blocks(out.data, ret, n, err))
+	if (systemctl((const char *const *)argv.v, NULL, &out, NULL, err) ||
+	    take_blocks(out.data, ret, n, err))
 		return err_prefix(err, "cannot ask systemd about %s", units[0]);
 	return 0;
 }
@@ -76,10 +83,12 @@ int unit_query(const char *unit, struct unit_status *ret, struct err *err)
 
 static bool is_changing(const struct unit_status *st)
 {
-	return str_eq(st->active, "activating") || str_eq(st->active, "deactivating") || str_eq(st->active, "reloading");
+	return str_eq(st->active, "activating") || str_eq(st->active, "deactivating") ||
+	       str_eq(st->active, "reloading");
 }
 
-/* A job that was queued with --no-block shows as "inactive" until systemd gets to it: only `failed` ends the wait early. */
+/* A job that was queued with --no-block shows as "inactive" until systemd gets to it: only `failed`
+ * ends the wait early. */
 static int wait_active(const char *unit, unsigned int seconds, struct err *err)
 {
 	uint64_t end = clock_boot_ms() + seconds * 1000ULL;
@@ -93,7 +102,8 @@ static int wait_active(const char *unit, unsigned int seconds, struct err *err)
 		if (str_eq(st.active, "failed"))
 			break;
 		if (clock_boot_ms() >= end)
-			return err_set(err, ERR_FAILED, "%s is still %s after %u s", unit, st.active, seconds);
+			return err_set(err, ERR_FAILED, "%s is still %s after %u s", unit,
+				       st.active, seconds);
 		clock_pause_ms(POLL_MS);
 	}
 	err_set(err, ERR_FAILED, "%s did not start: %s", unit, st.result);
@@ -126,7 +136,8 @@ int unit_stop(const char *unit, unsigned int seconds, struct report *log, struct
 		if (!str_eq(st.active, "active") && !is_changing(&st))
 			return 0;
 		if (clock_boot_ms() >= end)
-			return err_set(err, ERR_FAILED, "%s is still %s after %u s", unit, st.active, seconds);
+			return err_set(err, ERR_FAILED, "%s is still %s after %u s", unit,
+				       st.active, seconds);
 		clock_pause_ms(POLL_MS);
 	}
 	return 0;

@@ -22,8 +22,9 @@ int unit_query(const char *unit, struct unit_status *ret, struct err *err);
 /* The same for a NULL-terminated list with one call of systemctl; ret has room for as many. */
 int unit_query_all(const char *const *units, struct unit_status *ret, struct err *err);
 /*
- * Clears the start limit first, starts, waits until active. A failed unit ends it at once, with its result in the error.
- * Both with seconds 0: the job is queued (a stop cancels a queued start), and that is all.
+ * Clears the start limit first, starts, waits until active. A failed unit ends it at once, with its
+ * result in the error. Both with seconds 0: the job is queued (a stop cancels a queued start), and
+ * that is all.
  */
 int unit_start(const char *unit, unsigned int seconds, struct report *log, struct err *err);
 /* Stops and waits until it is neither active nor changing. A unit that is not there is stopped. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The only file of the image that docker/probe.c runs: prints /proc/self/uid_map and ends. No libc, since nothing
- * else is in the image; built by itself and compiled into the installer as bytes.
+ * The only file of the image that docker/probe.c runs: prints /proc/self/uid_map and ends. No libc,
+ * since nothing else is in the image; built by itself and compiled into the installer as bytes.
  */
 #if defined(__x86_64__)
 
@@ -15,7 +15,10 @@ static long call(long nr, long a, long b, long c, long d)
 	long ret;
 	register long r10 __asm__("r10") = d;
 
-	__asm__ volatile("syscall" : "=a"(ret) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10)
+			 : "rcx", "r11", "memory");
 	return ret;
 }
 
