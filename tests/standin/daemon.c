@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Stand-in for sysbox-mgr and sysbox-fs; which of the two is told by the name it is called by.
- * Like the real ones it says READY=1 to systemd, listens in /run/sysbox, and as sysbox-mgr refuses to start
- * where a helper is missing or /var/lib/sysbox cannot be idmapped, and empties that directory at start and stop.
+ * Like the real ones it says READY=1 to systemd, listens in /run/sysbox, and as sysbox-mgr
+ * refuses to start where a helper is missing or /var/lib/sysbox cannot be idmapped, and empties
+ * that directory at start and stop.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stand-in for sysbox-runc: the distribution's runc, but `create` and `run` put the container into a user
- * namespace that maps 0 to the range of user "sysbox" in /etc/subuid and /etc/subgid.
+ * Stand-in for sysbox-runc: the distribution's runc, but `create` and `run` put the container
+ * into a user namespace that maps 0 to the range of user "sysbox" in /etc/subuid and /etc/subgid.
  *
- * Two things are done for it. The bundle's config.json gets the namespace, the mappings and another root path;
- * and in a mount namespace of our own (it dies with the container) the root file system is bound over
- * /var/lib/sysboxfs, because the mapped root may not walk through Docker's data directory (mode 0710).
+ * Two things are done for it. The bundle's config.json gets the namespace, the mappings and
+ * another root path; and in a mount namespace of our own (it dies with the container) the root
+ * file system is bound over /var/lib/sysboxfs, because the mapped root may not walk through
+ * Docker's data directory (mode 0710).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,9 +31,8 @@ static void die(const char *message, const char *subject)
 	FILE *log = log_path ? fopen(log_path, "ae") : NULL;
 
 	if (log) {
-		fprintf(log,
-			"{\"level\":\"error\",\"msg\":\"%s %s\",\"time\":\"1970-01-01T00:00:00Z\"}\n",
-			message, subject);
+		fprintf(log, "{\"level\":\"error\",\"msg\":\"%s %s\",", message, subject);
+		fputs("\"time\":\"1970-01-01T00:00:00Z\"}\n", log);
 		fclose(log);
 	}
 	fprintf(stderr, "%s %s\n", message, subject);
@@ -93,7 +93,10 @@ static unsigned long range_start(const char *path)
 	return found;
 }
 
-/* The value after "key": in text, or NULL. A quote inside a JSON string is escaped, so key cannot be data. */
+/*
+ * The value after "key": in text, or NULL. A quote inside a JSON string is escaped, so key
+ * cannot be data.
+ */
 static char *value_of(char *text, const char *key)
 {
 	char quoted[64];
@@ -123,7 +126,10 @@ static char *cut_root_path(char *text, char **ret_rest)
 	return copy;
 }
 
-/* Docker lets all groups ping; in a user namespace the kernel takes mapped groups only. Same length, in place. */
+/*
+ * Docker lets all groups ping; in a user namespace the kernel takes mapped groups only. Same
+ * length, in place.
+ */
 static void ping_groups_limit(char *text)
 {
 	char *value = value_of(text, "net.ipv4.ping_group_range");

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hostdiff snap ROOT [--skip PATH]... > FILE       write down a whole host, one line a path, sorted
- * hostdiff compare BEFORE AFTER [--ours PATH]...   exit 1 and one line for each difference that counts
+ * hostdiff snap ROOT [--skip PATH]... > FILE       a whole host, one line a path
+ * hostdiff compare BEFORE AFTER [--ours PATH]...   a line for each difference that counts
  *
- * A snapshot holds type, mode, owner, device number, size, mtime, link target, SHA-256 and extended attributes
- * (ACLs are such). It stays on ROOT's file system, so /proc, /sys, /dev and /run of a host are not in it; Docker's
- * data is left out by name. Run it in the guest, or outside on /proc/PID/root.
+ * A snapshot holds type, mode, owner, device number, size, mtime, link target, SHA-256 and
+ * extended attributes (ACLs are such). It stays on ROOT's file system, so /proc, /sys, /dev and
+ * /run of a host are not in it; Docker's data is left out by name. Run it in the guest, or
+ * outside on /proc/PID/root.
  *
  * `compare` knows what "exactly as before" means (DESIGN.md, the table of section 5):
- *   (a) every path to the byte, with its mtime. --ours PATH (and all below it) says that no exception below applies.
- *   (b) same meaning: MEANING files may have their entries in another order, and stanzas that mean nothing.
- *   (c) never compared: NEVER, a closed list; MTIME files must have the same bytes; times of directories.
- * The lists are those of the facts on dpkg, section 7. Exit status: 0 same, 1 different, 2 trouble.
+ *   (a) every path to the byte, with its mtime. --ours PATH (and all below it) says that no
+ *       exception below applies.
+ *   (b) same meaning: MEANING files may have their entries in another order, and stanzas that
+ *       mean nothing.
+ *   (c) never compared: NEVER, a closed list; MTIME files must have the same bytes; times of
+ *       directories.
+ * The lists are those of the facts on dpkg, section 7. Exit status: 0 same, 1 different, 2
+ * trouble.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +34,10 @@
 
 enum leniency { STRICT, MTIME, MEANING, NEVER };
 
-/* PATTERN is matched as by fnmatch, one level a star; a pattern that ends in "/" matches all below it. */
+/*
+ * PATTERN is matched as by fnmatch, one level a star; a pattern that ends in "/" matches all
+ * below it.
+ */
 static const struct rule {
 	enum leniency leniency;
 	const char *pattern;
@@ -338,7 +346,7 @@ static int compare_entries(const FTSENT **a, const FTSENT **b)
 static int snap(char *root, int argc, char **argv)
 {
 	char resolved[4096];
-	/* A trailing "/." walks into /proc/PID/root, which is a link that cannot be resolved by name. */
+	/* A trailing "/." walks into /proc/PID/root, a link that no name resolves. */
 	int len = snprintf(resolved, sizeof(resolved), "%s/.", root);
 	char *roots[] = { resolved, NULL };
 	FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, compare_entries);
