@@ -109,7 +109,9 @@ struct action {
 	char *step;			/* who asked for it */
 	int rank;
 	void *data;			/* of this kind; never NULL after *_new or decode */
-	struct json *origin;		/* free form, kept in the index: {"package": "sysbox-ce", "version": ..., "sha256": ...}; or NULL */
+	/* free form, kept in the index: {"package": "sysbox-ce", "version": ..., "sha256": ...}; or
+	 * NULL */
+	struct json *origin;
 };
 
 struct action *action_new(const struct action_ops *ops, const char *key, const char *step, int rank,

@@ -18,7 +18,8 @@ struct action *action_file_member(const char *step, const char *path, mode_t mod
 				  const char *member);
 struct action *action_remove(const char *step, const char *path);	/* file or link goes */
 struct action *action_link(const char *step, const char *path, const char *target);	/* symlink */
-struct action *action_dir(const char *step, const char *path, mode_t mode);	/* made if absent; undo removes it if empty and ours */
+/* made if absent; undo removes it if empty and ours */
+struct action *action_dir(const char *step, const char *path, mode_t mode);
 
 /* Fetches, verifies and unpacks this package (borrowed: it lives as long as the catalog) into
  * stage/; nothing on the host. key "unpack:NAME". */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Functions that invite mistakes, and what to call instead. Included through -include by scripts/lint's build,
- * so the headers that declare them come first. */
+/* Functions that invite mistakes, and what to call instead. Included through -include by the build
+ * of scripts/lint, so the headers that declare them come first. */
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H
 

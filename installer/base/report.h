@@ -18,7 +18,8 @@ enum report_kind {
 	REPORT_PROGRESS,	/* bytes: done of total (0 = unknown), subject = what */
 };
 
-enum report_state { STATE_NONE, STATE_OK, STATE_WARN, STATE_BAD, STATE_UNKNOWN /* could not be proven */ };
+/* STATE_UNKNOWN: could not be proven */
+enum report_state { STATE_NONE, STATE_OK, STATE_WARN, STATE_BAD, STATE_UNKNOWN };
 
 struct report_line {
 	enum report_kind kind;

@@ -266,7 +266,8 @@ const struct command cmd_history = {
 	.usage = "[show ID [PATH]]",
 	.summary = "who changed what and when; the old text of a file",
 	.about =
-		"Lists all transactions. \"show ID\" shows one with its changes; \"show ID PATH\" prints the file PATH as it was "
+		"Lists all transactions. \"show ID\" shows one with its changes; "
+		"\"show ID PATH\" prints the file PATH as it was "
 		"before that transaction, byte for byte.",
 	.options = no_options,
 	.words = words,

@@ -15,7 +15,8 @@
 #include "docker/flags.h"
 #include "host/host.h"
 
-#define DOCKER_CANARY_TIMEOUT 45	/* seconds; an authorization plugin that does not exist takes 15.5, a TCP listener without TLS 16 */
+/* seconds; an authorization plugin that does not exist takes 15.5, a TCP listener without TLS 16 */
+#define DOCKER_CANARY_TIMEOUT 45
 
 /*
  * 0: it would start. 1: it would not, and *ret_why is dockerd's own last words (allocated). -1:

@@ -14,7 +14,9 @@
 #include <sys/types.h>
 
 struct docker_flag {
-	char *name;		/* long name without dashes; short ones are mapped: -H is "host", -g "data-root", -D "debug", -l "log-level" ... */
+	/* long name without dashes; short ones are mapped: -H is "host", -g "data-root", -D
+	 * "debug", -l "log-level" ... */
+	char *name;
 	char *value;		/* "" for a switch */
 	char *file;		/* where it is written, or "/proc/PID/cmdline" */
 	unsigned int line;	/* 0 if unknown */

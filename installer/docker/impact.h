@@ -9,8 +9,12 @@
 
 struct docker_impact {
 	size_t running;			/* containers that run now */
-	struct strv removed;		/* names: run with --rm, which Docker before 26 removes at a restart (seen on 20.10; not run between) */
-	struct strv stopped;		/* names: stopped with restart=always; the restart starts them, they are to be stopped again */
+	/* names: run with --rm, which Docker before 26 removes at a restart (seen on 20.10; not run
+	 * between) */
+	struct strv removed;
+	/* names: stopped with restart=always; the restart starts them, they are to be stopped
+	 * again */
+	struct strv stopped;
 	struct strv bridge_keys;	/* changed keys without effect while containers run */
 	struct strv refused_keys;	/* changed keys that hide or damage containers that run */
 	bool swarm;			/* active: no live-restore, containers stop */

@@ -16,7 +16,9 @@ struct docker_key {
 	bool is_switch;			/* takes no separate value */
 	bool is_map;			/* an object whose members are one value: dockerd does not look for keys inside */
 	enum docker_key_class class;
-	const char *takeback;		/* JSON that gives the built-in value in a reload; NULL: taking the key away needs a restart */
+	/* JSON that gives the built-in value in a reload; NULL: taking the key away needs a
+	 * restart */
+	const char *takeback;
 };
 
 extern const struct docker_key docker_keys[];		/* ends with key == flag == NULL */

@@ -24,6 +24,7 @@ int docker_probe_runtime(struct docker_api *api, const char *runtime, struct doc
 
 /* The parts that need no daemon. */
 void docker_probe_tar(struct buf *ret);					/* the image's file system */
-int docker_probe_parse(const char *log, size_t len, struct docker_probe *ret);	/* Docker's multiplexed stream of the output; -1 not understood */
+/* Docker's multiplexed stream of the output; -1 not understood */
+int docker_probe_parse(const char *log, size_t len, struct docker_probe *ret);
 
 #endif

@@ -9,7 +9,9 @@
 
 struct txn_request {
 	struct plan *plan;
-	struct json *begin;		/* who, command, arguments, profile digest, version, class ("apply", "rollback", "background") */
+	/* who, command, arguments, profile digest, version, class ("apply", "rollback",
+	 * "background") */
+	struct json *begin;
 	struct action_ctx ctx;		/* host, root, profile, state (locked), rep, switches; the engine fills in the rest */
 	int (*prove)(void *user, struct report *rep, struct err *err);	/* after all commits: the steps' verify; or NULL */
 	void *user;

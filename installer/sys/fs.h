@@ -17,13 +17,18 @@ int fs_mkdir_path(const struct root *r, const char *path, mode_t mode, struct er
 /* New file NAME in dirfd with these bytes, fsynced; directory synced. Through a temporary and
  * rename, replaces. */
 int fs_put(int dirfd, const char *name, mode_t mode, const void *data, size_t len, struct err *err);
-int fs_copy_fd(int from, int to, uint64_t max, char hex[65], struct err *err);	/* whole file from offset 0, digest on the way; not synced */
+/* whole file from offset 0, digest on the way; not synced */
+int fs_copy_fd(int from, int to, uint64_t max, char hex[65], struct err *err);
 int fs_sync_dir(int dirfd, struct err *err);
 int fs_unlink(int dirfd, const char *name, struct err *err);			/* absent is fine; not synced */
-int fs_remove_tree(int dirfd, const char *name, struct err *err);		/* rm -r without following links or crossing devices; not synced */
+/* rm -r without following links or crossing devices; not synced */
+int fs_remove_tree(int dirfd, const char *name, struct err *err);
 int fs_read_at(int dirfd, const char *name, size_t max, struct buf *ret, struct err *err);	/* absent: 1 */
-int fs_read_fd(int fd, size_t max, struct buf *ret, struct err *err);		/* a regular file to its end; more than max is an error */
+/* a regular file to its end; more than max is an error */
+int fs_read_fd(int fd, size_t max, struct buf *ret, struct err *err);
 int fs_list_fd(int dirfd, struct strv *ret, struct err *err);			/* sorted, without . and .. */
-int fs_free_space(const struct root *r, const char *path, uint64_t *ret_bytes, uint64_t *ret_inodes, struct err *err);	/* of the nearest existing parent */
+/* of the nearest existing parent */
+int fs_free_space(const struct root *r, const char *path, uint64_t *ret_bytes, uint64_t *ret_inodes,
+		  struct err *err);
 
 #endif

@@ -25,7 +25,9 @@
 
 struct shield {
 	const struct root *root;	/* "/" or an image: then the command is chrooted into it */
-	const char *scratch;		/* a 0700 directory of ours, path on this machine ("/var/lib/sysboxup/run/shield"); filled here */
+	/* a 0700 directory of ours, path on this machine ("/var/lib/sysboxup/run/shield"); filled
+	 * here */
+	const char *scratch;
 	const char *data_root;		/* Docker's, or NULL */
 	const char *const *sockets;	/* unix sockets to hide, NULL-terminated, or NULL */
 	void (*on_started)(void *user, pid_t init, uint64_t starttime);
