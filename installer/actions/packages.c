@@ -16,6 +16,7 @@ static void packages_release(struct action *a)
 
 	strv_release(&d->names);
 	strv_release(&d->autos);
+	strv_release(&d->kept);
 	pkg_plan_release(&d->plan);
 	free(d->name);
 	free(d->version);
@@ -52,7 +53,9 @@ static int commit_remove(struct packages *d, struct action_ctx *ctx, struct err 
 		if (json_get_bool(before_package(d, d->plan.v[i].name), "auto", false))
 			strv_add(&autos, d->plan.v[i].name);
 	}
-	return apt_mark(ctx, "manual", &autos, err) || dpkg_purge(ctx, &names, false, err) ? -1 : 0;
+	if (apt_mark(ctx, "manual", &autos, err) || dpkg_purge(ctx, &names, false, err))
+		return -1;
+	return before_restore_kept(d, ctx, err);
 }
 
 static int commit_install(struct packages *d, struct action_ctx *ctx, struct err *err)
@@ -131,10 +134,9 @@ static void copy_new(struct packages *to, const struct packages *from)
 	}
 }
 
-static struct action *invert_to_absent(const struct packages *o, const struct packages *n)
+static struct action *invert_to_absent(const struct record *oldest, const struct packages *o, const struct packages *n)
 {
-	struct action *a = action_packages("rollback", NULL, n->name, version_after(n), n->arch,
-					   true);
+	struct action *a = action_packages("rollback", NULL, n->name, version_after(n), n->arch, true);
 	struct packages *d = a->data;
 	const struct pkg_op *now = n->name ? packages_op(n, n->name) : NULL;
 
@@ -142,8 +144,9 @@ static struct action *invert_to_absent(const struct packages *o, const struct pa
 	d->expected = xstrdup(version_after(n));
 	if (now && now->what == PKG_UPGRADE)
 		plan_copy_op(&d->plan, now);
-	copy_new(d, n);
-	copy_new(d, o);
+	for (const struct record *r = oldest; r; r = r->next)
+		copy_new(d, r->action->data);
+	before_conffile_paths(o, &d->kept);
 	return a;
 }
 
@@ -168,21 +171,35 @@ static struct action *invert_to_version(const struct packages *o, const struct p
 	return a;
 }
 
-/* Those that a removal took along come back with it, by name or file: apt fetches what the package
- * needs. */
-static int packages_invert(const struct record *oldest, const struct record *newest,
-			   struct action **ret, struct err *err)
+/* The first and the last of them that changed anything; false: none did. */
+static bool that_did(const struct record *oldest, const struct packages **ret_first, const struct packages **ret_last)
 {
-	const struct packages *o = oldest->action->data, *n = newest->action->data;
-	const char *before = version_before(o), *after = version_after(n);
+	bool any = false;
+
+	for (const struct record *r = oldest; r; r = r->next) {
+		const struct packages *d = r->action->data;
+		if (!d->plan.n)
+			continue;
+		if (!any)
+			*ret_first = d;
+		*ret_last = d;
+		any = true;
+	}
+	return any;
+}
+
+static int packages_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+{
+	const struct packages *o = NULL, *n = NULL;
 
 	*ret = NULL;
-	if (!o->plan.n && !n->plan.n)
+	if (!that_did(oldest, &o, &n))
 		return 0;
-	if (before && !str_eq(before, after))
+	const char *before = version_before(o);
+	if (before && !str_eq(before, version_after(n)))
 		*ret = invert_to_version(o, n, before);
 	else if (!before && !n->remove)
-		*ret = invert_to_absent(o, n);
+		*ret = invert_to_absent(oldest, o, n);
 	return 0;
 }
 
@@ -259,6 +276,7 @@ static int packages_encode(const struct action *a, struct json *j)
 	json_set_bool(j, "inverted", d->inverted);
 	json_set(j, "plan", plan);
 	json_set(j, "autos", names_encode(&d->autos));
+	json_set(j, "kept", names_encode(&d->kept));
 	json_set(j, "old_file", json_str(d->old_file));
 	json_set_str(j, "old_sha256", d->old_sha256);
 	json_set(j, "before", d->before ? json_dup(d->before) : json_null());
@@ -274,6 +292,7 @@ static int packages_decode(struct action *a, const struct json *j, struct err *e
 	a->data = d;
 	names_decode(json_get(j, "names"), &d->names);
 	names_decode(json_get(j, "autos"), &d->autos);
+	names_decode(json_get(j, "kept"), &d->kept);
 	d->name = xstrdup(json_get_str(j, "name"));
 	d->version = xstrdup(json_get_str(j, "version"));
 	d->arch = xstrdup(json_get_str(j, "arch"));

@@ -407,3 +407,28 @@ int before_restore_paths(const struct packages *d, const struct action_ctx *ctx,
 		return -1;
 	return remove_new(ctx, &dirs, json_get(d->before, "dirs"), AT_REMOVEDIR, err);
 }
+
+static bool in_unit_dirs(const char *path)
+{
+	for (const char *const *dir = unit_dirs; *dir; dir++)
+		if (str_starts(path, *dir))
+			return true;
+	return false;
+}
+
+void before_conffile_paths(const struct packages *d, struct strv *ret)
+{
+	for json_each(p, json_get(d->before, "paths"))
+		if (!in_unit_dirs(json_key(p)))
+			strv_add(ret, json_key(p));
+}
+
+int before_restore_kept(const struct packages *d, const struct action_ctx *ctx, struct err *err)
+{
+	for (size_t i = 0; i < d->kept.n; i++) {
+		const struct json *now = json_get(json_get(d->before, "paths"), d->kept.v[i]);
+		if (now && restore_path(ctx, d->kept.v[i], now, err))
+			return -1;
+	}
+	return 0;
+}

@@ -19,6 +19,7 @@ struct packages {
 	bool remove;
 	bool inverted;			/* made by invert: files come from `plan`, `expected` is the version that is there */
 	char *expected;
+	struct strv kept;		/* inverted: conffiles of the administrator from before the installation */
 	/* prepared. remove: each op is PKG_REMOVE with the file that undo installs again */
 	struct pkg_plan plan;
 	struct strv autos;		/* marked auto after the installation */
@@ -51,6 +52,12 @@ int before_differs(const struct packages *d, const struct action_ctx *ctx, struc
 /* Links, masks, deb-systemd-helper's state, conffiles, known temporaries: put right against the
  * record. */
 int before_restore_paths(const struct packages *d, const struct action_ctx *ctx, struct err *err);
+/*
+ * Conffiles (and files beside them) that were there before the packages were: a purge deletes them (facts/dpkg-tried.md 4), so a removal
+ * that takes an installation back puts them back, as they were when it began.
+ */
+void before_conffile_paths(const struct packages *d, struct strv *ret);
+int before_restore_kept(const struct packages *d, const struct action_ctx *ctx, struct err *err);
 const struct json *before_package(const struct packages *d, const char *name);
 bool before_installed(const struct packages *d, const char *name);
 bool before_config_files(const struct packages *d, const char *name);
