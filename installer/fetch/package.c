@@ -12,7 +12,7 @@
 #define CACHE_DIR "/var/lib/sysboxup/cache"
 #define PACKAGE_MAX (2048ULL * 1024 * 1024)
 #define UNPACKED_MAX (4ULL * 1024 * 1024 * 1024)
-#define READ_SIZE (256 * 1024)
+#define READ_SIZE (64 * 1024)
 
 /* Size and hash by one descriptor. */
 static int digest_fd(int fd, char hex[DIGEST_HEX + 1], uint64_t *ret_size)

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define META_MAX 512
-#define READ_SIZE (256 * 1024)
+#define READ_SIZE (64 * 1024)
 
 /* Locked, ours alone, and still what the name stands for: another process may just have published
  * it. */

@@ -15,7 +15,7 @@
 #define MAX_MEMBERS 10000
 #define MAX_PATH 4096
 #define CONTROL_MAX (1024 * 1024)
-#define BLOCK (64 * 1024)
+#define BLOCK (32 * 1024)
 
 struct reader {
 	const char *what;
