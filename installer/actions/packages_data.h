@@ -76,6 +76,8 @@ int dpkg_configure(const struct action_ctx *ctx, const struct strv *names, struc
 int dpkg_purgeable(const struct action_ctx *ctx, struct strv *names, const char *keep,
 		   struct err *err);
 int dpkg_select(const struct action_ctx *ctx, const char *name, const char *want, struct err *err);
+/* Templates and answers of a package whose own postrm cannot do it any more. */
+int debconf_purge(const struct action_ctx *ctx, const char *name, struct err *err);
 int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *names,
 	     struct err *err);
 int dpkg_deb(const char *option, const char *file, const char *field, struct buf *ret, bool *ret_ok,

@@ -175,6 +175,17 @@ int dpkg_select(const struct action_ctx *ctx, const char *name, const char *want
 	return dpkg_run(ctx, &argv, line, err);
 }
 
+int debconf_purge(const struct action_ctx *ctx, const char *name, struct err *err)
+{
+	struct strv argv CLEANUP(strv_release) = STRV_INIT;
+
+	if (!proc_available("debconf-communicate"))
+		return 0;
+	strv_add(&argv, "debconf-communicate");
+	strv_add(&argv, name);
+	return dpkg_run(ctx, &argv, "PURGE\n", err);
+}
+
 /* Not in the shield: they run no script and are asked before anything is changed, or change apt's
  * marks only. */
 static int tool_run(const struct strv *argv, struct report *log, struct buf *out,

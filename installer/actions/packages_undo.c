@@ -159,6 +159,28 @@ static int restore_one(const struct action_ctx *ctx, const struct json *before,
 	return got;
 }
 
+/*
+ * A failed preinst leaves a paragraph that says only what was wanted, and what debconf was told about the package, because its
+ * postrm never runs (tried: then the database is as before, to the byte).
+ */
+static int forget(const struct packages *d, const struct action_ctx *ctx, struct err *err)
+{
+	for json_each(p, json_get(d->before, "packages")) {
+		const char *state = json_get_str(p, "state");
+		struct pkg_status st = { 0 };
+
+		if (state)
+			continue;
+		if (known_now(ctx, json_key(p), &st, err))
+			return -1;
+		bool left = st.known && !is_there(&st);
+		pkg_status_release(&st);
+		if (left && (debconf_purge(ctx, json_key(p), err) || dpkg_select(ctx, json_key(p), "unknown", err)))
+			return -1;
+	}
+	return 0;
+}
+
 /* apt makes the file when it marks something; without it before, and with nothing in it now, it
  * goes. */
 static int drop_marks_file(const struct packages *d, const struct action_ctx *ctx, struct err *err)
@@ -181,6 +203,8 @@ static int restore_selections(const struct packages *d, struct action_ctx *ctx, 
 	struct strv autos CLEANUP(strv_release) = STRV_INIT,
 			  manuals CLEANUP(strv_release) = STRV_INIT;
 
+	if (forget(d, ctx, err))
+		return -1;
 	for json_each(p, json_get(d->before, "packages"))
 		if (restore_one(ctx, p, &autos, &manuals, err))
 			return -1;
