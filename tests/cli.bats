@@ -346,6 +346,53 @@ refuses_profile() {
 	[ "$output" = "Nothing to recover." ]
 }
 
+# Leaves a transaction on the disk as a power cut would, at the first point where something has to be undone.
+interrupt() {
+	local faults=$SYSBOXUP_BUILD/sysboxup-faults n
+	[ -x "$faults" ] || make -s -C "$REPO" build/sysboxup-faults
+	[ -x "$faults" ] || faults=$REPO/build/sysboxup-faults
+	for n in $(seq 20 5 300); do
+		SYSBOXUP_FAULT_ALONE=1 SYSBOXUP_FAULT=die-before:$n "$faults" --root "$T" --profile "$P" apply >/dev/null 2>&1 || :
+		! grep -qs live-restore "$T/etc/docker/daemon.json" || return 0
+		up -q recover
+	done
+	false
+}
+
+@test "an interrupted run: apply, rollback and status exit 6, plan warns, recover puts everything back" {
+	cp -p "$T/etc/docker/daemon.json" "$BATS_TEST_TMPDIR/old"
+	interrupt
+	run --separate-stderr -6 up apply
+	[[ ${stderr_lines[0]} == "sysboxup: transaction "*" was interrupted" ]]
+	[[ $stderr == *"try:  run: sysboxup recover"* ]]
+	[[ $stderr == *"host: as the interrupted run left it; nothing was touched now" ]]
+	run -6 up rollback
+	run --separate-stderr -6 up status
+	[[ ${stderr_lines[0]} == "sysboxup: transaction "*" (apply) was interrupted" ]]
+	run --separate-stderr -0 up plan
+	[[ $stderr == *"warning: transaction "*" was interrupted; this plan is made from what it left"* ]]
+	run -0 up recover --json
+	tail -n 1 <<<"$output" | jq -e '.command == "recover" and .changed'
+	cmp "$T/etc/docker/daemon.json" "$BATS_TEST_TMPDIR/old"
+	run -0 up status
+}
+
+@test "what cannot be undone: recover and status exit 5 and name it, and recover works once the cause is gone" {
+	cp -p "$T/etc/docker/daemon.json" "$BATS_TEST_TMPDIR/old"
+	interrupt
+	cp -p "$T/etc/docker/daemon.json" "$BATS_TEST_TMPDIR/ours"
+	echo 'somebody was here' >"$T/etc/docker/daemon.json"
+	run --separate-stderr -5 up recover
+	[[ $stderr == *"host: not fully as before; what is left is kept in the history" ]]
+	run --separate-stderr -5 up status
+	[[ $output == *"FAILED"*"docker-config:/etc/docker/daemon.json: not undone yet"* ]]
+	[[ ${stderr_lines[0]} == "sysboxup: transaction "*" could not be rolled back: "* ]]
+	run -5 up apply
+	cp -p "$BATS_TEST_TMPDIR/ours" "$T/etc/docker/daemon.json"
+	run -0 up recover
+	cmp "$T/etc/docker/daemon.json" "$BATS_TEST_TMPDIR/old"
+}
+
 # The words that bash would offer for a command line.
 complete_line() {
 	bash -c '
