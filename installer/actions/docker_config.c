@@ -178,12 +178,18 @@ static void docker_config_describe(const struct action *a, const struct action_c
 	struct docker_config_data *d = a->data;
 	struct buf today CLEANUP(buf_release) = BUF_INIT, want CLEANUP(buf_release) = BUF_INIT,
 			 diff CLEANUP(buf_release) = BUF_INIT;
+	struct action_ctx quiet = *ctx; /* what it warns of is said by prepare */
 	struct err err = ERR_INIT;
 	bool gone;
 	int absent = root_read_optional(ctx->root, d->path, DOCKER_CONFIG_MAX, &today, &err);
 
-	if (absent < 0 || docker_config_candidate(d, ctx, &today, absent, &want, &gone, &err)) {
+	quiet.rep = NULL;
+	if (absent < 0 || docker_config_candidate(d, &quiet, &today, absent, &want, &gone, &err)) {
 		report_change(r, d->path, "cannot be merged: %s", err.msg);
+		return;
+	}
+	if (absent == gone && buf_equal(&today, &want)) {
+		report_change(r, d->path, "stays as it is");
 		return;
 	}
 	report_change(r, d->path, "%s", gone ? "remove" : absent ? "create" : "merge");

@@ -69,8 +69,8 @@ static int name_conflicts(const struct docker_config_data *d, const struct strv 
 
 /* Somebody edited the file: only what is still ours goes back, key by key. */
 static int three_way(const struct docker_config_data *d, const struct action_ctx *ctx,
-		     const struct buf *today, const struct buf *old, struct buf *ret,
-		     bool *ret_absent, struct err *err)
+		     const struct buf *today, bool today_absent, const struct buf *old,
+		     struct buf *ret, bool *ret_absent, struct err *err)
 {
 	struct json *now CLEANUP(json_freep) = NULL, *then CLEANUP(json_freep) = NULL,
 			 *patch CLEANUP(json_freep) = NULL;
@@ -84,10 +84,13 @@ static int three_way(const struct docker_config_data *d, const struct action_ctx
 		return -1;
 	if (conflicts.n && !ctx->force)
 		return name_conflicts(d, &conflicts, err);
+	for (size_t i = 0; i < conflicts.n; i++)
+		report_warn(ctx->rep, NULL, "%s in '%s' stays as somebody else set it",
+			    conflicts.v[i], d->path);
 	if (json_splice(today->data, today->len, patch, d->path, &text, err) ||
 	    docker_config_tree(&text, d->path, &result, err))
 		return -1;
-	*ret_absent = d->was_absent && !json_len(result);
+	*ret_absent = today_absent || (d->was_absent && !json_len(result));
 	if (!*ret_absent)
 		buf_add(ret, text.data, text.len);
 	return 0;
@@ -116,7 +119,7 @@ int docker_config_candidate(struct docker_config_data *d, const struct action_ct
 	if (old_text(d, ctx, &old, err))
 		return -1;
 	if (!as_we_left_it(d, today, today_absent))
-		return three_way(d, ctx, today, &old, ret, ret_absent, err);
+		return three_way(d, ctx, today, today_absent, &old, ret, ret_absent, err);
 	*ret_absent = d->was_absent;
 	buf_add(ret, old.data, old.len);
 	return 0;
@@ -218,6 +221,11 @@ static int read_before(struct docker_config_data *d, struct action_ctx *ctx, str
 	if (!r)
 		node_copy(before, &rp.before);
 	replace_release(&rp);
+	if (r && err->errnum == ENOENT) {
+		err_set(err, ERR_REFUSED,
+			"'%s' is a symbolic link into a directory that does not exist", d->path);
+		return err_remedy(err, "mend or remove the link");
+	}
 	if (r)
 		return err_raise(err, ERR_REFUSED);
 	if (before->type != NODE_FILE)
@@ -243,7 +251,7 @@ static void fill_after(struct docker_config_data *d, const struct node *before,
 		return;
 	}
 	if (d->inverted && old->type == NODE_FILE && !d->edited_between &&
-	    !strcmp(before->digest, d->expected.digest)) {
+	    node_equal(before, &d->expected, NODE_CMP_PLAIN)) {
 		node_copy(&d->after, old);
 		return;
 	}
@@ -359,6 +367,9 @@ int docker_config_prepare(struct action *a, struct action_ctx *ctx, struct err *
 	if (read_before(d, ctx, &before, err))
 		return -1;
 	node_copy(&d->before, &before);
+	if (!d->inverted && before.type == NODE_FILE &&
+	    docker_config_check_found(ctx->host, d->before_text.data, d->before_text.len, err))
+		return -1;
 	if (docker_config_candidate(d, ctx, &d->before_text, before.type != NODE_FILE,
 				    &d->after_text, &absent, err))
 		return err_raise(err, ERR_REFUSED);

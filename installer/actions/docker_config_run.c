@@ -149,13 +149,11 @@ int docker_config_commit(struct action *a, struct action_ctx *ctx, struct err *e
 				 text_or_null(&d->after_text, &d->after), d->keep_containers,
 				 &stages, &n, err))
 		return -1;
-	for (size_t i = 0; !r && i < n; i++) {
-		r = put_stage(d, ctx, &stages[i], i, n, err);
+	/* Where no daemon listens the interim texts have nobody to speak to. */
+	for (size_t i = d->was_running || !n ? 0 : n - 1; !r && i < n; i++) {
+		r = put_stage(d, ctx, &stages[i], d->was_running ? i : 0, n, err);
 		if (!r && d->was_running && stages[i].takeup != TAKEUP_NONE)
-			r = mark(ctx, err) || docker_stage_takeup(ctx->host, &stages[i], ctx->rep,
-								  err) ?
-				    -1 :
-				    0;
+			r = mark(ctx, err) || docker_stage_takeup(ctx->host, &stages[i], ctx->rep, err) ? -1 : 0;
 	}
 	docker_stages_free(stages, n);
 	return r == REPLACE_CONFLICT ? -1 : r;
@@ -229,8 +227,9 @@ static int find_way_back(const struct docker_config_data *d, const struct action
 		return -1;
 	w->now_absent = absent;
 	w->stranger = !is_ours(d, w);
+	w->target_absent = w->now_absent; /* somebody took it away: away it stays */
 	if (w->stranger)
-		return take_back_keys(d, w, &old, err);
+		return w->now_absent ? 0 : take_back_keys(d, w, &old, err);
 	w->target_absent = d->before.type != NODE_FILE;
 	buf_add(&w->target, old.data, old.len);
 	return 0;

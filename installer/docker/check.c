@@ -517,34 +517,65 @@ static bool docker_before(const struct host *h, const char *version)
 	return h->docker.version && version_compare_numeric(h->docker.version, version) < 0;
 }
 
+static const char *config_name(const struct host *h)
+{
+	return h->docker.config_file ? h->docker.config_file : "daemon.json";
+}
+
+static size_t bom_len(const char *text, size_t len)
+{
+	return len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+}
+
+static bool is_blank(const char *text, size_t len)
+{
+	return strspn(text, " \t\r\n") >= len;
+}
+
+static int check_bom(const struct host *h, size_t bom, struct err *err)
+{
+	if (!bom || !docker_before(h, "23"))
+		return 0;
+	err_set(err, ERR_REFUSED,
+		"'%s' begins with a byte order mark, which Docker %s does not accept",
+		config_name(h), h->docker.version);
+	return err_remedy(err, "save it without one");
+}
+
+static int check_blank(const struct host *h, const char *text, size_t len, const char *verb,
+		       struct err *err)
+{
+	if (!is_blank(text, len) || !docker_before(h, "23"))
+		return 0;
+	err_set(err, ERR_REFUSED, "'%s' %s empty, which Docker %s does not accept", config_name(h),
+		verb, h->docker.version);
+	return err_remedy(err, "write {} into it");
+}
+
+int docker_config_check_found(const struct host *h, const char *text, size_t len, struct err *err)
+{
+	return check_bom(h, bom_len(text, len), err) || check_blank(h, text, len, "is", err) ? -1 :
+											       0;
+}
+
 static int candidate_parse(const struct host *h, const char *text, size_t len, struct json **ret,
 			   struct err *err)
 {
-	const char *path = h->docker.config_file ? h->docker.config_file : "daemon.json";
-	bool bom = len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3);
+	char *what CLEANUP(freep) = xasprintf("'%s'", config_name(h));
+	size_t bom = bom_len(text, len);
 
 	if (len > 1024 * 1024)
-		return err_set(err, ERR_REFUSED, "'%s' would be larger than 1 MiB", path);
-	if (bom && docker_before(h, "23"))
-		return err_set(
-			err, ERR_REFUSED,
-			"'%s' begins with a byte order mark, which Docker %s does not accept", path,
-			h->docker.version);
-	text += bom ? 3 : 0;
-	len -= bom ? 3 : 0;
-	if (strspn(text, " \t\r\n") >= len) {
-		if (docker_before(h, "23"))
-			return err_set(err, ERR_REFUSED,
-				       "'%s' would be empty, which Docker %s does not accept", path,
-				       h->docker.version);
+		return err_set(err, ERR_REFUSED, "%s would be larger than 1 MiB", what);
+	if (check_bom(h, bom, err) || check_blank(h, text + bom, len - bom, "would be", err))
+		return -1;
+	if (is_blank(text + bom, len - bom)) {
 		*ret = json_obj();
 		return 0;
 	}
-	char *what CLEANUP(freep) = xasprintf("'%s'", path);
-	if (json_parse(text, len, JSON_STRICT, what, ret, err))
+	if (json_parse(text + bom, len - bom, JSON_STRICT, what, ret, err))
 		return err_raise(err, ERR_REFUSED);
 	if (json_type(*ret) != JSON_OBJECT)
-		return err_set(err, ERR_REFUSED, "'%s' is not an object but %s", path,
+		return err_set(err, ERR_REFUSED, "%s is not an object but %s", what,
 			       json_type_name(json_type(*ret)));
 	return 0;
 }

@@ -74,6 +74,10 @@ int docker_config_stages(const struct docker_flags *flags, const struct buf *fro
 			 size_t *ret_n, struct err *err);
 void docker_stages_free(struct docker_stage *s, size_t n);
 
+/* Refuse a text that somebody else left and that this dockerd does not take (before 23: empty, or
+ * with a BOM), because there would be no way back to it. */
+int docker_config_check_found(const struct host *h, const char *text, size_t len, struct err *err);
+
 /*
  * Refuse a candidate text: own checks (syntax, default-runtime that is not among the runtimes,
  * reserved name runc, binary of a runtime of ours missing (planned_paths exist later), bip with

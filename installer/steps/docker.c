@@ -78,6 +78,37 @@ static struct json *leaves_without(const struct json *a, const struct json *b)
 	return left;
 }
 
+static struct json *values_before(const struct json *want, const struct json *ours,
+				  const struct json *was, const struct json *today);
+
+/* A container that was not there and in which nothing was: null, so that it goes with our last
+ * leaf. */
+static struct json *container_before(const struct json *want, const struct json *ours,
+				     const struct json *was, const struct json *today)
+{
+	bool absent = ours ? !was || json_type(was) == JSON_NULL : !today;
+	struct json *ret = values_before(want, ours, was, today);
+
+	for json_each(m, ret)
+		absent = absent && json_type(m) == JSON_NULL;
+	if (!absent)
+		return ret;
+	json_free(ret);
+	return json_null();
+}
+
+static struct json *value_before(const struct json *want, const struct json *ours,
+				 const struct json *was, const struct json *today)
+{
+	bool merges = json_type(want) == JSON_OBJECT && (!today || json_type(today) == JSON_OBJECT);
+	bool replaced = ours && was && json_type(was) != JSON_OBJECT && json_type(was) != JSON_NULL;
+	const struct json *v = ours ? was : today;
+
+	if (merges && !replaced)
+		return container_before(want, ours, was, today);
+	return v ? json_dup(v) : json_null();
+}
+
 /* For each leaf of want the value it had before us: as `was` remembers it, else as the file has it
  * today, null if absent. */
 static struct json *values_before(const struct json *want, const struct json *ours,
@@ -87,14 +118,9 @@ static struct json *values_before(const struct json *want, const struct json *ou
 
 	for json_each(m, want) {
 		const char *key = json_key(m);
-		const struct json *o = json_get(ours, key), *t = json_get(today, key);
 
-		if (json_type(m) == JSON_OBJECT && (!t || json_type(t) == JSON_OBJECT))
-			json_set(ret, key, values_before(m, o, json_get(was, key), t));
-		else if (o && json_get(was, key))
-			json_set(ret, key, json_dup(json_get(was, key)));
-		else
-			json_set(ret, key, t ? json_dup(t) : json_null());
+		json_set(ret, key, value_before(m, json_get(ours, key), json_get(was, key),
+						json_get(today, key)));
 	}
 	return ret;
 }
