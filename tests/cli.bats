@@ -432,7 +432,7 @@ complete_line() {
 @test "the man page names every command and option of the program, and mandoc has nothing to say" {
 	make -s -C "$REPO" man
 	local page c o
-	page=$(mandoc -T ascii "$REPO/build/man/sysboxup.8" | col -b)
+	page=$(mandoc -T ascii "$REPO/build/man/sysboxup.8" | sed 's/.\x08//g')
 	for c in $(commands); do
 		grep -Eq "^     $c( |\$)" <<<"$page"
 		for o in $("$SYSBOXUP" "$c" --help | grep -o -- '--[a-z-]*' | sort -u); do
@@ -444,7 +444,7 @@ complete_line() {
 
 @test "every key of the profile is in sysboxup.json(5)" {
 	local key page
-	page=$(mandoc -T ascii "$REPO/installer/man/sysboxup.json.5" | col -b)
+	page=$(mandoc -T ascii "$REPO/installer/man/sysboxup.json.5" | sed 's/.\x08//g')
 	while read -r key; do
 		grep -qw "$key" <<<"$page"
 	done < <(sed -n '/^static const struct field fields/,/^};/s/.*{ "*[a-zA-Z]*"*, "\([a-z_]*\)".*/\1/p' \
