@@ -287,7 +287,8 @@ static int plan_containerd(struct canary *c, struct err *err)
 		return -1;
 	c->toml = xasprintf(
 		"version = 2\nroot = \"%s\"\nstate = \"/run/sysboxup-canary\"\n"
-		"disabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.internal.v1.opt\"]\n"
+		"disabled_plugins = [\"io.containerd.grpc.v1.cri\", "
+		"\"io.containerd.internal.v1.opt\"]\n"
 		"[grpc]\naddress = \"%s\"\n",
 		CONTAINERD_ROOT, c->containerd_socket);
 	struct sandbox_op *op = op_add(c, SANDBOX_FILE, CONTAINERD_CONFIG);

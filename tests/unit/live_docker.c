@@ -110,7 +110,8 @@ static size_t count(const char *path)
 #define ALL_CONTAINERS count("/containers/json?all=1")
 #define ALL_IMAGES count("/images/json?all=1")
 #define WITH \
-	"{\n  \"runtimes\": {\"myrunc\": {\"path\": \"runc\"}},\n  \"default-runtime\": \"myrunc\", \"debug\": true\n}\n"
+	"{\n  \"runtimes\": {\"myrunc\": {\"path\": \"runc\"}},\n  \"default-runtime\": " \
+	"\"myrunc\", \"debug\": true\n}\n"
 
 TEST(ping, "the API answers, names its version, and an unknown path is an error in Docker's words")
 {
@@ -213,7 +214,8 @@ TEST(probe_broken, "a runtime whose binary is missing or fails is listed by /inf
 	struct err err = ERR_INIT;
 	size_t n;
 	const char *text =
-		"{\"runtimes\": {\"gone\": {\"path\": \"/usr/bin/gone\"}, \"bad\": {\"path\": \"/bin/false\"}}}";
+		"{\"runtimes\": {\"gone\": {\"path\": \"/usr/bin/gone\"}, \"bad\": {\"path\": "
+		"\"/bin/false\"}}}";
 
 	CHECK_INT(go("{}", text, &n), 0);
 	CHECK(has_runtime("gone"));
@@ -245,7 +247,8 @@ static void container_make(const char *name, const char *image, const char *poli
 	struct err err = ERR_INIT;
 	char *path CLEANUP(freep) = xasprintf("/containers/create?name=%s", name);
 	char *text CLEANUP(freep) = xasprintf(
-		"{\"Image\":\"%s\",\"Cmd\":[\"/probe\"],\"HostConfig\":{\"NetworkMode\":\"none\",\"AutoRemove\":%s,"
+		"{\"Image\":\"%s\",\"Cmd\":[\"/probe\"],"
+		"\"HostConfig\":{\"NetworkMode\":\"none\",\"AutoRemove\":%s,"
 		"\"RestartPolicy\":{\"Name\":\"%s\"}}}",
 		image, rm ? "true" : "false", policy);
 	struct json *body CLEANUP(json_freep) = NULL;
@@ -357,8 +360,10 @@ TEST(canary_good, "a candidate that would start is found good, the live daemon a
 	static const char *const good[] = {
 		"{}",
 		WITH,
-		"{\"log-opts\": {\"max-size\": \"10m\"}, \"live-restore\": true, \"labels\": [\"a=b\"]}",
-		"{\"default-address-pools\": [{\"base\": \"10.200.0.0/16\", \"size\": 24}], \"max-concurrent-downloads\": 7}",
+		"{\"log-opts\": {\"max-size\": \"10m\"}, \"live-restore\": true, \"labels\": "
+		"[\"a=b\"]}",
+		"{\"default-address-pools\": [{\"base\": \"10.200.0.0/16\", \"size\": 24}], "
+		"\"max-concurrent-downloads\": 7}",
 	};
 	struct buf before CLEANUP(buf_release) = BUF_INIT, after CLEANUP(buf_release) = BUF_INIT;
 

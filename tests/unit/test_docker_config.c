@@ -111,7 +111,8 @@ static const char *stages(const char *flags, const char *from, const char *to, b
 
 #define SYSBOX "{\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}}}"
 #define SYSBOX_DEFAULT \
-	"{\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}},\"default-runtime\":\"sysbox-runc\"}"
+	"{\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}}," \
+	"\"default-runtime\":\"sysbox-runc\"}"
 
 TEST(stages_simple, "nothing for the same bytes, no takeup for the same meaning, one reload, one restart")
 {
@@ -128,10 +129,12 @@ TEST(stages_back, "taking a runtime back: explicit runtimes and default in one r
 {
 	CHECK_STR(
 		stages("dockerd", SYSBOX, "{\"debug\":true}", true),
-		"reload {\"debug\":true,\"runtimes\":{},\"default-runtime\":\"runc\"}\nreload {\"debug\":true}");
+		"reload {\"debug\":true,\"runtimes\":{},\"default-runtime\":\"runc\"}\nreload "
+		"{\"debug\":true}");
 	CHECK_STR(
 		stages("dockerd", SYSBOX_DEFAULT, SYSBOX, true),
-		"reload {\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}},\"default-runtime\":\"runc\"}\nreload " SYSBOX);
+		"reload {\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}},"
+		"\"default-runtime\":\"runc\"}\nreload " SYSBOX);
 	CHECK_STR(stages("dockerd", SYSBOX, NULL, true),
 		  "reload {\"runtimes\":{},\"default-runtime\":\"runc\"}\nnone absent");
 	CHECK_STR(stages("dockerd", "{\"live-restore\":true,\"labels\":[\"a=b\"]}", "{}", true),
@@ -142,8 +145,10 @@ TEST(stages_dance, "a restart with containers that run: live-restore before, an 
 {
 	CHECK_STR(
 		stages("dockerd", "{}", "{\"bip\":\"10.0.0.1/24\"}", true),
-		"reload {\"live-restore\":true}\nrestart {\"bip\":\"10.0.0.1/24\",\"live-restore\":true}\n"
-		"reload {\"bip\":\"10.0.0.1/24\",\"live-restore\":false}\nnone {\"bip\":\"10.0.0.1/24\"}");
+		"reload {\"live-restore\":true}\nrestart {\"bip\":\"10.0.0.1/24\","
+		"\"live-restore\":true}\n"
+		"reload {\"bip\":\"10.0.0.1/24\",\"live-restore\":false}\nnone "
+		"{\"bip\":\"10.0.0.1/24\"}");
 	CHECK_STR(stages("dockerd", "{\"live-restore\":true}",
 			 "{\"live-restore\":true,\"mtu\":1400}", true),
 		  "restart {\"live-restore\":true,\"mtu\":1400}");
@@ -153,7 +158,8 @@ TEST(stages_dance, "a restart with containers that run: live-restore before, an 
 		  "restart {\"live-restore\":true}\nreload {\"live-restore\":false}\nnone absent");
 	CHECK_STR(
 		stages("dockerd", NULL, "{\"live-restore\":false,\"mtu\":1400}", true),
-		"reload {\"live-restore\":true}\nrestart {\"live-restore\":true,\"mtu\":1400}\nreload {\"live-restore\":false,\"mtu\":1400}");
+		"reload {\"live-restore\":true}\nrestart {\"live-restore\":true,\"mtu\":1400}\n"
+		"reload {\"live-restore\":false,\"mtu\":1400}");
 }
 
 TEST(stages_flags, "flags that a reload would forget make a restart; --live-restore needs no dance")
@@ -252,10 +258,12 @@ TEST(check_good, "what dockerd takes is let through")
 		SYSBOX_DEFAULT,
 		"\xef\xbb\xbf{}",
 		"{\"bip\":\"10.1.0.1/24\",\"fixed-cidr\":\"10.1.0.128/25\"}",
-		"{\"default-address-pools\":[{\"base\":\"10.1.0.0/16\",\"size\":24},{\"base\":\"10.2.0.0/16\",\"size\":24},{\"base\":\"fd00::/56\",\"size\":64}]}",
+		"{\"default-address-pools\":[{\"base\":\"10.1.0.0/16\",\"size\":24},"
+		"{\"base\":\"10.2.0.0/16\",\"size\":24},{\"base\":\"fd00::/56\",\"size\":64}]}",
 		"{\"log-opts\":{\"max-size\":\"10m\",\"max-file\":\"3\"}}",
 		"{\"default-ulimits\":{\"nofile\":{\"Name\":\"nofile\",\"Soft\":1,\"Hard\":2}}}",
-		"{\"insecure-registries\":[\"a:5000\",\"10.0.0.0/8\"],\"registry-mirrors\":[\"https://x\"]}",
+		"{\"insecure-registries\":[\"a:5000\",\"10.0.0.0/8\"],"
+		"\"registry-mirrors\":[\"https://x\"]}",
 		"{\"default-runtime\":\"io.containerd.runc.v2\"}",
 	};
 
@@ -291,7 +299,8 @@ TEST(check_bad, "each defect is refused in words of its own")
 		{ "{\"bip\":\"10.1.0.300/24\"}", "is no IPv4 address" },
 		{ "{\"bip\":\"10.1.0.1/24\",\"fixed-cidr\":\"10.2.0.0/25\"}",
 		  "fixed-cidr '10.2.0.0/25' is not inside bip" },
-		{ "{\"default-address-pools\":[{\"base\":\"10.1.0.0/16\",\"size\":24},{\"base\":\"10.1.2.0/24\",\"size\":24}]}",
+		{ "{\"default-address-pools\":[{\"base\":\"10.1.0.0/16\",\"size\":24},"
+			"{\"base\":\"10.1.2.0/24\",\"size\":24}]}",
 		  "overlap" },
 		{ "{\"default-address-pools\":[{\"base\":\"10.1.0.0/16\",\"size\":8}]}",
 		  "cannot be cut" },
@@ -339,7 +348,8 @@ TEST(check_flags, "a key that a flag gives too is refused with file and line; ru
 	CHECK_STR(
 		check_with("26.1.5", "dockerd --bip=10.1.0.1/24", NULL, "{\"bip\":\"10.1.0.1/24\"}",
 			   NULL),
-		"'bip' is given as a flag too (--bip=10.1.0.1/24 in '/etc/default/docker'): dockerd refuses a key that is in both places");
+		"'bip' is given as a flag too (--bip=10.1.0.1/24 in '/etc/default/docker'): "
+		"dockerd refuses a key that is in both places");
 	CHECK(strstr(check_with("26.1.5", "dockerd -H fd://", NULL, "{\"hosts\":[\"fd://\"]}",
 				NULL),
 		     "--host=fd://"));

@@ -91,7 +91,8 @@ TEST(continuation, "continuation lines keep their own numbers, comments in betwe
 {
 	tree_make();
 	put(U,
-	    "[Service]\nExecStart=/usr/bin/dockerd \\\n# no --debug\n  --live-restore \\\n  -D \\\n -H=tcp://1.2.3.4:1 -Htcp://x -gfoo\n");
+	    "[Service]\nExecStart=/usr/bin/dockerd \\\n# no --debug\n  --live-restore \\\n  -D "
+		"\\\n -H=tcp://1.2.3.4:1 -Htcp://x -gfoo\n");
 	CHECK_UNIT(0, "live-restore=@" U ":4 debug=@" U ":5 host=tcp://1.2.3.4:1@" U
 		      ":6 host=tcp://x@" U ":6 data-root=foo@" U ":6");
 	tree_remove();
@@ -118,7 +119,8 @@ TEST(precedence, "drop-ins: sorted by name over all directories, /etc hides the 
 {
 	tree_make();
 	put(U,
-	    "[Service]\nEnvironment=A=vendor \"B=--debug --mtu 9\"\nExecStart=/d --label=${A} $B\n");
+	    "[Service]\nEnvironment=A=vendor \"B=--debug --mtu 9\"\nExecStart=/d --label=${A} "
+		"$B\n");
 	put("/usr/lib/systemd/system/docker.service.d/10-x.conf", "[Service]\nEnvironment=A=lib\n");
 	put("/run/systemd/system/docker.service.d/20-y.conf", "[Service]\nEnvironment=A=run\n");
 	put("/etc/systemd/system/docker.service.d/10-x.conf", "[Service]\nEnvironment=A=etc\n");
@@ -166,7 +168,8 @@ TEST(quoting, "quotes inside a variable group words as systemd does; $$ and % ar
 {
 	tree_make();
 	put(U,
-	    "[Service]\nEnvironmentFile=/etc/sysconfig/docker\nExecStart=/d $OPTIONS ${NONE} $NONE --label=a$$b%%c --group \"x y\"\n");
+	    "[Service]\nEnvironmentFile=/etc/sysconfig/docker\nExecStart=/d $OPTIONS ${NONE} "
+		"$NONE --label=a$$b%%c --group \"x y\"\n");
 	put("/etc/sysconfig/docker", "; c\nOPTIONS=--label=\"a b\" '--label=c d'   \nEMPTY=\n");
 	CHECK_UNIT(0, "label=a b@/etc/sysconfig/docker:2 label=c d@/etc/sysconfig/docker:2 label=a$b%c@" U ":3 group=x y@" U ":3");
 	tree_remove();
@@ -176,7 +179,8 @@ TEST(env_file_wins, "EnvironmentFile= beats Environment=, a missing file with - 
 {
 	tree_make();
 	put(U,
-	    "[Service]\nEnvironmentFile=-/etc/gone\nEnvironmentFile=-/etc/sysconfig/docker\nEnvironment=O=--debug\nExecStart=/d $O\n");
+	    "[Service]\nEnvironmentFile=-/etc/gone\nEnvironmentFile=-/etc/sysconfig/docker\n"
+		"Environment=O=--debug\nExecStart=/d $O\n");
 	put("/etc/sysconfig/docker", "O='--bip=1.1.1.1/24'\nO=\"--bip=2.2.2.2/24\"\n");
 	CHECK_UNIT(0, "bip=2.2.2.2/24@/etc/sysconfig/docker:2");
 	tree_remove();
