@@ -73,6 +73,7 @@ static const struct rule {
 	{ MTIME, "/var/lib/dpkg/lock" },
 	{ MTIME, "/var/lib/dpkg/triggers/Lock" },
 	{ MTIME, "/var/lib/dpkg/info/*.list" },
+	{ MTIME, "/var/lib/dpkg/info/*.md5sums" },	/* dpkg makes it anew for a package without one */
 	{ MTIME, "/var/lib/systemd/deb-systemd-helper-enabled/*.dsh-also" },
 };
 
