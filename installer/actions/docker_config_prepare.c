@@ -291,9 +291,8 @@ static int remember_containers(struct docker_config_data *d, struct docker_api *
 static int try_next_start(const struct docker_config_data *d, const struct action_ctx *ctx,
 			  struct err *err)
 {
-	char *why CLEANUP(freep) = NULL,
-		  *scratch CLEANUP(freep) = root_outside(ctx->root, STATE_DIR "/canary");
-	int r = docker_canary(ctx->host, d->after_text.data, d->after_text.len, scratch,
+	char *why CLEANUP(freep) = NULL;
+	int r = docker_canary(ctx->host, d->after_text.data, d->after_text.len, STATE_DIR,
 			      CANARY_SECONDS, &why, err);
 
 	if (r <= 0)

@@ -438,7 +438,7 @@ static int scratch_make(struct canary *c, const char *dir, int dirfd, struct err
 		return -1;
 	c->scratch = path_join(dir, SCRATCH);
 	c->scratch_fd = root_openat(c->h->root, c->scratch, O_RDONLY | O_DIRECTORY, 0);
-	return c->scratch_fd < 0 ? err_set(err, ERR_FAILED, "cannot open '%s'", c->scratch) : 0;
+	return c->scratch_fd < 0 ? err_errno(err, errno, "cannot open '%s'", c->scratch) : 0;
 }
 
 /* What cannot be parsed has no settings: dockerd says what it thinks of it. */
@@ -458,7 +458,7 @@ int docker_canary(const struct host *h, const char *candidate, size_t len, const
 	struct err cleaning = ERR_INIT;
 
 	if (dirfd < 0)
-		return err_set(err, ERR_FAILED, "cannot open '%s'", scratch_dir);
+		return err_errno(err, errno, "cannot open '%s'", scratch_dir);
 	struct canary c CLEANUP(canary_release) = { .h = h,
 						    .to = to,
 						    .candidate = candidate,
