@@ -134,9 +134,11 @@ static void copy_new(struct packages *to, const struct packages *from)
 	}
 }
 
-static struct action *invert_to_absent(const struct record *oldest, const struct packages *o, const struct packages *n)
+static struct action *invert_to_absent(const struct record *oldest, const struct packages *o,
+				       const struct packages *n)
 {
-	struct action *a = action_packages("rollback", NULL, n->name, version_after(n), n->arch, true);
+	struct action *a = action_packages("rollback", NULL, n->name, version_after(n), n->arch,
+					   true);
 	struct packages *d = a->data;
 	const struct pkg_op *now = n->name ? packages_op(n, n->name) : NULL;
 
@@ -172,7 +174,8 @@ static struct action *invert_to_version(const struct packages *o, const struct p
 }
 
 /* The first and the last of them that changed anything; false: none did. */
-static bool that_did(const struct record *oldest, const struct packages **ret_first, const struct packages **ret_last)
+static bool that_did(const struct record *oldest, const struct packages **ret_first,
+		     const struct packages **ret_last)
 {
 	bool any = false;
 
@@ -188,7 +191,8 @@ static bool that_did(const struct record *oldest, const struct packages **ret_fi
 	return any;
 }
 
-static int packages_invert(const struct record *oldest, const struct record *newest, struct action **ret, struct err *err)
+static int packages_invert(const struct record *oldest, const struct record *newest,
+			   struct action **ret, struct err *err)
 {
 	const struct packages *o = NULL, *n = NULL;
 

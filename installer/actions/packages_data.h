@@ -53,8 +53,9 @@ int before_differs(const struct packages *d, const struct action_ctx *ctx, struc
  * record. */
 int before_restore_paths(const struct packages *d, const struct action_ctx *ctx, struct err *err);
 /*
- * Conffiles (and files beside them) that were there before the packages were: a purge deletes them (facts/dpkg-tried.md 4), so a removal
- * that takes an installation back puts them back, as they were when it began.
+ * Conffiles (and files beside them) that were there before the packages were: a purge deletes them
+ * (facts/dpkg-tried.md 4), so a removal that takes an installation back puts them back, as they
+ * were when it began.
  */
 void before_conffile_paths(const struct packages *d, struct strv *ret);
 int before_restore_kept(const struct packages *d, const struct action_ctx *ctx, struct err *err);

@@ -160,8 +160,9 @@ static int restore_one(const struct action_ctx *ctx, const struct json *before,
 }
 
 /*
- * A failed preinst leaves a paragraph that says only what was wanted, and what debconf was told about the package, because its
- * postrm never runs (tried: then the database is as before, to the byte).
+ * A failed preinst leaves a paragraph that says only what was wanted, and what debconf was told
+ * about the package, because its postrm never runs (tried: then the database is as before, to the
+ * byte).
  */
 static int forget(const struct packages *d, const struct action_ctx *ctx, struct err *err)
 {
@@ -175,7 +176,8 @@ static int forget(const struct packages *d, const struct action_ctx *ctx, struct
 			return -1;
 		bool left = st.known && !is_there(&st);
 		pkg_status_release(&st);
-		if (left && (debconf_purge(ctx, json_key(p), err) || dpkg_select(ctx, json_key(p), "unknown", err)))
+		if (left && (debconf_purge(ctx, json_key(p), err) ||
+			     dpkg_select(ctx, json_key(p), "unknown", err)))
 			return -1;
 	}
 	return 0;

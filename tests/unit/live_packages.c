@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_packages PROFILE install|remove|install-fail|remove-fail [VERSION]: one transaction of nothing but the packages action, on
- * the guest that it runs in (tests/packages.bats). With -fail what is done is found wrong at the end, and has to be undone.
+ * live_packages PROFILE install|remove|install-fail|remove-fail [VERSION]: one transaction of
+ * nothing but the packages action, on the guest that it runs in (tests/packages.bats). With -fail
+ * what is done is found wrong at the end, and has to be undone.
  */
 #include "actions/packages.h"
 #include "base/str.h"
@@ -48,7 +49,9 @@ int main(int argc, char **argv)
 	struct txn_request rq = { .plan = &plan, .begin = json_obj() };
 	json_set_str(rq.begin, "class", "apply");
 	json_set_str(rq.begin, "command", "live_packages");
-	rq.ctx = (struct action_ctx){ .host = &host, .root = &root, .profile = &profile, .state = &state, .rep = &rep };
+	rq.ctx = (struct action_ctx){
+		.host = &host, .root = &root, .profile = &profile, .state = &state, .rep = &rep
+	};
 	if (str_ends(argv[2], "-fail"))
 		rq.prove = refuse;
 	if (!txn_run(&rq, &id, &err))
