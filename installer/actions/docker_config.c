@@ -22,6 +22,7 @@ static void docker_config_release(struct action *a)
 	json_free(d->ours);
 	json_free(d->was);
 	json_free(d->containers);
+	json_free(d->stopped);
 	strv_release(&d->planned_paths);
 	strv_release(&d->known);
 	node_release(&d->expected);
@@ -83,6 +84,8 @@ static int docker_config_encode(const struct action *a, struct json *j)
 	json_set_bool(j, "keep_containers", d->keep_containers);
 	if (d->containers)
 		json_set(j, "containers", json_dup(d->containers));
+	if (d->stopped)
+		json_set(j, "stopped", json_dup(d->stopped));
 	return 0;
 }
 
@@ -98,6 +101,7 @@ static int docker_config_decode(struct action *a, const struct json *j, struct e
 	d->ours = json_get(j, "ours") ? json_dup(json_get(j, "ours")) : NULL;
 	d->was = json_get(j, "was") ? json_dup(json_get(j, "was")) : NULL;
 	d->containers = json_get(j, "containers") ? json_dup(json_get(j, "containers")) : NULL;
+	d->stopped = json_get(j, "stopped") ? json_dup(json_get(j, "stopped")) : NULL;
 	buf_adds(&d->after_text, after);
 	for json_each(k, json_get(j, "known"))
 		strv_add(&d->known, json_string(k));

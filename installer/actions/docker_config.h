@@ -40,6 +40,7 @@ struct docker_config_data {
 	struct strv known;		/* digests of every text of ours */
 	bool was_running;
 	struct json *containers;	/* [{ id, name, pid }] that ran before a restart */
+	struct json *stopped;		/* the same of stopped ones that a restart starts */
 	bool restarts, keep_containers;
 };
 

@@ -265,23 +265,31 @@ static void fill_after(struct docker_config_data *d, const struct node *before,
 	d->after.mtime = (struct timespec){ .tv_sec = clock_now() };
 }
 
+static void remember(struct json *list, const struct docker_container *c)
+{
+	struct json *j = json_obj();
+
+	json_set_str(j, "id", c->id);
+	json_set_str(j, "name", c->name);
+	json_set_i64(j, "pid", c->pid);
+	json_add(list, j);
+}
+
 static int remember_containers(struct docker_config_data *d, struct docker_api *api,
 			       struct err *err)
 {
 	struct docker_container *c = NULL;
 	size_t n = 0;
 
-	if (docker_containers(api, false, &c, &n, err))
+	if (docker_containers(api, true, &c, &n, err))
 		return -1;
 	d->containers = json_arr();
-	for (size_t i = 0; i < n; i++) {
-		struct json *j = json_obj();
-
-		json_set_str(j, "id", c[i].id);
-		json_set_str(j, "name", c[i].name);
-		json_set_i64(j, "pid", c[i].pid);
-		json_add(d->containers, j);
-	}
+	d->stopped = json_arr();
+	for (size_t i = 0; i < n; i++)
+		if (c[i].pid > 0)
+			remember(d->containers, &c[i]);
+		else if (str_eq(c[i].restart_policy, "always") && !str_eq(c[i].state, "restarting"))
+			remember(d->stopped, &c[i]);
 	docker_containers_free(c, n);
 	return 0;
 }
@@ -301,17 +309,33 @@ static int try_next_start(const struct docker_config_data *d, const struct actio
 	return err_remedy(err, "correct docker.settings in the profile");
 }
 
-/* Keys that a reload takes up and that cannot stop the next start need no trial of it. */
+/* Keys that a reload takes up and whose values of this type cannot stop the next start: no trial of
+ * it. */
+static bool is_harmless(const char *key, const struct json *v)
+{
+	static const struct {
+		const char *key;
+		enum json_type type;
+	} harmless[] = {
+		{ "runtimes", JSON_OBJECT },
+		{ "default-runtime", JSON_STRING },
+		{ "live-restore", JSON_BOOL },
+		{ "debug", JSON_BOOL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
+		if (str_eq(harmless[i].key, key))
+			return !v || json_type(v) == harmless[i].type;
+	return false;
+}
+
 static bool is_risky(const struct json *from, const struct json *to)
 {
-	static const char *const harmless[] = { "runtimes", "default-runtime", "live-restore",
-						"debug",    "labels",          NULL };
-	struct strv keys CLEANUP(strv_release) = STRV_INIT, safe CLEANUP(strv_release) = STRV_INIT;
+	struct strv keys CLEANUP(strv_release) = STRV_INIT;
 
-	strv_addv(&safe, harmless);
 	docker_config_takeup(from, to, &keys);
 	for (size_t i = 0; i < keys.n; i++)
-		if (!strv_has(&safe, keys.v[i]))
+		if (!is_harmless(keys.v[i], json_get(to, keys.v[i])))
 			return true;
 	return false;
 }

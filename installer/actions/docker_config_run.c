@@ -138,6 +138,35 @@ static const struct buf *text_or_null(const struct buf *text, const struct node 
 	return n->type == NODE_FILE ? text : NULL;
 }
 
+/* POST /containers/ID/VERB for each; 304: it is so already. */
+static void each_container(const struct action_ctx *ctx, struct docker_api *api,
+			   const struct json *list, const char *verb, const char *complaint)
+{
+	for json_each(c, list) {
+		char *path CLEANUP(freep) = xasprintf("/containers/%s/%s", json_get_str(c, "id"), verb);
+		struct err err = ERR_INIT;
+		long status = 0;
+
+		if (docker_api_call(api, "POST", path, NULL, 60, &status, NULL, &err) ||
+		    (status != 204 && status != 304))
+			report_warn(ctx->rep, "docker ps -a", "container %s %s", json_get_str(c, "name"),
+				    complaint);
+	}
+}
+
+/* What a restart of ours stopped or started is as it was: exactly those. One that is gone (--rm) is
+ * said. */
+static void settle_containers(const struct docker_config_data *d, const struct action_ctx *ctx)
+{
+	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
+	struct err err = ERR_INIT;
+
+	if (!d->restarts || docker_api_open(&api, ctx->host->docker.socket, &err))
+		return;
+	each_container(ctx, api, d->containers, "start", "does not run any more");
+	each_container(ctx, api, d->stopped, "stop", "was stopped and runs now");
+}
+
 int docker_config_commit(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct docker_config_data *d = a->data;
@@ -156,6 +185,8 @@ int docker_config_commit(struct action *a, struct action_ctx *ctx, struct err *e
 			r = mark(ctx, err) || docker_stage_takeup(ctx->host, &stages[i], ctx->rep, err) ? -1 : 0;
 	}
 	docker_stages_free(stages, n);
+	if (!r && d->was_running)
+		settle_containers(d, ctx);
 	return r == REPLACE_CONFLICT ? -1 : r;
 }
 
@@ -316,28 +347,6 @@ static int bring_back(const struct docker_config_data *d, const struct action_ct
 	return r;
 }
 
-/* Containers that a restart of ours stopped: exactly those run again. One that is gone (--rm) is
- * said. */
-static void restart_containers(const struct docker_config_data *d, const struct action_ctx *ctx)
-{
-	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
-	struct err err = ERR_INIT;
-
-	if (!d->restarts || docker_api_open(&api, ctx->host->docker.socket, &err))
-		return;
-	for json_each(c, d->containers) {
-			char *path CLEANUP(freep) = xasprintf("/containers/%s/start",
-							      json_get_str(c, "id"));
-			long status = 0;
-
-			if (docker_api_call(api, "POST", path, NULL, 60, &status, NULL, &err) ||
-			    (status != 204 && status != 304))
-				report_warn(ctx->rep, "docker ps -a",
-					    "container %s does not run any more",
-					    json_get_str(c, "name"));
-	}
-}
-
 int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct docker_config_data *d = a->data;
@@ -354,7 +363,7 @@ int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err
 		return put_target(d, ctx, &w, err);
 	if (bring_back(d, ctx, &w, err))
 		return -1;
-	restart_containers(d, ctx);
+	settle_containers(d, ctx);
 	return unmark(ctx, err);
 }
 

@@ -8,6 +8,7 @@
 #include "sys/memfile.h"
 #include "sys/sandbox.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #define SCRATCH "canary"

@@ -20,7 +20,7 @@ static void impact_container(struct docker_impact *i, const struct docker_contai
 	i->running += runs;
 	if (runs && c->auto_remove && rm_is_lost)
 		strv_add(&i->removed, c->name);
-	if (!runs && str_eq(c->restart_policy, "always"))
+	if (!runs && str_eq(c->restart_policy, "always") && !str_eq(c->state, "restarting"))
 		strv_add(&i->stopped, c->name);
 }
 
