@@ -26,36 +26,36 @@ setup() {
 	. "$BATS_TEST_DIRNAME/guest/guest.bash"
 	hostdiff=$BATS_TEST_DIRNAME/../build/tools/hostdiff
 	guest=pkg$BATS_TEST_NUMBER mode=good
-	guest_boot $guest
+	guest_boot "$guest"
 	put_sysboxup
 }
 
 teardown() {
-	guest_destroy $guest
+	guest_destroy "$guest"
 }
 
 put_sysboxup() {
 	local file mode
-	guest_put $guest "$BATS_TEST_DIRNAME/../build/sysboxup" /usr/local/sbin/sysboxup
+	guest_put "$guest" "$BATS_TEST_DIRNAME/../build/sysboxup" /usr/local/sbin/sysboxup
 	for mode in good fail-postinst fail-preinst fail-postrm; do
 		for file in catalog.json catalog.json.sig keyring.gpg profile.json sysbox-ce_0.7.0.linux.deb; do
-			guest_put $guest "$BATS_FILE_TMPDIR/$mode/$file" /srv/$mode/$file
+			guest_put "$guest" "$BATS_FILE_TMPDIR/$mode/$file" /srv/$mode/$file
 		done
 	done
 }
 
 sysboxup() {
-	guest_run $guest sysboxup "$@" 2>&1
+	guest_run "$guest" sysboxup "$@" 2>&1
 }
 
 apply() {
-	sysboxup apply --force container --profile /srv/$mode/profile.json "$@"
+	sysboxup apply --force container --profile "/srv/$mode/profile.json" "$@"
 }
 
 snap() {
-	guest_run $guest sync
-	"$hostdiff" snap "/proc/$(guest_pid $guest)/root" >"$BATS_TEST_TMPDIR/$1"
-	guest_get $guest /var/lib/dpkg/status >"$BATS_TEST_TMPDIR/$1.status"
+	guest_run "$guest" sync
+	"$hostdiff" snap "/proc/$(guest_pid "$guest")/root" >"$BATS_TEST_TMPDIR/$1"
+	guest_get "$guest" /var/lib/dpkg/status >"$BATS_TEST_TMPDIR/$1.status"
 }
 
 # As before, by the table of what "exactly" means; dpkg's database to the byte.
@@ -63,16 +63,16 @@ as_before() {
 	snap after
 	"$hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
 	cmp "$BATS_TEST_TMPDIR/before.status" "$BATS_TEST_TMPDIR/after.status"
-	[ -z "$(guest_run $guest dpkg --audit)" ]
+	[ -z "$(guest_run "$guest" dpkg --audit)" ]
 }
 
 dockerd_of() {
-	guest_run $guest systemctl show -P MainPID,NRestarts,ExecMainStartTimestampMonotonic docker.service
+	guest_run "$guest" systemctl show -P MainPID,NRestarts,ExecMainStartTimestampMonotonic docker.service
 }
 
 # What dpkg knows of a package, or nothing.
 state_of() {
-	guest_run $guest dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null || :
+	guest_run "$guest" dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null || :
 }
 
 @test "apply installs the package and its dependencies, rollback leaves nothing of them, Docker never restarts" {
@@ -81,9 +81,9 @@ state_of() {
 	run -0 apply
 	[ "$(state_of sysbox-ce)" = "ii " ]
 	[ "$(state_of fuse3)" = "ii " ]
-	run -0 guest_run $guest apt-mark -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= showmanual
+	run -0 guest_run "$guest" apt-mark -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= showmanual
 	[[ $output != *jq* && $output != *fuse3* ]]
-	run -0 guest_run $guest systemctl is-active sysbox
+	run -0 guest_run "$guest" systemctl is-active sysbox
 	run -0 apply
 	[[ $output == *othing* ]]
 	run -0 sysboxup rollback
@@ -93,18 +93,18 @@ state_of() {
 }
 
 @test "rollback keeps dependencies that were there, that somebody else needs by then, or that the user made his own" {
-	guest_run $guest env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends rsync >/dev/null 2>&1
+	guest_run "$guest" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends rsync >/dev/null 2>&1
 	run -0 apply
-	guest_run $guest apt-mark manual lsb-release >/dev/null
-	guest_run $guest sh -c 'mkdir -p /root/p/DEBIAN && printf "Package: needs-jq\nVersion: 1\nArchitecture: all\nMaintainer: t <t@t.example>\nDepends: jq\nDescription: t\n" >/root/p/DEBIAN/control && dpkg-deb -b /root/p /root/p.deb && dpkg -i /root/p.deb'
+	guest_run "$guest" apt-mark manual lsb-release >/dev/null
+	guest_run "$guest" sh -c 'mkdir -p /root/p/DEBIAN && printf "Package: needs-jq\nVersion: 1\nArchitecture: all\nMaintainer: t <t@t.example>\nDepends: jq\nDescription: t\n" >/root/p/DEBIAN/control && dpkg-deb -b /root/p /root/p.deb && dpkg -i /root/p.deb'
 	run -0 sysboxup rollback
 	[ -z "$(state_of sysbox-ce)$(state_of fuse3)" ]
 	[ "$(state_of jq)$(state_of libjq1)$(state_of lsb-release)$(state_of rsync)" = "ii ii ii ii " ]
-	[ -z "$(guest_run $guest dpkg --audit)" ]
+	[ -z "$(guest_run "$guest" dpkg --audit)" ]
 }
 
 @test "the administrator's conffiles outlive the purge of the packages that ship them" {
-	guest_run $guest sh -c 'echo "# mine" >/etc/fuse.conf; echo old >/etc/fuse.conf.bak; echo older >/etc/fuse.conf~'
+	guest_run "$guest" sh -c 'echo "# mine" >/etc/fuse.conf; echo old >/etc/fuse.conf.bak; echo older >/etc/fuse.conf~'
 	snap before
 	run -0 apply
 	run -0 sysboxup rollback
@@ -124,7 +124,7 @@ state_of() {
 
 # hold_lock: until the file /root/go exists, dpkg's frontend lock is held by a process whose pid is in /root/holder.
 hold_lock() {
-	guest_run $guest sh -c 'cat >/root/hold.pl' <<-'EOF'
+	guest_run "$guest" sh -c 'cat >/root/hold.pl' <<-'EOF'
 		use Fcntl;
 		open(F, "+<", "/var/lib/dpkg/lock-frontend") or die;
 		my $lock = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0);
@@ -134,22 +134,22 @@ hold_lock() {
 		close(H);
 		select(undef, undef, undef, 0.05) until -e "/root/go";
 	EOF
-	guest_run $guest sh -c 'perl /root/hold.pl </dev/null >/dev/null 2>&1 3>&- &'
-	guest_wait $guest test -s /root/holder
+	guest_run "$guest" sh -c 'perl /root/hold.pl </dev/null >/dev/null 2>&1 3>&- &'
+	guest_wait "$guest" test -s /root/holder
 }
 
 @test "dpkg's lock held by another program is waited for, and the holder is named" {
 	hold_lock
-	guest_run $guest sh -c 'sysboxup apply --force container --profile /srv/good/profile.json >/root/out 2>&1 </dev/null; echo $? >/root/rc' 3>&- &
-	guest_wait $guest grep -q "waiting for '/var/lib/dpkg/lock-frontend', held by" /root/out
-	guest_run $guest sh -c 'grep -q "held by $(cat /root/holder)" /root/out && touch /root/go'
-	guest_wait $guest test -s /root/rc
-	[ "$(guest_get $guest /root/rc)" = 0 ]
+	guest_run "$guest" sh -c 'sysboxup apply --force container --profile /srv/good/profile.json >/root/out 2>&1 </dev/null; echo $? >/root/rc' 3>&- &
+	guest_wait "$guest" grep -q "waiting for '/var/lib/dpkg/lock-frontend', held by" /root/out
+	guest_run "$guest" sh -c 'grep -q "held by $(cat /root/holder)" /root/out && touch /root/go'
+	guest_wait "$guest" test -s /root/rc
+	[ "$(guest_get "$guest" /root/rc)" = 0 ]
 	[ "$(state_of sysbox-ce)" = "ii " ]
 }
 
 @test "a stranger's half-configured package is refused with the remedy; nothing is touched" {
-	guest_run $guest sh -c 'mkdir -p /root/p/DEBIAN && printf "Package: broken\nVersion: 1\nArchitecture: all\nMaintainer: t <t@t.example>\nDescription: t\n" >/root/p/DEBIAN/control && printf "#!/bin/sh\nexit 1\n" >/root/p/DEBIAN/postinst && chmod 755 /root/p/DEBIAN/postinst && dpkg-deb -b /root/p /root/p.deb; ! dpkg -i /root/p.deb'
+	guest_run "$guest" sh -c 'mkdir -p /root/p/DEBIAN && printf "Package: broken\nVersion: 1\nArchitecture: all\nMaintainer: t <t@t.example>\nDescription: t\n" >/root/p/DEBIAN/control && printf "#!/bin/sh\nexit 1\n" >/root/p/DEBIAN/postinst && chmod 755 /root/p/DEBIAN/postinst && dpkg-deb -b /root/p /root/p.deb; ! dpkg -i /root/p.deb'
 	snap before
 	run -3 apply
 	[[ $output == *"broken"* && $output == *"dpkg --configure -a"* ]]
@@ -160,14 +160,14 @@ hold_lock() {
 # Killed (both processes, and with them dpkg) as soon as PATH is there, then recovered.
 killed_when() {
 	snap before
-	guest_run $guest sh -c 'sysboxup apply --force container --profile /srv/good/profile.json >/root/out 2>&1 & p=$!
+	guest_run "$guest" sh -c 'sysboxup apply --force container --profile /srv/good/profile.json >/root/out 2>&1 & p=$!
 		until [ -e "$1" ]; do kill -0 $p || exit 9; done
 		kill -KILL $p $(pgrep -P $p); wait $p; exit 0' sh "$1"
 	run -6 apply
 	run -0 sysboxup recover
-	guest_run $guest rm -f /root/out
+	guest_run "$guest" rm -f /root/out
 	as_before
-	guest_run $guest docker version >/dev/null
+	guest_run "$guest" docker version >/dev/null
 }
 
 @test "killed while dpkg unpacks the dependencies: recover gives back the host" {
@@ -185,11 +185,11 @@ killed_when() {
 @test "killed while dpkg purges in a rollback: recover gives back the installed package" {
 	run -0 apply
 	snap before
-	guest_run $guest sh -c 'sysboxup rollback >/root/out 2>&1 & p=$!
+	guest_run "$guest" sh -c 'sysboxup rollback >/root/out 2>&1 & p=$!
 		while [ -e /usr/bin/sysbox-runc ]; do kill -0 $p || exit 9; done
 		kill -KILL $p $(pgrep -P $p); wait $p; exit 0'
 	run -0 sysboxup recover
-	guest_run $guest rm -f /root/out
+	guest_run "$guest" rm -f /root/out
 	[ "$(state_of sysbox-ce)$(state_of jq)$(state_of fuse3)" = "ii ii ii " ]
 	snap after
 	"$hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
@@ -199,7 +199,7 @@ killed_when() {
 
 # One transaction of nothing but packages, and what came out.
 only_packages() {
-	guest_run $guest /root/live_packages /srv/two/profile.json "$@" 2>&1
+	guest_run "$guest" /root/live_packages /srv/two/profile.json "$@" 2>&1
 }
 
 two_versions() {
@@ -211,19 +211,19 @@ two_versions() {
 	"$BATS_TEST_DIRNAME/standin/build" "$BATS_TEST_TMPDIR/two/sysbox-ce_0.7.0.linux.deb" 0.7.0.linux conffile
 	CATALOG_METHOD=deb catalog_make "$BATS_TEST_TMPDIR/two" /srv/two "$BATS_TEST_TMPDIR"/two/*.deb
 	for file in "$BATS_TEST_TMPDIR"/two/{catalog.json,catalog.json.sig,keyring.gpg,profile.json,*.deb}; do
-		guest_put $guest "$file" "/srv/two/$(basename "$file")"
+		guest_put "$guest" "$file" "/srv/two/$(basename "$file")"
 	done
-	guest_put $guest "$BATS_TEST_DIRNAME/../build/unit/live_packages" /root/live_packages
+	guest_put "$guest" "$BATS_TEST_DIRNAME/../build/unit/live_packages" /root/live_packages
 }
 
 version_of() {
-	guest_run $guest dpkg-query -W -f '${Version}' "$1"
+	guest_run "$guest" dpkg-query -W -f '${Version}' "$1"
 }
 
 @test "an upgrade that is found wrong goes back to the old version, with the administrator's conffile" {
 	two_versions
 	run -0 only_packages install 0.7.0
-	guest_run $guest sh -c 'echo edited >>/etc/sysbox-standin.conf'
+	guest_run "$guest" sh -c 'echo edited >>/etc/sysbox-standin.conf'
 	snap before
 	run -1 only_packages install-fail 0.7.1
 	[ "$(version_of sysbox-ce)" = 0.7.0.linux ]
@@ -232,8 +232,8 @@ version_of() {
 
 @test "upgrade, rollback, removal found wrong, removal, rollback: each step is exact" {
 	two_versions
-	snap clean
 	run -0 only_packages install 0.7.0
+	guest_run "$guest" sh -c 'echo edited >>/etc/sysbox-standin.conf'
 	snap before
 	run -0 only_packages install 0.7.1
 	[ "$(version_of sysbox-ce)" = 0.7.1.linux ]

@@ -24,6 +24,7 @@ static void packages_release(struct action *a)
 	free(d->expected);
 	free(d->old_file);
 	json_free(d->before);
+	json_free(d->give_back);
 	free(d);
 }
 
@@ -60,8 +61,11 @@ static int commit_remove(struct packages *d, struct action_ctx *ctx, struct err 
 
 static int commit_install(struct packages *d, struct action_ctx *ctx, struct err *err)
 {
-	return dpkg_install_plan(ctx, &d->plan, err) || apt_mark(ctx, "auto", &d->autos, err) ? -1 :
-												0;
+	if (dpkg_install_plan(ctx, &d->plan, err) || apt_mark(ctx, "auto", &d->autos, err))
+		return -1;
+	if (d->give_back)
+		return before_give_back(d, ctx, err);
+	return d->inverted ? before_drop_dist(d, ctx, err) : 0;
 }
 
 static int packages_commit(struct action *a, struct action_ctx *ctx, struct err *err)
@@ -170,6 +174,10 @@ static struct action *invert_to_version(const struct packages *o, const struct p
 	op.file = o->remove ? removed->file : o->old_file;
 	memcpy(op.sha256, o->remove ? removed->sha256 : o->old_sha256, sizeof(op.sha256));
 	plan_copy_op(&d->plan, &op);
+	if (o->remove)
+		d->give_back = json_dup(json_get(o->before, "paths"));
+	else
+		before_conffile_paths(o, &d->kept);
 	return a;
 }
 
@@ -283,6 +291,8 @@ static int packages_encode(const struct action *a, struct json *j)
 	json_set(j, "kept", names_encode(&d->kept));
 	json_set(j, "old_file", json_str(d->old_file));
 	json_set_str(j, "old_sha256", d->old_sha256);
+	if (d->give_back)
+		json_set(j, "give_back", json_dup(d->give_back));
 	json_set(j, "before", d->before ? json_dup(d->before) : json_null());
 	return 0;
 }
@@ -296,6 +306,8 @@ static int packages_decode(struct action *a, const struct json *j, struct err *e
 	a->data = d;
 	names_decode(json_get(j, "names"), &d->names);
 	names_decode(json_get(j, "autos"), &d->autos);
+	if (json_get(j, "give_back"))
+		d->give_back = json_dup(json_get(j, "give_back"));
 	names_decode(json_get(j, "kept"), &d->kept);
 	d->name = xstrdup(json_get_str(j, "name"));
 	d->version = xstrdup(json_get_str(j, "version"));

@@ -432,3 +432,25 @@ int before_restore_kept(const struct packages *d, const struct action_ctx *ctx, 
 	}
 	return 0;
 }
+
+int before_give_back(const struct packages *d, const struct action_ctx *ctx, struct err *err)
+{
+	for json_each(p, d->give_back) {
+		if (json_get(json_get(d->before, "paths"), json_key(p)))
+			continue;
+		if (restore_path(ctx, json_key(p), p, err))
+			return -1;
+	}
+	return 0;
+}
+
+int before_drop_dist(const struct packages *d, const struct action_ctx *ctx, struct err *err)
+{
+	for json_each(c, json_get(d->before, "conffiles")) {
+		char *path CLEANUP(freep) = xasprintf("%s.dpkg-dist", json_string(c));
+		if (!strv_has(&d->kept, path) && root_exists(ctx->root, path) &&
+		    remove_path(ctx, path, 0, err))
+			return -1;
+	}
+	return 0;
+}

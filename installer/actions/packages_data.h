@@ -19,6 +19,7 @@ struct packages {
 	bool remove;
 	bool inverted;			/* made by invert: files come from `plan`, `expected` is the version that is there */
 	char *expected;
+	struct json *give_back;		/* inverted removal: "paths" of its before-state, which its purge took away; or NULL */
 	struct strv kept;		/* inverted: conffiles of the administrator from before the installation */
 	/* prepared. remove: each op is PKG_REMOVE with the file that undo installs again */
 	struct pkg_plan plan;
@@ -58,6 +59,11 @@ int before_restore_paths(const struct packages *d, const struct action_ctx *ctx,
  * were when it began.
  */
 void before_conffile_paths(const struct packages *d, struct strv *ret);
+/* After a removal was taken back: what it purged, unless somebody has put something there since. */
+int before_give_back(const struct packages *d, const struct action_ctx *ctx, struct err *err);
+/* After an upgrade was taken back: each CONFFILE.dpkg-dist that it made (dpkg leaves it;
+ * facts/dpkg-tried.md 4). */
+int before_drop_dist(const struct packages *d, const struct action_ctx *ctx, struct err *err);
 int before_restore_kept(const struct packages *d, const struct action_ctx *ctx, struct err *err);
 const struct json *before_package(const struct packages *d, const char *name);
 bool before_installed(const struct packages *d, const char *name);
