@@ -359,6 +359,12 @@ static int allow_restart(struct docker_config_data *d, const struct action_ctx *
 	return r;
 }
 
+/* Not running now, but systemd will start it one day. */
+static bool may_be_started(const struct host *h)
+{
+	return h->running && h->init == INIT_SYSTEMD && h->docker.unit && h->docker.installed;
+}
+
 static int prepare_daemon(struct docker_config_data *d, struct action_ctx *ctx,
 			  const struct json *from, const struct json *to, struct err *err)
 {
@@ -366,7 +372,7 @@ static int prepare_daemon(struct docker_config_data *d, struct action_ctx *ctx,
 
 	d->was_running = ctx->host->running && ctx->host->docker.main_pid > 0;
 	if (!d->was_running)
-		return 0;
+		return to && may_be_started(ctx->host) && is_risky(from, to) ? try_next_start(d, ctx, err) : 0;
 	if (docker_api_open(&api, ctx->host->docker.socket, err) ||
 	    remember_containers(d, api, err) || allow_restart(d, ctx, api, from, to, err))
 		return -1;

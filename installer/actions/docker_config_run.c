@@ -316,6 +316,35 @@ static bool daemon_is_down(const struct docker_config_data *d, const struct acti
 	       !docker_api_ping(api, 1000);
 }
 
+/* A dead daemon hears no reload: the way back begins with the start, under live-restore where that
+ * keeps the containers that outlived it. n: there is no such stage. */
+static size_t first_restart(const struct docker_stage *stages, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && stages[i].takeup != TAKEUP_RESTART)
+		i++;
+	return i;
+}
+
+static int go_back(const struct docker_config_data *d, const struct action_ctx *ctx,
+		   const struct way_back *w, const struct docker_stage *stages, size_t n, bool down,
+		   struct err *err)
+{
+	size_t i = down ? first_restart(stages, n) : 0;
+	bool plain = down && (i == n || !d->keep_containers);
+
+	for (; !plain && i + 1 < n; i++)
+		if (put_over(d, ctx, &stages[i].text, stages[i].absent, err) ||
+		    docker_stage_takeup(ctx->host, &stages[i], ctx->rep, err))
+			return -1;
+	if (put_target(d, ctx, w, err))
+		return -1;
+	if (plain)
+		return docker_restart(ctx->host, NULL, DOCKER_RESTART_TIMEOUT, ctx->rep, err);
+	return n ? docker_stage_takeup(ctx->host, &stages[n - 1], ctx->rep, err) : 0;
+}
+
 static int bring_back(const struct docker_config_data *d, const struct action_ctx *ctx,
 		      const struct way_back *w, struct err *err)
 {
@@ -324,25 +353,15 @@ static int bring_back(const struct docker_config_data *d, const struct action_ct
 	bool down = daemon_is_down(d, ctx);
 	struct docker_stage *stages = NULL;
 	size_t n = 0;
-	int r = 0;
+	int r;
 
 	/* The file is back already, but the daemon may not be: it had the after-image at most. */
-	if (w->now_absent == w->target_absent && buf_equal(&w->now, &w->target))
+	if (down || (w->now_absent == w->target_absent && buf_equal(&w->now, &w->target)))
 		from = text_or_null(&d->after_text, &d->after);
 	if (docker_config_stages(ctx->host->docker.flags, from, to, d->keep_containers, &stages, &n,
 				 err))
 		return -1;
-	for (size_t i = 0; !r && i + 1 < n && !down; i++)
-		r = put_over(d, ctx, &stages[i].text, stages[i].absent, err) ||
-				    docker_stage_takeup(ctx->host, &stages[i], ctx->rep, err) ?
-			    -1 :
-			    0;
-	if (!r)
-		r = put_target(d, ctx, w, err);
-	if (!r && down)
-		r = docker_restart(ctx->host, NULL, DOCKER_RESTART_TIMEOUT, ctx->rep, err);
-	else if (!r && n)
-		r = docker_stage_takeup(ctx->host, &stages[n - 1], ctx->rep, err);
+	r = go_back(d, ctx, w, stages, n, down, err);
 	docker_stages_free(stages, n);
 	return r;
 }
