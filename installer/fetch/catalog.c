@@ -193,6 +193,8 @@ static int fetch_one(const struct profile *p, const char *url, const char *name,
 		.ca_file = p->catalog.ca_file,
 		.plain_mirrors = &p->catalog.plain_mirrors,
 		.rep = rep,
+		.remedy = "check the network and the profile's 'catalog': url, proxy, ca_file; the signature is "
+			  "expected beside the catalog, with '.sig' after its name",
 	};
 	int fd CLEANUP(closep) = -1;
 
@@ -215,7 +217,10 @@ static void evidence_digest(const struct profile *p, const struct buf *text, con
 	digest_hex(all.data, all.len, hex);
 }
 
-/* "DIGEST TIME": the evidence that was found good last, in a directory that only root can write. */
+/*
+ * "DIGEST TIME": the evidence that was found good last, in a directory that only root can write. An image's own
+ * directory is not believed: whoever made the image wrote it.
+ */
 static bool verified_lately(const struct root *root, const char *evidence)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
@@ -223,7 +228,7 @@ static bool verified_lately(const struct root *root, const char *evidence)
 	struct err ignored = ERR_INIT;
 	int64_t then, now = clock_now();
 
-	if (root_read_optional(root, KNOWN_DIR "/" KNOWN_EVIDENCE, 256, &text, &ignored))
+	if (!root->is_host || root_read_optional(root, KNOWN_DIR "/" KNOWN_EVIDENCE, 256, &text, &ignored))
 		return false;
 	str_words(&words, text.data);
 	return words.n == 2 && str_eq(words.v[0], evidence) &&
@@ -239,8 +244,10 @@ static int fetch_signed(const struct root *root, const struct profile *p, struct
 	char *sig_url CLEANUP(freep) = xasprintf("%s.sig", p->catalog.url);
 	int rc = fs_read_at(AT_FDCWD, p->catalog.keyring, KEYRING_MAX, &keys, err);
 
-	if (rc > 0)
-		return err_set(err, ERR_USAGE, "there is no keyring '%s'", p->catalog.keyring);
+	if (rc > 0) {
+		err_set(err, ERR_USAGE, "there is no keyring '%s'", p->catalog.keyring);
+		return err_remedy(err, "put the publisher's public key there, as gpg --export writes it");
+	}
 	if (rc < 0 || scratch_make(&dir, err) < 0 ||
 	    fetch_one(p, sig_url, "signature", SIGNATURE_MAX, dir.fd, &sig, rep, err) < 0 ||
 	    fetch_one(p, p->catalog.url, "catalog", CATALOG_MAX, dir.fd, ret, rep, err) < 0)
@@ -272,17 +279,23 @@ static int check_times(const struct catalog *c, const char *what, struct report 
 		       struct err *err)
 {
 	int64_t now = clock_now();
-	char created[32], expires[32];
+	char created[32], expires[32], today[32];
 
 	clock_iso(c->created, created);
 	clock_iso(c->expires, expires);
-	if (c->created > now + SKEW)
-		return err_set(err, ERR_REFUSED, "%s is from the future: created %s", what,
-			       created);
-	if (!c->expires)
-		return err_set(err, ERR_REFUSED, "%s does not say when it expires", what);
-	if (c->expires <= now)
-		return err_set(err, ERR_REFUSED, "%s expired %s", what, expires);
+	clock_iso(now, today);
+	if (c->created > now + SKEW) {
+		err_set(err, ERR_REFUSED, "%s is from the future: created %s", what, created);
+		return err_remedy(err, "set this host's clock if it is wrong: it says %s", today);
+	}
+	if (!c->expires) {
+		err_set(err, ERR_REFUSED, "%s does not say when it expires", what);
+		return err_remedy(err, "publish it with 'expires'");
+	}
+	if (c->expires <= now) {
+		err_set(err, ERR_REFUSED, "%s expired %s", what, expires);
+		return err_remedy(err, "publish a newer one, or set this host's clock if it is wrong: it says %s", today);
+	}
 	if (c->expires - now < EXPIRY_WARNING)
 		report_warn(rep, "publish a newer one", "%s expires %s", what, expires);
 	return 0;
@@ -295,9 +308,11 @@ static int check_fresh(const struct catalog *c, const struct root *root, const c
 
 	if (known_serial(root, &known, err) < 0)
 		return -1;
-	if (c->serial < known)
-		return err_set(err, ERR_REFUSED, "%s is older than one seen before: serial %" PRId64 ", seen %" PRId64,
-			       what, c->serial, known);
+	if (c->serial < known) {
+		err_set(err, ERR_REFUSED, "%s is older than one seen before: serial %" PRId64 ", seen %" PRId64, what,
+			c->serial, known);
+		return err_remedy(err, "wait until the mirror has the newer one, or name another in 'catalog.url'");
+	}
 	return check_times(c, what, rep, err);
 }
 
@@ -306,12 +321,13 @@ static int load_external(struct catalog *ret, const struct root *root, const str
 {
 	struct catalog c CLEANUP(catalog_release) = { 0 };
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
-
 	char evidence[65];
 
-	if (fetch_signed(root, p, &text, evidence, rep, err) < 0 ||
-	    catalog_parse(&c, text.data, text.len, "the catalog", err) < 0 ||
-	    check_fresh(&c, root, "the catalog", rep, err) < 0)
+	if (fetch_signed(root, p, &text, evidence, rep, err) < 0)
+		return -1;
+	if (catalog_parse(&c, text.data, text.len, "the catalog", err) < 0)
+		return err_remedy(err, "tell its publisher: it is signed, but it cannot be read");
+	if (check_fresh(&c, root, "the catalog", rep, err) < 0)
 		return -1;
 	snprintf(c.evidence, sizeof(c.evidence), "%s", evidence);
 	*ret = c;
@@ -428,6 +444,7 @@ const struct catalog_entry *catalog_find(const struct catalog *c, const char *na
 			"set \"sysbox\": { \"version\": ... } in the profile to trust one of them");
 	} else {
 		err_set(err, ERR_USAGE, "the catalog has no %s %s for %s; known: %s", name, version, arch, known);
+		err_remedy(err, "name one of them in the profile's 'sysbox.version'");
 	}
 	return NULL;
 }

@@ -22,13 +22,25 @@ static int open_existing(struct state *s, struct err *err)
 	return 0;
 }
 
+/* The lock file is made after the directories were made and synced: where it is, nothing is left to do. */
+static bool made_before(const struct state *s)
+{
+	struct stat st;
+
+	return s->fd >= 0 && s->txn_fd >= 0 && !fstatat(s->fd, "lock", &st, AT_SYMLINK_NOFOLLOW);
+}
+
 static int make_all(struct state *s, struct err *err)
 {
 	static const struct { const char *name; mode_t mode; } dirs[] = {
 		{ "txn", 0700 }, { "cache", 0755 }, { "known", 0700 },
 	};
 
-	if (fs_mkdir_path(s->root, STATE_DIR, 0700, err) || open_existing(s, err))
+	if (open_existing(s, err))
+		return -1;
+	if (made_before(s))
+		return 0;
+	if (fs_mkdir_path(s->root, STATE_DIR, 0700, err) || (s->fd < 0 && open_existing(s, err)))
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		if (fs_mkdir(s->fd, dirs[i].name, dirs[i].mode, err))
@@ -68,6 +80,16 @@ static int run_read(const struct state *s, struct json **ret)
 	return json_parse(text.data, text.len, JSON_STRICT, "run", ret, &ignored);
 }
 
+/* Whole or not at all, but not synced: what it says ends with the boot. */
+static int run_replace(struct state *s, const struct buf *text, struct err *err)
+{
+	int fd CLEANUP(closep) = io_openat(s->fd, ".run.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+
+	if (fd < 0 || io_write_all(fd, text->data, text->len) || io_renameat2(s->fd, ".run.tmp", s->fd, "run", 0))
+		return err_errno(err, errno, "cannot write '%s/run'", STATE_DIR);
+	return 0;
+}
+
 static int run_write(struct state *s, const char *command, pid_t child, uint64_t starttime,
 		     struct err *err)
 {
@@ -82,7 +104,7 @@ static int run_write(struct state *s, const char *command, pid_t child, uint64_t
 		json_set_i64(j, "child_started", (int64_t)starttime);
 	}
 	json_print_pretty(j, &text);
-	return fs_put(s->fd, "run", 0600, text.data, text.len, err);
+	return run_replace(s, &text, err);
 }
 
 static int locked_by(const struct state *s, struct err *err)

@@ -110,24 +110,40 @@ void txnlog_release(struct txnlog *t)
 	closep(&t->fd);
 }
 
-static int spare_write(struct txnlog *t, unsigned int number, struct err *err)
+static int spare_open(struct txnlog *t, unsigned int number, int flags)
 {
-	static const char zeros[SPARE_SIZE];
-	char name[16];
-	int fd CLEANUP(closep) = -1;
+	char name[24];
 
 	snprintf(name, sizeof(name), "spare-%04u", number);
-	fd = io_openat(t->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
-	if (fd < 0 || io_write_all(fd, zeros, sizeof(zeros)) || io_fsync(fd))
-		return err_errno(err, errno, "cannot set aside a record for transaction %u", t->id);
-	return 0;
+	return io_openat(t->fd, name, O_WRONLY | O_NOFOLLOW | flags, 0600);
 }
 
+static int spare_write(struct txnlog *t, unsigned int number)
+{
+	static const char zeros[SPARE_SIZE];
+	int fd CLEANUP(closep) = spare_open(t, number, O_CREAT | O_TRUNC);
+
+	return fd < 0 ? -1 : io_write_all(fd, zeros, sizeof(zeros));
+}
+
+static int spare_sync(struct txnlog *t, unsigned int number)
+{
+	int fd CLEANUP(closep) = spare_open(t, number, 0);
+
+	return fd < 0 ? -1 : io_fsync(fd);
+}
+
+/* All are written before the first is synced: one commit of the file system's own journal then serves them all. */
 int txnlog_spare(struct txnlog *t, unsigned int n, struct err *err)
 {
-	for (unsigned int i = 0; i < n; i++)
-		if (spare_write(t, t->spares + i, err))
-			return -1;
+	unsigned int i = 0, k = 0;
+
+	while (i < n && !spare_write(t, t->spares + i))
+		i++;
+	while (i == n && k < n && !spare_sync(t, t->spares + k))
+		k++;
+	if (k < n)
+		return err_errno(err, errno, "cannot set aside %u records for transaction %u", n, t->id);
 	t->spares += n;
 	return fs_sync_dir(t->fd, err);
 }

@@ -1,0 +1,254 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Before or after, nothing else: the real program, killed and failed at its own calls, then recovered. The
+# root is a made tree, so that only files are concerned; children and real hosts are the business of other files.
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
+	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD"/sysboxup{,-faults} "$SYSBOXUP_BUILD/tools/hostdiff"
+	. "$REPO/tests/lib/image.bash"
+	. "$REPO/tests/lib/catalog.bash"
+	"$REPO/tests/standin/build" "$BATS_FILE_TMPDIR/sysbox-ce.deb" 0.7.0.linux
+	CATALOG_METHOD=files catalog_make "$BATS_FILE_TMPDIR/catalog" "$BATS_FILE_TMPDIR/catalog" "$BATS_FILE_TMPDIR/sysbox-ce.deb"
+	image_make "$BATS_FILE_TMPDIR/image"
+	echo '{ "docker": { "settings": { "live-restore": true, "debug": null } } }' >"$BATS_FILE_TMPDIR/small.json"
+	echo '{ "docker": { "settings": { "live-restore": false, "log-level": "warn" } } }' >"$BATS_FILE_TMPDIR/second.json"
+}
+
+setup() {
+	. "$REPO/tests/lib/image.bash"
+	UP=$SYSBOXUP_BUILD/sysboxup FAULTY=$SYSBOXUP_BUILD/sysboxup-faults
+	WHOLE=$BATS_FILE_TMPDIR/catalog/profile.json SMALL=$BATS_FILE_TMPDIR/small.json SECOND=$BATS_FILE_TMPDIR/second.json
+	R=$BATS_TEST_TMPDIR/root
+	export SYSBOXUP_FAULT_ALONE=1
+}
+
+# A fresh root, brought to where the test begins by the given commands' words: apply PROFILE.
+begin() {
+	rm -rf "$R"
+	cp -a "$BATS_FILE_TMPDIR/image" "$R"
+}
+
+apply() {
+	"$UP" --root "$R" --profile "$1" -q apply "${IMAGE_FORCE[@]}" 2>"$BATS_TEST_TMPDIR/err"
+}
+
+same_tree() {
+	image_snap "$R" >"$BATS_TEST_TMPDIR/now"
+	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$1" "$BATS_TEST_TMPDIR/now" >"$BATS_TEST_TMPDIR/diff"
+}
+
+# The same but for times: "after" has those of the run that made it.
+same_content() {
+	image_snap "$R" | cut -f1-6,8- >"$BATS_TEST_TMPDIR/now"
+	cut -f1-6,8- "$1" | diff - "$BATS_TEST_TMPDIR/now" >"$BATS_TEST_TMPDIR/diff"
+}
+
+# crash_loop STEP MODES CMD...: from the tree in $R, CMD is hit at every STEP-th call in every mode. Then recover, and
+# the tree is before or after; recover again changes nothing; CMD again reaches after. Prints the points tried.
+crash_loop() {
+	local step=$1 modes=$2 total n mode points=0
+	shift 2
+	rm -rf "$BATS_TEST_TMPDIR/start"
+	cp -a "$R" "$BATS_TEST_TMPDIR/start"
+	image_snap "$R" >"$BATS_TEST_TMPDIR/before"
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" -q "$@" 2>/dev/null
+	image_snap "$R" >"$BATS_TEST_TMPDIR/after"
+	total=$(wc -l <"$BATS_TEST_TMPDIR/log")
+	[ "$total" -gt 20 ]
+	for mode in $modes; do
+		for ((n = 1; n <= total; n += step)); do
+			rm -rf "$R"
+			cp -a "$BATS_TEST_TMPDIR/start" "$R"
+			one_point "$mode" "$n" "$@" || {
+				echo "$mode at call $n of $total: $(sed -n "${n}p" "$BATS_TEST_TMPDIR/log")"
+				cat "$BATS_TEST_TMPDIR"/{out,diff}
+				return 1
+			}
+			points=$((points + 1))
+		done
+	done
+	echo "# $points points of $total calls: $*" >&3
+}
+
+one_point() {
+	local fault=${1/:N/:$2} status=0
+	shift 2
+	SYSBOXUP_FAULT=$fault "$FAULTY" --root "$R" -q "$@" >"$BATS_TEST_TMPDIR/out" 2>&1 || status=$?
+	case $fault:$status in
+	die*:137 | tear*:137 | fail*:[01345]) ;;
+	*) echo "exit $status" >>"$BATS_TEST_TMPDIR/out" && return 1 ;;
+	esac
+	"$UP" --root "$R" -q recover >>"$BATS_TEST_TMPDIR/out" 2>&1 || return 1
+	same_tree "$BATS_TEST_TMPDIR/before" || same_content "$BATS_TEST_TMPDIR/after" || return 1
+	image_snap "$R" >"$BATS_TEST_TMPDIR/once"
+	"$UP" --root "$R" -q recover >>"$BATS_TEST_TMPDIR/out" 2>&1 || return 1
+	same_tree "$BATS_TEST_TMPDIR/once" || return 1
+	"$UP" --root "$R" -q "$@" >>"$BATS_TEST_TMPDIR/out" 2>&1 || return 1
+	case $1 in rollback) return 0 ;; esac
+	same_content "$BATS_TEST_TMPDIR/after"
+}
+
+@test "apply of docker.settings, hit at every call, ends before or after" {
+	begin
+	crash_loop 1 "die-before:N tear:N" --profile "$SMALL" apply
+}
+
+@test "apply of docker.settings, every call failed with ENOSPC, once and from then on, ends before or after" {
+	begin
+	crash_loop 1 "fail:N:ENOSPC" --profile "$SMALL" apply
+	begin
+	crash_loop 3 "fail-from:N:ENOSPC fail:N:EIO" --profile "$SMALL" apply
+}
+
+@test "rollback of docker.settings, hit at every call, ends before or after" {
+	begin
+	apply "$SMALL"
+	crash_loop 1 "die-before:N tear:N" rollback
+}
+
+@test "the whole job by files, hit at every 29th call, ends before or after" {
+	begin
+	apply "$WHOLE"
+	"$UP" --root "$R" -q rollback
+	crash_loop 29 "die-before:N tear:N" --profile "$WHOLE" apply "${IMAGE_FORCE[@]}"
+}
+
+@test "the rollback of the whole job, hit at every 29th call, ends before or after" {
+	begin
+	apply "$WHOLE"
+	crash_loop 29 "die-before:N tear:N" rollback
+}
+
+@test "recover killed at every call of its own, then run again, still ends before" {
+	local n=1
+	begin
+	image_snap "$R" >"$BATS_TEST_TMPDIR/before"
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" --profile "$SMALL" -q apply
+	# the exchange of daemon.json is done, COMMITTED is not written
+	local at
+	at=$(awk '$2 == "exchange" { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
+	[ -n "$at" ]
+	begin
+	SYSBOXUP_FAULT=die-after:$at "$FAULTY" --root "$R" --profile "$SMALL" -q apply || [ $? -eq 137 ]
+	cp -a "$R" "$BATS_TEST_TMPDIR/torn"
+	run ! same_tree "$BATS_TEST_TMPDIR/before"
+	while :; do
+		rm -rf "$R"
+		cp -a "$BATS_TEST_TMPDIR/torn" "$R"
+		if SYSBOXUP_FAULT=die-before:$n "$FAULTY" --root "$R" -q recover 2>/dev/null; then break; fi
+		"$UP" --root "$R" -q recover
+		same_tree "$BATS_TEST_TMPDIR/before"
+		n=$((n + 1))
+	done
+	same_tree "$BATS_TEST_TMPDIR/before"
+	[ "$n" -gt 5 ]
+}
+
+@test "rollback to an older ID takes back several transactions in one" {
+	begin
+	image_snap "$R" >"$BATS_TEST_TMPDIR/before"
+	apply "$SMALL"
+	apply "$SECOND"
+	apply "$WHOLE"
+	"$UP" --root "$R" -q rollback 1
+	same_tree "$BATS_TEST_TMPDIR/before"
+	run "$UP" --root "$R" rollback
+	[ "$status" -eq 0 ]
+	[[ $output == *"othing to"* ]]
+}
+
+@test "taking back a rollback goes forward again" {
+	begin
+	apply "$WHOLE"
+	image_snap "$R" >"$BATS_TEST_TMPDIR/applied"
+	"$UP" --root "$R" -q rollback
+	"$UP" --root "$R" -q rollback 2
+	same_content "$BATS_TEST_TMPDIR/applied"
+}
+
+@test "what a stranger put between two transactions is not overwritten by taking back both" {
+	begin
+	apply "$SMALL"
+	sed -i 's/"labels": \["a", "b"\]/"labels": ["a", "c"]/' "$R/etc/docker/daemon.json"
+	apply "$SECOND"
+	"$UP" --root "$R" -q rollback 1
+	[ "$(jq -c . "$R/etc/docker/daemon.json")" = '{"debug":false,"labels":["a","c"]}' ] ||
+		[ "$(jq -cS . "$R/etc/docker/daemon.json")" = '{"debug":false,"labels":["a","c"]}' ]
+}
+
+@test "a file of ours that somebody edited stops the rollback before it touches anything, --force keeps it beside" {
+	begin
+	apply "$WHOLE"
+	echo "# mine" >>"$R/usr/lib/sysctl.d/99-sysbox-sysctl.conf"
+	image_snap "$R" >"$BATS_TEST_TMPDIR/before"
+	run "$UP" --root "$R" -q rollback
+	[ "$status" -eq 3 ]
+	[[ $output == *"'/usr/lib/sysctl.d/99-sysbox-sysctl.conf' was changed by somebody else since"* ]]
+	same_tree "$BATS_TEST_TMPDIR/before"
+	"$UP" --root "$R" -q rollback --force
+	grep -q '^# mine$' "$R"/usr/lib/sysctl.d/99-sysbox-sysctl.conf.sysboxup-kept-2
+	[ ! -e "$R/usr/lib/sysctl.d/99-sysbox-sysctl.conf" ]
+}
+
+@test "an undo that fails is FAILED: status names what is left, nothing new begins, recover tries again" {
+	begin
+	apply "$SMALL"
+	image_snap "$R" >"$BATS_TEST_TMPDIR/before"
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" --profile "$SECOND" -q apply
+	"$UP" --root "$R" -q rollback
+	local at
+	at=$(awk '$2 == "exchange" { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
+	SYSBOXUP_FAULT=die-after:$at "$FAULTY" --root "$R" --profile "$SECOND" -q apply || [ $? -eq 137 ]
+	cp -a "$R/etc/docker/daemon.json" "$BATS_TEST_TMPDIR/ours"
+	echo '{ "live-restore": "somebody else" }' >"$R/etc/docker/daemon.json"
+	run "$UP" --root "$R" -q recover
+	[ "$status" -eq 5 ]
+	run "$UP" --root "$R" --profile "$SECOND" -q apply
+	[ "$status" -eq 5 ]
+	run "$UP" --root "$R" status
+	[ "$status" -eq 5 ]
+	[[ $output == *daemon.json* ]]
+	cp -a "$BATS_TEST_TMPDIR/ours" "$R/etc/docker/daemon.json"
+	"$UP" --root "$R" -q recover
+	same_tree "$BATS_TEST_TMPDIR/before"
+}
+
+@test "a second run exits 4 at once and names the holder" {
+	begin
+	mkdir -p "$R/var/lib/sysboxup"
+	exec 7>"$R/var/lib/sysboxup/lock"
+	flock 7
+	printf '{ "pid": %s, "command": "apply" }' $$ >"$R/var/lib/sysboxup/run"
+	run "$UP" --root "$R" --profile "$SMALL" -q apply
+	exec 7>&-
+	[ "$status" -eq 4 ]
+	[[ $output == *"pid $$"*apply* ]]
+	apply "$SMALL"
+}
+
+@test "the last transaction is the last one in force, whatever was taken back and brought back" {
+	begin
+	apply "$SMALL"			# 1
+	"$UP" --root "$R" -q rollback	# 2
+	apply "$SMALL"			# 3
+	image_snap "$R" >"$BATS_TEST_TMPDIR/before"
+	"$UP" --root "$R" -q rollback	# 4
+	apply "$SECOND"			# 5
+	"$UP" --root "$R" -q rollback 4	# 6
+	same_tree "$BATS_TEST_TMPDIR/before"
+	run -0 "$UP" --root "$R" --json rollback
+	[ "$(jq -r '."live-restore"' "$R/etc/docker/daemon.json")" = null ]
+}
+
+@test "negative control: a tree that is neither before nor after is seen" {
+	begin
+	image_snap "$R" >"$BATS_TEST_TMPDIR/before"
+	touch "$R/etc/docker/daemon.json"
+	run ! same_tree "$BATS_TEST_TMPDIR/before"
+	begin
+	touch "$R/etc/docker/.daemon.json.sysboxup-000001.0"
+	run ! same_tree "$BATS_TEST_TMPDIR/before"
+}
