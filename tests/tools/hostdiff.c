@@ -49,6 +49,7 @@ static const struct rule {
 	{ NEVER, "/etc/subuid-" },
 	{ NEVER, "/etc/subgid-" },
 	{ NEVER, "/var/lib/dpkg/status-old" },
+	{ NEVER, "/var/lib/dpkg/diversions-old" },	/* as status-old, seen on Debian 13 */
 	{ NEVER, "/var/cache/debconf/*-old" },
 	{ NEVER, "/var/cache/ldconfig/aux-cache" },
 	{ NEVER, "/var/cache/man/" },
@@ -72,6 +73,7 @@ static const struct rule {
 	{ MTIME, "/etc/ld.so.cache" },
 	{ MTIME, "/var/lib/dpkg/lock" },
 	{ MTIME, "/var/lib/dpkg/triggers/Lock" },
+	{ MTIME, "/var/lib/dpkg/diversions" },
 	{ MTIME, "/var/lib/dpkg/info/*.list" },
 	{ MTIME, "/var/lib/dpkg/info/*.md5sums" },	/* dpkg makes it anew for a package without one */
 	{ MTIME, "/var/lib/systemd/deb-systemd-helper-enabled/*.dsh-also" },
