@@ -2,6 +2,7 @@
 #include "cli/session.h"
 
 #include "engine/index.h"
+#include "fetch/package.h"
 #include "steps/preflight.h"
 #include "sys/fs.h"
 
@@ -76,27 +77,6 @@ static int load_host(struct session *s, struct err *err)
 	return index_load(&s->state, &s->index, err);
 }
 
-static int entry_of_file(struct session *s, struct err *err)
-{
-	struct node node CLEANUP(node_release) = NODE_INIT;
-	int fd CLEANUP(closep) = open(s->package_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-	if (fd < 0)
-		return err_errno(err, errno, "cannot read '%s'", s->package_file),
-		       err_raise(err, ERR_USAGE);
-	if (node_read_fd(&node, fd, NODE_DIGEST, err) < 0)
-		return -1;
-	for (size_t i = 0; i < s->catalog.n && !s->entry; i++)
-		if (str_eq(s->catalog.v[i].sha256, node.digest) &&
-		    str_eq(s->catalog.v[i].arch, s->host.arch))
-			s->entry = &s->catalog.v[i];
-	if (s->entry)
-		return 0;
-	err_set(err, ERR_REFUSED, "'%s' is no package of the catalog for %s: its SHA-256 is %s", s->package_file,
-		s->host.arch, node.digest);
-	return err_remedy(err, "give the file as its maker published it, or name a catalog that lists it in the profile");
-}
-
 static int load_package(struct session *s, struct err *err)
 {
 	const char *version = s->profile.sysbox.version;
@@ -109,9 +89,8 @@ static int load_package(struct session *s, struct err *err)
 	if (catalog_load(&s->catalog, &s->root, &s->profile, s->rep, err) < 0)
 		return -1;
 	s->has_catalog = true;
-	if (s->package_file && str_eq(version, "latest"))
-		return entry_of_file(s, err);
-	s->entry = catalog_find(&s->catalog, PACKAGE, version, s->host.arch, err);
+	s->entry = package_choose(&s->catalog, PACKAGE, version, s->host.arch, s->package_file,
+				  err);
 	return s->entry ? 0 : -1;
 }
 
@@ -155,6 +134,7 @@ struct action_ctx session_action_ctx(struct session *s)
 		.root = &s->root,
 		.profile = &s->profile,
 		.state = &s->state,
+		.catalog = s->has_catalog ? &s->catalog : NULL,
 		.package_file = s->package_file,
 		.allow_restart = s->allow_restart,
 		.rep = s->rep,

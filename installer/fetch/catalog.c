@@ -218,8 +218,8 @@ static void evidence_digest(const struct profile *p, const struct buf *text, con
 }
 
 /*
- * "DIGEST TIME": the evidence that was found good last, in a directory that only root can write. An image's own
- * directory is not believed: whoever made the image wrote it.
+ * "DIGEST TIME": the evidence that was found good last, in a directory that only root can write.
+ * An image's own directory is not believed: whoever made the image wrote it.
  */
 static bool verified_lately(const struct root *root, const char *evidence)
 {
@@ -228,7 +228,8 @@ static bool verified_lately(const struct root *root, const char *evidence)
 	struct err ignored = ERR_INIT;
 	int64_t then, now = clock_now();
 
-	if (!root->is_host || root_read_optional(root, KNOWN_DIR "/" KNOWN_EVIDENCE, 256, &text, &ignored))
+	if (!root->is_host ||
+	    root_read_optional(root, KNOWN_DIR "/" KNOWN_EVIDENCE, 256, &text, &ignored))
 		return false;
 	str_words(&words, text.data);
 	return words.n == 2 && str_eq(words.v[0], evidence) &&

@@ -255,7 +255,7 @@ static int on_tick(void *user, curl_off_t total, curl_off_t now, curl_off_t up_t
 struct outcome {
 	long code;
 	unsigned int tries;		/* 1: it will not get better */
-	const char *words;		/* NULL: libcurl's */
+	const char *words;		/* NULL: libcurl's; these follow a colon at the end too */
 };
 
 static const struct outcome http_outcomes[] = {
@@ -285,6 +285,7 @@ static const struct outcome curl_outcomes[] = {
 	{ CURLE_SEND_ERROR, MAX_TRIES, NULL },
 	{ CURLE_GOT_NOTHING, MAX_TRIES, "empty answer" },
 	{ CURLE_FILE_COULDNT_READ_FILE, 1, "cannot be read" },
+	{ CURLE_PEER_FAILED_VERIFICATION, 1, "certificate refused:" },
 };
 
 static const struct outcome *outcome_find(const struct outcome *v, size_t n, long code)
@@ -313,12 +314,13 @@ static enum verdict judge_code(struct try *t, CURLcode code)
 {
 	const struct outcome *o = outcome_find(curl_outcomes, ARRAY_SIZE(curl_outcomes),
 					       (long)code);
-	const char *words = o ? o->words : NULL;
+	const char *curls = *t->detail ? t->detail : curl_easy_strerror(code);
+	const char *words = o && o->words ? o->words : curls;
+	bool both = str_ends(words, ":");
 
-	if (!words)
-		words = *t->detail ? t->detail : curl_easy_strerror(code);
 	t->tries = o ? o->tries : 1;
-	return fail(t, t->tries > 1 ? AGAIN : NEXT, "%s", words);
+	return fail(t, t->tries > 1 ? AGAIN : NEXT, "%s%s%s", words, both ? " " : "",
+		    both ? curls : "");
 }
 
 static enum verdict judge(struct try *t, CURLcode code)
@@ -418,21 +420,30 @@ static struct curl_slist *set_range(struct run *r, const char *url)
 	return list;
 }
 
+static enum verdict refuse_url(struct try *t, const char *url, bool redirected)
+{
+	const char *why = str_starts(url, "http://") ?
+				  "plain http, and not listed in 'catalog.plain_mirrors'" :
+				  "not an https:// address";
+	char shown[160];
+
+	if (!redirected)
+		return fail(t, NEXT, "%s", why);
+	url_shown(url, shown, sizeof(shown));
+	return fail(t, NEXT, "redirects to '%s': %s", shown, why);
+}
+
 static enum verdict follow(struct try *t, const char *first)
 {
 	struct run *r = t->run;
 	char *url CLEANUP(freep) = xstrdup(first);
-	char shown[256];
 
 	for (int hop = 0; hop <= MAX_REDIRECTS; hop++) {
 		char *next = NULL;
 		CURLcode code;
 
-		if (!url_allowed(url, r->d->plain_mirrors, hop > 0)) {
-			url_shown(url, shown, sizeof(shown));
-			return fail(t, NEXT, "%s'%s' is not https", hop ? "redirected: " : "",
-				    shown);
-		}
+		if (!url_allowed(url, r->d->plain_mirrors, hop > 0))
+			return refuse_url(t, url, hop > 0);
 		set_url(r, url);
 		curl_easy_setopt(r->curl, CURLOPT_TIMEOUT_MS, (long)remaining_ms(r) + 1);
 		code = curl_easy_perform(r->curl);
@@ -554,7 +565,8 @@ static int give_up(struct run *r)
 	if (!remaining_ms(r))
 		buf_addf(&r->reasons, "%sgiven up after %u s", r->reasons.len ? "; " : "",
 			 r->d->budget ? r->d->budget : BUDGET_DEFAULT);
-	return err_set(r->err, ERR_FAILED, "cannot download %s: %s", r->d->what, r->reasons.data);
+	err_set(r->err, ERR_FAILED, "cannot download %s: %s", r->d->what, r->reasons.data);
+	return r->d->remedy ? err_remedy(r->err, "%s", r->d->remedy) : -1;
 }
 
 /* An earlier run may have got all of it and died before the rename. */

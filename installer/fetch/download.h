@@ -27,6 +27,7 @@ struct download {
 	unsigned int budget;			/* seconds for all tries together, 0 = 600 */
 	unsigned int stall;			/* seconds below 1 KiB/s until a try is given up, 0 = 10 */
 	unsigned int backoff_ms;		/* first pause before a mirror is tried again, doubling; 0 = 1000 */
+	const char *remedy;			/* for the person, when no mirror helped; or NULL */
 	struct report *rep;
 };
 

@@ -63,6 +63,18 @@ static const struct catalog_entry *entry_by_hash(const struct catalog *c, const 
 	return NULL;
 }
 
+static void not_listed(const struct catalog *c, const char *name, const char *version,
+		       const char *arch, const char *file, const char *hex, struct err *err)
+{
+	bool any = str_eq(version, "latest");
+
+	if (!any && !catalog_find(c, name, version, arch, err))
+		return;
+	err_set(err, ERR_REFUSED, "'%s' is not %s%s%s for %s of the catalog: its SHA-256 is %s", file,
+		name, any ? "" : " ", any ? "" : version, arch, hex);
+	err_remedy(err, "give the file as its maker published it, or name a catalog that lists it in the profile");
+}
+
 const struct catalog_entry *package_choose(const struct catalog *c, const char *name,
 					   const char *version, const char *arch, const char *file,
 					   struct err *err)
@@ -75,18 +87,16 @@ const struct catalog_entry *package_choose(const struct catalog *c, const char *
 		return catalog_find(c, name, version, arch, err);
 	int fd CLEANUP(closep) = open_regular(AT_FDCWD, file, 0, err);
 
-	if (fd < 0)
-		return NULL;
-	if (digest_fd(fd, hex, &size) < 0) {
-		err_errno(err, errno, "cannot read '%s'", file);
+	if (fd < 0 || digest_fd(fd, hex, &size) < 0) {
+		if (fd >= 0)
+			err_errno(err, errno, "cannot read '%s'", file);
+		err_remedy(err, "name the package's file after --package");
+		err_raise(err, ERR_USAGE);
 		return NULL;
 	}
 	e = entry_by_hash(c, name, version, arch, hex);
 	if (!e)
-		err_set(err, ERR_REFUSED,
-			"'%s' is not %s%s%s for %s of the catalog: its SHA-256 is %s", file, name,
-			str_eq(version, "latest") ? "" : " ",
-			str_eq(version, "latest") ? "" : version, arch, hex);
+		not_listed(c, name, version, arch, file, hex, err);
 	return e;
 }
 
@@ -164,6 +174,8 @@ static int from_network(const struct catalog_entry *e, const struct profile *p, 
 		.ca_file = p->catalog.ca_file,
 		.plain_mirrors = &p->catalog.plain_mirrors,
 		.rep = rep,
+		.remedy = "check the network and the profile's 'catalog.proxy' and 'catalog.ca_file', or get the "
+			  "package elsewhere and give it with --package FILE",
 	};
 
 	return download_run(&d, dirfd, ret_fd, err);
@@ -178,10 +190,11 @@ static int open_cache(const struct root *root, int *ret, struct err *err)
 }
 
 static int obtain(struct package *pkg, int dirfd, const struct profile *p, const char *file,
-		  struct report *rep, struct err *err)
+		  bool *ret_new, struct report *rep, struct err *err)
 {
 	if (from_cache(pkg->entry, dirfd, &pkg->fd, rep) == 0)
 		return 0;
+	*ret_new = true;
 	if (file)
 		return from_file(pkg->entry, file, dirfd, &pkg->fd, err);
 	return from_network(pkg->entry, p, dirfd, &pkg->fd, rep, err);
@@ -217,18 +230,28 @@ static int check_package(const struct package *pkg, const char *what, struct err
 	return 0;
 }
 
+/* What was refused is not kept, unless it was there before: then somebody may still need it. */
+static int refuse(const struct package *pkg, int dirfd, bool new, struct err *err)
+{
+	if (new)
+		fs_unlink(dirfd, pkg->entry->sha256, NULL);
+	return err_remedy(err, "tell whoever publishes the catalog: it lists a package that is not fit to be installed");
+}
+
 int package_fetch(struct package *ret, const struct root *root, const struct catalog_entry *entry,
 		  const struct profile *p, const char *file, struct report *rep, struct err *err)
 {
 	struct package pkg CLEANUP(package_release) = { .entry = entry, .fd = -1 };
 	char *what CLEANUP(freep) = xasprintf("package %s %s", entry->name, entry->version);
 	int dirfd CLEANUP(closep) = -1;
+	bool new = false;
 
 	pkg.cached = xasprintf(CACHE_DIR "/%s", entry->sha256);
-	if (open_cache(root, &dirfd, err) < 0 || obtain(&pkg, dirfd, p, file, rep, err) < 0 ||
-	    deb_read(&pkg.deb, pkg.fd, what, UNPACKED_MAX, err) < 0 ||
-	    check_package(&pkg, what, err) < 0)
+	if (open_cache(root, &dirfd, err) < 0 || obtain(&pkg, dirfd, p, file, &new, rep, err) < 0)
 		return -1;
+	if (deb_read(&pkg.deb, pkg.fd, what, UNPACKED_MAX, err) < 0 ||
+	    check_package(&pkg, what, err) < 0)
+		return refuse(&pkg, dirfd, new, err);
 	*ret = pkg;
 	pkg = (struct package){ .fd = -1 };
 	return 0;

@@ -2,7 +2,7 @@
 /*
  * From a wanted version to a verified, open package: cache (DIR/SHA256, hashed again), --package
  * FILE, or download; then size, SHA-256 and the package's own control data. The cache is
- * /var/lib/sysboxup/cache (0755, files 0644).
+ * /var/lib/sysboxup/cache (0755, files 0644); what is refused does not stay in it.
  */
 #ifndef FETCH_PACKAGE_H
 #define FETCH_PACKAGE_H
@@ -18,8 +18,8 @@ struct package {
 };
 
 /* What to fetch. Without file this is catalog_find. With it (--package FILE): the entry that has
- * the file's hash, of this version (of any if version is "latest"); ERR_REFUSED if there is
- * none. */
+ * the file's hash, of this version (of any if version is "latest"); ERR_REFUSED if there is none,
+ * ERR_USAGE if FILE cannot be read. */
 const struct catalog_entry *package_choose(const struct catalog *c, const char *name,
 					   const char *version, const char *arch, const char *file,
 					   struct err *err);

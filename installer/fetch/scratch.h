@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A private directory for the length of one check: 0700, below /run (else /tmp), gone with
- * scratch_release. */
+ * scratch_release. It is locked: the next one sweeps away what a killed run left. */
 #ifndef FETCH_SCRATCH_H
 #define FETCH_SCRATCH_H
 

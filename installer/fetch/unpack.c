@@ -166,6 +166,11 @@ static int check_format(struct reader *r)
 
 /* --- members --- */
 
+static int too_much(struct reader *r)
+{
+	return err_set(r->err, ERR_REFUSED, "%s is refused: it unpacks to more than is allowed", r->what);
+}
+
 static bool path_printable(const char *p)
 {
 	for (; *p; p++)
@@ -241,6 +246,8 @@ static int member_read(struct reader *r, struct archive_entry *e, struct deb_mem
 	}
 	if (m.type == 'f')
 		m.size = (uint64_t)archive_entry_size(e);
+	if (m.size > r->left)	/* said before a byte of it is unpacked */
+		return too_much(r);
 	*ret = m;
 	m = (struct deb_member){ 0 };
 	return 0;
@@ -271,7 +278,7 @@ static int read_content(struct reader *r, int (*sink)(void *user, const void *da
 
 	while ((n = archive_read_data(r->inner, block, sizeof(block))) > 0) {
 		if ((uint64_t)n > r->left)
-			return err_set(r->err, ERR_REFUSED, "%s is refused: it unpacks to more than is allowed", r->what);
+			return too_much(r);
 		r->left -= (uint64_t)n;
 		if (sink(user, block, (size_t)n) < 0)
 			return -1;

@@ -107,6 +107,12 @@ static int forget_strangers(struct check *c, gpgme_import_result_t result)
 	return rc;
 }
 
+static int no_key(struct check *c)
+{
+	err_set(c->err, ERR_REFUSED, "cannot verify %s: the keyring holds no key", c->what);
+	return err_remedy(c->err, "put the publisher's public key into it, as gpg --export writes it");
+}
+
 static int import_keys(struct check *c, const void *keyring, size_t len)
 {
 	gpgme_data_t data CLEANUP(data_release) = NULL;
@@ -119,7 +125,7 @@ static int import_keys(struct check *c, const void *keyring, size_t len)
 		return fail(c, e, "cannot read the keyring");
 	result = e ? NULL : gpgme_op_import_result(c->ctx);
 	if (!result || !result->considered)
-		return err_set(c->err, ERR_REFUSED, "cannot verify %s: the keyring holds no key", c->what);
+		return no_key(c);
 	return forget_strangers(c, result);
 }
 
@@ -218,6 +224,19 @@ static void judge(struct check *c, gpgme_signature_t sig)
 	note(c, words ? UNUSABLE : GOOD, words ? words : "is good", key->subkeys->fpr);
 }
 
+static const char *const remedies[] = {
+	[STRANGER] = "if that key is its publisher's: put the key into the keyring and its fingerprint into "
+		     "'catalog.fingerprints'",
+	[UNUSABLE] = "ask its publisher for a new signature, with SHA-256 or better and a key that is valid",
+	[FORGED] = "once more, it may have been replaced in this moment; else tell its publisher",
+};
+
+static int not_signed(struct check *c)
+{
+	err_set(c->err, ERR_REFUSED, "%s is not signed", c->what);
+	return err_remedy(c->err, "ask its publisher for a detached OpenPGP signature of it");
+}
+
 static int check_signatures(struct check *c, gpgme_data_t sig, gpgme_data_t text)
 {
 	gpgme_verify_result_t result;
@@ -227,15 +246,16 @@ static int check_signatures(struct check *c, gpgme_data_t sig, gpgme_data_t text
 	gpgme_op_verify(c->ctx, sig, text, NULL);
 	result = gpgme_op_verify_result(c->ctx);
 	if (!result || !result->signatures)
-		return err_set(c->err, ERR_REFUSED, "%s is not signed", c->what);
+		return not_signed(c);
 	/* gpgme_get_key, called by judge, replaces the result that the context holds. */
 	gpgme_result_ref(result);
 	for (gpgme_signature_t s = result->signatures; s; s = s->next)
 		judge(c, s);
 	gpgme_result_unref(result);
-	if (c->worth != GOOD)
-		return err_set(c->err, ERR_REFUSED, "%s is refused: %s", c->what, c->why);
-	return 0;
+	if (c->worth == GOOD)
+		return 0;
+	err_set(c->err, ERR_REFUSED, "%s is refused: %s", c->what, c->why);
+	return err_remedy(c->err, "%s", remedies[c->worth]);
 }
 
 static int verify(struct check *c, const void *data, size_t len, const void *sig, size_t siglen)
@@ -257,9 +277,9 @@ int verify_detached(const void *data, size_t len, const void *sig, size_t siglen
 	};
 
 	if (!siglen)
-		return err_set(err, ERR_REFUSED, "%s is not signed", what);
+		return not_signed(&c);
 	if (!keylen)
-		return err_set(err, ERR_REFUSED, "cannot verify %s: the keyring holds no key", what);
+		return no_key(&c);
 	if (scratch_make(&c.home, err) < 0 || home_configure(&c) < 0 || context_make(&c) < 0 ||
 	    import_keys(&c, keyring, keylen) < 0)
 		return -1;

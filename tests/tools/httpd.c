@@ -2,8 +2,8 @@
 /*
  * httpd --root DIR --log FILE [--cert FILE --key FILE]: a server on loopback that misbehaves on
  * request. Without --cert it speaks plain http. It prints "port N" and dies with its parent. GET
- * only, one answer per connection, Range and If-Range as in RFC 9110, ETag of size and mtime. One
- * line of log per request:
+ * and CONNECT, one answer per connection, Range and If-Range as in RFC 9110, ETag of size and
+ * mtime. One line of log per request:
  *
  *	GET /cut-at-1000/x range=bytes=1000- if-range="..." 206
  *
@@ -25,6 +25,9 @@
  *	/chunked/		no length
  *	/chunked-more/		no length, and bytes without end
  *	/redirect-ok/ -http/ -file/ -loop/	302 to https here, plain http here, file:///, itself
+ *
+ * It is a proxy too: CONNECT to a port of loopback, whatever the host is called, logged as
+ * "CONNECT localhost:1234 range= if-range= 200".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,6 +35,7 @@
 #include <getopt.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -62,7 +66,7 @@ static struct {
 struct conn {
 	int fd;
 	SSL *ssl;
-	char path[512], range[64], if_range[256], host[128];
+	char method[16], path[512], range[64], if_range[256], host[128];
 	unsigned int times;		/* how often this path was asked before */
 	int status;
 };
@@ -127,8 +131,8 @@ static void log_request(const struct conn *c)
 {
 	char line[1200];
 	int fd = open(server.log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-	int n = snprintf(line, sizeof(line), "GET %s range=%s if-range=%s %d\n", c->path, c->range,
-			 c->if_range, c->status);
+	int n = snprintf(line, sizeof(line), "%s %s range=%s if-range=%s %d\n", c->method, c->path,
+			 c->range, c->if_range, c->status);
 
 	if (fd < 0 || write(fd, line, (size_t)n) != n)
 		die(server.log);
@@ -162,7 +166,7 @@ static bool read_request(struct conn *c)
 		len += (size_t)n;
 		head[len] = '\0';
 	} while (!strstr(head, "\r\n\r\n") && len < sizeof(head) - 1);
-	if (sscanf(head, "GET %511s HTTP/1.1", c->path) != 1)
+	if (sscanf(head, "%15s %511s HTTP/1.1", c->method, c->path) != 2)
 		return false;
 	header(head, "\r\nRange:", c->range, sizeof(c->range));
 	header(head, "\r\nIf-Range:", c->if_range, sizeof(c->if_range));
@@ -345,6 +349,50 @@ static void answer(struct conn *c)
 	}
 }
 
+/* --- the proxy --- */
+
+static int connect_loopback(const char *to)
+{
+	const char *colon = strrchr(to, ':');
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_port = htons(colon ? (uint16_t)atoi(colon + 1) : 0),
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool pass_on(int from, int to)
+{
+	char block[16384];
+	ssize_t n = recv(from, block, sizeof(block), 0);
+
+	return n > 0 && send(to, block, (size_t)n, MSG_NOSIGNAL) == n;
+}
+
+static void tunnel(struct conn *c)
+{
+	int far = connect_loopback(c->path);
+	struct pollfd p[] = { { .fd = c->fd, .events = POLLIN }, { .fd = far, .events = POLLIN } };
+
+	if (far < 0) {
+		answer_status(c, 502, "");
+		return;
+	}
+	c->status = 200;
+	log_request(c);
+	putf(c, "HTTP/1.1 200 Connected\r\n\r\n");
+	while (poll(p, 2, -1) > 0)
+		if ((p[0].revents && !pass_on(c->fd, far)) ||
+		    (p[1].revents && !pass_on(far, c->fd)))
+			break;
+	close(far);
+}
+
 static void *serve(void *arg)
 {
 	struct conn c = { .fd = (int)(intptr_t)arg };
@@ -354,7 +402,10 @@ static void *serve(void *arg)
 		SSL_set_fd(c.ssl, c.fd);
 	}
 	if ((!c.ssl || SSL_accept(c.ssl) == 1) && read_request(&c)) {
-		answer(&c);
+		if (!strcmp(c.method, "CONNECT"))
+			tunnel(&c);
+		else
+			answer(&c);
 		if (c.ssl)
 			SSL_shutdown(c.ssl);
 	}
