@@ -31,6 +31,7 @@
 #define ACTIONS_ACTION_H
 
 #include "base/report.h"
+#include "fetch/catalog.h"
 #include "host/host.h"
 #include "journal/txnlog.h"
 #include "profile/profile.h"
@@ -58,6 +59,7 @@ struct action_ctx {
 	struct txnlog *log;
 	unsigned int index;		/* of this action in its plan: before/INDEX */
 	const char *tag;		/* "000012.3": part of deterministic temporary names */
+	const struct catalog *catalog;	/* already loaded, or NULL: an action that needs it loads it */
 	const char *package_file;	/* --package FILE, or NULL */
 	bool allow_restart;
 	bool force;			/* rollback --force: a stranger's version is kept beside, and we go on */

@@ -418,16 +418,22 @@ static int with_catalog(struct packages *d, struct action_ctx *ctx, const struct
 	return got || resolve(d, ctx, ops, file, err) ? -1 : keep_old(d, ctx, c, err);
 }
 
+/* The one that the caller loaded, or our own: loading an external one twice would be two downloads. */
+static int catalog_get(const struct action_ctx *ctx, struct catalog *own, const struct catalog **ret, struct err *err)
+{
+	*ret = ctx->catalog ? ctx->catalog : own;
+	return ctx->catalog ? 0 : catalog_load(own, ctx->root, ctx->profile, ctx->rep, err);
+}
+
 static int prepare_install(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
 			   struct err *err)
 {
-	struct catalog c = { 0 };
+	struct catalog own CLEANUP(catalog_release) = { 0 };
+	const struct catalog *c = &own;
 
-	if (d->name && !d->inverted && catalog_load(&c, ctx->root, ctx->profile, ctx->rep, err))
+	if (d->name && !d->inverted && catalog_get(ctx, &own, &c, err))
 		return -1;
-	int got = with_catalog(d, ctx, ops, &c, err);
-	catalog_release(&c);
-	if (got)
+	if (with_catalog(d, ctx, ops, c, err))
 		return -1;
 	note_autos(d);
 	return d->plan.n ? record(d, ctx, err) : 0;
@@ -479,7 +485,8 @@ static int main_file(const struct packages *d, struct action_ctx *ctx, const cha
 		     struct pkg_op *op, struct err *err)
 {
 	const struct pkg_op *recorded = packages_op(d, d->name);
-	struct catalog c = { 0 };
+	struct catalog own CLEANUP(catalog_release) = { 0 };
+	const struct catalog *c;
 
 	if (recorded && str_eq(recorded->new_version, version) &&
 	    file_is(ctx->root, recorded->file, recorded->sha256)) {
@@ -487,11 +494,9 @@ static int main_file(const struct packages *d, struct action_ctx *ctx, const cha
 		memcpy(op->sha256, recorded->sha256, sizeof(op->sha256));
 		return 0;
 	}
-	if (catalog_load(&c, ctx->root, ctx->profile, ctx->rep, err))
+	if (catalog_get(ctx, &own, &c, err) || find_old(d, ctx, c, version, &op->file, err))
 		return -1;
-	int got = find_old(d, ctx, &c, version, &op->file, err);
-	catalog_release(&c);
-	return got ? -1 : hash_file(ctx->root, op->file, op->sha256, err);
+	return hash_file(ctx->root, op->file, op->sha256, err);
 }
 
 static int add_main(const struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
