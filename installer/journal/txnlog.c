@@ -83,24 +83,33 @@ int txnlog_open(struct txnlog *ret, struct state *s, unsigned int id, struct err
 	return 0;
 }
 
+static int begin_at(struct txnlog *ret, struct state *s, unsigned int id, const struct json *begin,
+		    struct err *err)
+{
+	struct txnlog t CLEANUP(txnlog_release) = TXNLOG_INIT;
+	char name[16];
+
+	txn_name(id, name);
+	if (fs_mkdir(s->txn_fd, name, 0700, err) || txnlog_open(&t, s, id, err) ||
+	    fs_mkdir(t.fd, "before", 0700, err) || txnlog_append(&t, RECORD_BEGIN, begin, err))
+		return -1;
+	*ret = t;
+	t = (struct txnlog)TXNLOG_INIT;
+	return 0;
+}
+
 int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, struct err *err)
 {
 	unsigned int *ids CLEANUP(freep) = NULL, id;
+	struct err ignored = ERR_INIT;
 	size_t n;
-	char name[16];
 
 	if (txnlog_list(s, &ids, &n, err))
 		return -1;
 	id = n ? ids[n - 1] + 1 : 1;
-	txn_name(id, name);
-	if (fs_mkdir(s->txn_fd, name, 0700, err))
+	if (begin_at(ret, s, id, begin, err)) {
+		(void)txnlog_discard(s, id, &ignored);	/* the first error is the one to tell */
 		return err_prefix(err, "cannot begin transaction %u", id);
-	if (txnlog_open(ret, s, id, err))
-		return -1;
-	if (fs_mkdir(ret->fd, "before", 0700, err) ||
-	    txnlog_append(ret, RECORD_BEGIN, begin, err)) {
-		txnlog_release(ret);
-		return -1;
 	}
 	return 0;
 }
@@ -118,9 +127,10 @@ static int spare_open(struct txnlog *t, unsigned int number, int flags)
 	return io_openat(t->fd, name, O_WRONLY | O_NOFOLLOW | flags, 0600);
 }
 
+static const char zeros[SPARE_SIZE];
+
 static int spare_write(struct txnlog *t, unsigned int number)
 {
-	static const char zeros[SPARE_SIZE];
 	int fd CLEANUP(closep) = spare_open(t, number, O_CREAT | O_TRUNC);
 
 	return fd < 0 ? -1 : io_write_all(fd, zeros, sizeof(zeros));
@@ -157,10 +167,17 @@ static int record_publish(struct txnlog *t, const char *from, int flags, const s
 
 	snprintf(name, sizeof(name), "%04u", t->next);
 	if (fd < 0 || io_pwrite_all(fd, bytes->data, bytes->len, 0) || io_fsync(fd) ||
-	    io_renameat2(t->fd, from, t->fd, name, 0) || io_fsync(t->fd))
+	    io_renameat2(t->fd, from, t->fd, name, 0))
 		return err_errno(err, errno, "cannot write record %u of transaction %u", t->next, t->id);
-	t->next++;
-	return 0;
+	if (!io_fsync(t->fd)) {
+		t->next++;
+		return 0;
+	}
+	err_errno(err, errno, "cannot sync record %u of transaction %u", t->next, t->id);
+	/* A COMMITTED that is reported as failed must not be found by recovery in the middle of the
+	 * way back. */
+	(void)io_renameat2(t->fd, name, t->fd, from, 0);
+	return -1;
 }
 
 int txnlog_append(struct txnlog *t, enum record_type type, const struct json *body, struct err *err)
@@ -172,6 +189,7 @@ int txnlog_append(struct txnlog *t, enum record_type type, const struct json *bo
 	if (!t->spares || bytes.len > SPARE_SIZE || type == RECORD_PREPARED)
 		return record_publish(t, "new", O_CREAT | O_TRUNC, &bytes, err);
 	snprintf(spare, sizeof(spare), "spare-%04u", t->spares - 1);
+	buf_add(&bytes, zeros, SPARE_SIZE - bytes.len);	/* over what a crash left of a longer record */
 	if (record_publish(t, spare, 0, &bytes, err))
 		return -1;
 	t->spares--;
@@ -310,11 +328,15 @@ int txnlog_before_put(struct txnlog *t, unsigned int n, int from_fd, char hex[65
 int txnlog_before_open(const struct state *s, unsigned int id, unsigned int n, int *ret_fd,
 		       struct err *err)
 {
-	char path[48];
-	int fd;
+	int txn CLEANUP(closep) = -1, dir CLEANUP(closep) = -1, fd;
+	char name[16];
 
-	snprintf(path, sizeof(path), "%06u/before/%u", id, n);
-	fd = openat(s->txn_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	txn_name(id, name);	/* link by link: an image's symlinks lead nowhere */
+	txn = openat(s->txn_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (txn < 0 || (dir = before_dir(txn, err)) < 0)
+		return txn < 0 ? err_errno(err, errno, "there is no transaction %u", id) : -1;
+	snprintf(name, sizeof(name), "%u", n);
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open before-image %u of transaction %u", n, id);
 	*ret_fd = fd;

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Journal and engine below the commands: what a crash or a failed call leaves in the records. */
+#include "engine/txn.h"
+#include "scratch.h"
+#include "sys/fault.h"
+
+/* ---- the journal ---- */
+
+struct journal {
+	struct scratch s;
+	struct state state;
+	struct txnlog log;
+};
+
+static struct json *body(const char *key, const char *text)
+{
+	struct json *j = json_obj();
+
+	json_set_str(j, key, text);
+	return j;
+}
+
+static void journal_open(struct journal *j)
+{
+	struct json *begin CLEANUP(json_freep) = body("command", "test");
+	struct err err = ERR_INIT;
+
+	scratch_open(&j->s);
+	j->log = (struct txnlog)TXNLOG_INIT;
+	CHECK_INT(state_open(&j->state, &j->s.root, STATE_CREATE, &err), 0);
+	CHECK_INT(txnlog_begin(&j->log, &j->state, begin, &err), 0);
+	CHECK_STR(err.msg, "");
+}
+
+static void journal_close(struct journal *j)
+{
+	fault_set(NULL);
+	txnlog_release(&j->log);
+	state_release(&j->state);
+	scratch_close(&j->s);
+}
+
+static int append(struct journal *j, enum record_type type, const char *text)
+{
+	struct json *b CLEANUP(json_freep) = body("reason", text);
+	struct err err = ERR_INIT;
+
+	return txnlog_append(&j->log, type, b, &err);
+}
+
+static enum txn_state state_on_disk(const struct journal *j)
+{
+	struct txn_summary t = { .id = 0 };
+	struct err err = ERR_INIT;
+
+	CHECK_INT(txnlog_read(&j->state, j->log.id, &t, &err), 0);
+	CHECK_STR(err.msg, "");
+	txn_summary_release(&t);
+	return t.state;
+}
+
+static int append_long(void *arg)
+{
+	fault_set("die-before:4");	/* open, write, fsync, rename */
+	return append(arg, RECORD_FAILED,
+		      "a reason that is longer than the one which is written over it afterwards");
+}
+
+TEST(spare_torn, "a record is whole in a spare into which a longer one was written before a crash")
+{
+	struct journal j;
+	struct err err = ERR_INIT;
+
+	journal_open(&j);
+	CHECK_INT(txnlog_spare(&j.log, 2, &err), 0);
+	CHECK_INT(in_child(append_long, &j), 128 + SIGKILL);
+	CHECK_INT(append(&j, RECORD_ROLLED_BACK, "short"), 0);
+	CHECK_INT(state_on_disk(&j), TXN_ROLLED_BACK);
+	journal_close(&j);
+}
+
+TEST(not_synced, "a record that could not be made durable is not there, and the next one finds its spare")
+{
+	struct journal j;
+	struct err err = ERR_INIT;
+
+	journal_open(&j);
+	CHECK_INT(txnlog_spare(&j.log, 2, &err), 0);
+	fault_set("fail:5:EIO");	/* open, write, fsync, rename, fsync of the directory */
+	CHECK_INT(append(&j, RECORD_COMMITTED, ""), -1);
+	fault_set(NULL);
+	CHECK_INT(state_on_disk(&j), TXN_NONE);
+	CHECK_INT(append(&j, RECORD_ROLLED_BACK, ""), 0);
+	CHECK_INT(state_on_disk(&j), TXN_ROLLED_BACK);
+	CHECK_INT(j.log.spares, 1);
+	journal_close(&j);
+}
+
+static int begin_again(struct journal *j, const char *fault)
+{
+	struct json *begin CLEANUP(json_freep) = body("command", "test");
+	struct txnlog log CLEANUP(txnlog_release) = TXNLOG_INIT;
+	struct err err = ERR_INIT;
+
+	fault_set(fault);
+	int got = txnlog_begin(&log, &j->state, begin, &err);
+	fault_set(NULL);
+	return got;
+}
+
+TEST(begin_fails, "a transaction that could not begin leaves no directory behind")
+{
+	struct journal j;
+	char fault[32];
+	int n = 1;
+
+	journal_open(&j);
+	for (;; n++) {
+		unsigned int *ids CLEANUP(freep) = NULL;
+		struct err err = ERR_INIT;
+		size_t found;
+
+		snprintf(fault, sizeof(fault), "fail:%d:ENOSPC", n);
+		if (!begin_again(&j, fault))
+			break;
+		CHECK_INT(txnlog_list(&j.state, &ids, &found, &err), 0);
+		CHECK_INT(found, 1);
+	}
+	CHECK(n > 8);
+	journal_close(&j);
+}
+
+TEST(state_link, "a symlink in place of the journal is not followed")
+{
+	struct scratch s;
+	struct state state = STATE_INIT;
+	struct err err = ERR_INIT;
+
+	scratch_open(&s);
+	CHECK_INT(fs_mkdir_path(&s.root, STATE_DIR, 0700, &err), 0);
+	CHECK_INT(mkdirat(s.fd, "elsewhere", 0700), 0);
+	CHECK_INT(symlinkat("../../../elsewhere", s.fd, "var/lib/sysboxup/txn"), 0);
+	CHECK_INT(state_open(&state, &s.root, STATE_CREATE, &err), -1);
+	CHECK_INT(state_open(&state, &s.root, STATE_READ, &err), 0);
+	CHECK_INT(state.txn_fd, -1);
+	state_release(&state);
+	scratch_close(&s);
+}
+
+RUN_TESTS()
