@@ -423,6 +423,25 @@ pin() {
 	untrusted "the keyring holds no key"
 }
 
+@test "catalog: no password and no query of its address is shown; the signature's name ends before the query" {
+	profile ".catalog.url = \"https://me:secret@localhost:$HTTPD_PORT/catalog.json?token=secret\""
+	fetches
+	[ "$(asked '/catalog.json.sig?token=secret')" = 1 ]
+	rm "$W/catalog.json"
+	rm -r "$CACHE"
+	refuses 1 "catalog '$BASE/catalog.json': cannot download catalog: $BASE/catalog.json: not found"
+	[[ $stderr$output != *secret* ]]
+}
+
+@test "catalog: a host without gpg is told so" {
+	image_snap "$HOST" >"$T/before"
+	run --separate-stderr unshare -m bash -c 'mount --bind /dev/null "$(command -v gpg)" && "$@"' sh \
+		"$SYSBOXUP" fetch --root "$HOST" --profile "$W/profile.json"
+	[ "$status" = 1 ]
+	one_line "cannot verify the catalog: gpg does not start"
+	as_before
+}
+
 @test "the embedded catalog without a network: exit 1, each mirror named with its reason" {
 	local arch
 	arch=$(dpkg --print-architecture)
@@ -567,6 +586,10 @@ pin() {
 	https_proxy=http://localhost:1 fetches
 	[ "$(requests | grep -c CONNECT)" = 3 ]
 	rm -r "$CACHE"
+	# libcurl's own message about this one quotes it.
+	profile 'del(.catalog.proxy)'
+	https_proxy=ftp://me:secret@localhost:1 run --separate-stderr -1 up fetch
+	[[ $stderr == *"Couldn't connect to server"* && $stderr != *secret* ]]
 	profile '.catalog.proxy = "http://localhost:1"'
 	refuses 1 "catalog '$BASE/catalog.json': " "port 1"
 }
@@ -591,6 +614,17 @@ pin() {
 	run -0 up apply
 	[ "$(asked /p.deb)" = 3 ]
 	cmp "$CACHE/$SHA" "$W/p.deb"
+}
+
+@test "cache: a disk that is full gets its room back" {
+	image_snap "$HOST" >"$T/before"
+	run --separate-stderr unshare -m bash -c 'mkdir -p "$0" && mount -t tmpfs -o size=200k cache "$0" && "$@"; s=$?; ls -A "$0"; exit $s' \
+		"$CACHE" "$SYSBOXUP" fetch --root "$HOST" --profile "$W/profile.json"
+	[ "$status" = 1 ]
+	one_line "cannot download sysbox-ce 0.7.0: cannot write '$SHA.part': no space left on device"
+	[[ $stderr == *"make room below '/var/lib/sysboxup/cache'"* ]]
+	[ -z "$output" ]
+	as_before
 }
 
 @test "cache: a link in it is not followed" {

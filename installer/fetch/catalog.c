@@ -5,6 +5,7 @@
 #include "base/embedded.h"
 #include "fetch/download.h"
 #include "fetch/scratch.h"
+#include "fetch/url.h"
 #include "fetch/verify.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
@@ -237,12 +238,20 @@ static bool verified_lately(const struct root *root, const char *evidence)
 	       now - then < EVIDENCE_LIFE;
 }
 
+/* The name's end is before a query, where there is one. */
+static char *signature_url(const char *url)
+{
+	size_t n = strcspn(url, "?#");
+
+	return xasprintf("%.*s.sig%s", (int)n, url, url + n);
+}
+
 static int fetch_signed(const struct root *root, const struct profile *p, struct buf *ret,
 			char evidence[65], struct report *rep, struct err *err)
 {
 	struct scratch dir CLEANUP(scratch_release) = SCRATCH_INIT;
 	struct buf sig CLEANUP(buf_release) = BUF_INIT, keys CLEANUP(buf_release) = BUF_INIT;
-	char *sig_url CLEANUP(freep) = xasprintf("%s.sig", p->catalog.url);
+	char *sig_url CLEANUP(freep) = signature_url(p->catalog.url);
 	int rc = fs_read_at(AT_FDCWD, p->catalog.keyring, KEYRING_MAX, &keys, err);
 
 	if (rc > 0) {
@@ -351,11 +360,14 @@ static int load_embedded(struct catalog *ret, struct err *err)
 int catalog_load(struct catalog *ret, const struct root *root, const struct profile *p,
 		 struct report *rep, struct err *err)
 {
+	char shown[256];
+
 	if (!p->catalog.url)
 		return load_embedded(ret, err);
-	if (load_external(ret, root, p, rep, err) < 0)
-		return err_prefix(err, "catalog '%s'", p->catalog.url);
-	return 0;
+	if (load_external(ret, root, p, rep, err) == 0)
+		return 0;
+	url_shown(p->catalog.url, shown, sizeof(shown));
+	return err_prefix(err, "catalog '%s'", shown);
 }
 
 static int remember(const struct root *root, const char *name, const char *text, struct err *err)

@@ -314,7 +314,9 @@ static enum verdict judge_code(struct try *t, CURLcode code)
 {
 	const struct outcome *o = outcome_find(curl_outcomes, ARRAY_SIZE(curl_outcomes),
 					       (long)code);
-	const char *curls = *t->detail ? t->detail : curl_easy_strerror(code);
+	/* Some of libcurl's details quote an address of a proxy, password included. */
+	const char *curls = *t->detail && !strchr(t->detail, '@') ? t->detail :
+								    curl_easy_strerror(code);
 	const char *words = o && o->words ? o->words : curls;
 	bool both = str_ends(words, ":");
 
@@ -619,5 +621,7 @@ int download_run(const struct download *d, int dirfd, int *ret_fd, struct err *e
 		part_keep(&r.part);
 	else
 		part_drop(&r.part);
-	return v == STOP ? -1 : give_up(&r);
+	if (v == STOP)
+		return signals_pending() ? -1 : err_prefix(err, "cannot download %s", d->what);
+	return give_up(&r);
 }

@@ -178,7 +178,9 @@ static int from_network(const struct catalog_entry *e, const struct profile *p, 
 			  "package elsewhere and give it with --package FILE",
 	};
 
-	return download_run(&d, dirfd, ret_fd, err);
+	if (download_run(&d, dirfd, ret_fd, err) == 0)
+		return 0;
+	return err->errnum == ENOSPC ? err_remedy(err, "make room below '" CACHE_DIR "'") : -1;
 }
 
 static int open_cache(const struct root *root, int *ret, struct err *err)

@@ -53,8 +53,12 @@ static int context_make(struct check *c)
 		e = gpgme_ctx_set_engine_info(c->ctx, GPGME_PROTOCOL_OpenPGP, NULL, c->home.path);
 	if (!e)
 		e = gpgme_set_protocol(c->ctx, GPGME_PROTOCOL_OpenPGP);
-	if (e)
-		return fail(c, e, "gpg does not start");
+	if (!e)
+		e = gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP);
+	if (e) {
+		fail(c, e, "gpg does not start");
+		return err_remedy(c->err, "apt-get install gpg");
+	}
 	gpgme_set_offline(c->ctx, 1);
 	return 0;
 }

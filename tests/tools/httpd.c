@@ -302,7 +302,7 @@ static void serve_file(struct conn *c, const char *kind, uint64_t n, const char 
 	struct stat st;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s%s", server.root, rest);
+	snprintf(path, sizeof(path), "%s%.*s", server.root, (int)strcspn(rest, "?"), rest);
 	fd = strstr(rest, "..") ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		answer_status(c, 404, "");
