@@ -252,3 +252,29 @@ one_point() {
 	touch "$R/etc/docker/.daemon.json.sysboxup-000001.0"
 	run ! same_tree "$BATS_TEST_TMPDIR/before"
 }
+
+@test "recovery that failed three times and is killed after its end still cleans up" {
+	local at
+	begin
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" --profile "$SMALL" -q apply
+	at=$(awk '$2 == "exchange" { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
+	begin
+	image_snap "$R" >"$BATS_TEST_TMPDIR/before"
+	SYSBOXUP_FAULT=die-after:$at "$FAULTY" --root "$R" --profile "$SMALL" -q apply || [ $? -eq 137 ]
+	cp -a "$R/etc/docker/daemon.json" "$BATS_TEST_TMPDIR/ours"
+	echo '{ "live-restore": "somebody else" }' >"$R/etc/docker/daemon.json"
+	for _ in 1 2 3; do
+		run -5 "$UP" --root "$R" -q recover
+	done
+	cp -a "$BATS_TEST_TMPDIR/ours" "$R/etc/docker/daemon.json"
+	cp -a "$R" "$BATS_TEST_TMPDIR/torn"
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/recover "$FAULTY" --root "$R" -q recover
+	at=$(awk '$2 == "rename" && /txn/ { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/recover")
+	rm -rf "$R"
+	cp -a "$BATS_TEST_TMPDIR/torn" "$R"
+	SYSBOXUP_FAULT=die-after:$at "$FAULTY" --root "$R" -q recover || [ $? -eq 137 ]
+	run -6 "$UP" --root "$R" status
+	"$UP" --root "$R" -q recover
+	same_tree "$BATS_TEST_TMPDIR/before"
+	run ! ls "$R"/var/lib/sysboxup/txn/*/spare-*
+}

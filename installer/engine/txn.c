@@ -40,10 +40,13 @@
 #include <signal.h>
 #include <stdio.h>
 
-/* INTENT of each action, ROLLED_BACK, FAILED and one more for a FAILED that is tried again. */
+/* Never used up: a spare behind a terminal record says that cleaning up is not finished. */
+enum { SPARES_LAST = 1, SPARES_TERMINAL = 1 };
+
+/* INTENT of each action, FAILED, one more for a FAILED that is tried again, the terminal record. */
 static unsigned int spares_needed(size_t actions)
 {
-	return (unsigned int)actions + 3;
+	return (unsigned int)actions + 2 + SPARES_TERMINAL + SPARES_LAST;
 }
 
 static void ctx_at(struct action_ctx *ctx, struct txnlog *log, unsigned int index, char *tag,
@@ -217,14 +220,14 @@ static int finish_all(const struct action_ctx *base, struct txnlog *log, const s
 	return txnlog_clean(log, err);
 }
 
-/* The second FAILED in a row is written only while a spare is left beside the one for
- * ROLLED_BACK. */
+/* A FAILED behind another one is written only while a spare is left beside the two that are
+ * needed. */
 static int undo_failed(struct txnlog *log, const struct plan *plan, unsigned int at,
 		       enum txn_state was, struct err *err)
 {
 	struct err ignored = ERR_INIT;
 
-	if (was != TXN_FAILED || log->spares > 1)
+	if (was != TXN_FAILED || log->spares > SPARES_TERMINAL + SPARES_LAST)
 		write_failed(log, plan, at, err, &ignored);
 	return err_raise(err, ERR_UNDO);
 }
