@@ -25,10 +25,15 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat
 	-Wwrite-strings -Wswitch-enum -Wundef -Wno-unused-parameter
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE
 OPT    := -O2 -g
+# A directory of that name is always built with them, whoever asks for something in it.
+ifneq ($(filter %/sanitize,$(BUILD)),)
+SANITIZE ?= address,undefined
+endif
 ifneq ($(SANITIZE),)
 BUILD  := build/sanitize
 OPT    := -O1 -g -fno-omit-frame-pointer
-SAN    := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+# The runtimes go into the binary, so that it runs in guests that have none.
+SAN    := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -static-libasan -static-libubsan
 else
 HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif

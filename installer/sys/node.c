@@ -26,7 +26,7 @@ void node_copy(struct node *dst, const struct node *src)
 	struct node n = *src;
 
 	n.target = xstrdup(src->target);
-	n.xattrs = xcalloc(src->xattrs_n ? src->xattrs_n : 1, sizeof *n.xattrs);
+	n.xattrs = src->xattrs_n ? xcalloc(src->xattrs_n, sizeof *n.xattrs) : NULL;
 	for (size_t i = 0; i < src->xattrs_n; i++) {
 		n.xattrs[i].name = xstrdup(src->xattrs[i].name);
 		n.xattrs[i].value = xmemdup(src->xattrs[i].value, src->xattrs[i].len);

@@ -385,6 +385,7 @@ struct node {
 };
 
 struct snapshot {
+	char *text;		/* what the nodes' fields point into */
 	struct node *nodes;
 	size_t count;
 };
@@ -412,6 +413,7 @@ static struct snapshot snapshot_load(const char *path)
 	size_t len;
 	char *text = file_read(path, &len);
 
+	snapshot.text = text;
 	for (char *line; (line = strsep(&text, "\n")) && *line;) {
 		if (!(snapshot.count & (snapshot.count - 1)))
 			snapshot.nodes = must(reallocarray(snapshot.nodes,
@@ -473,6 +475,12 @@ static enum leniency leniency_here(const char *path, int argc, char **argv)
 	return leniency_of(path);
 }
 
+static void snapshot_free(struct snapshot *s)
+{
+	free(s->text);
+	free(s->nodes);
+}
+
 static int compare(const char *before, const char *after, int argc, char **argv)
 {
 	struct snapshot a = snapshot_load(before), b = snapshot_load(after);
@@ -488,6 +496,8 @@ static int compare(const char *before, const char *after, int argc, char **argv)
 		differ |= nodes_differ(x, y,
 				       leniency_here((x ? x : y)->fields[F_PATH], argc, argv));
 	}
+	snapshot_free(&a);
+	snapshot_free(&b);
 	return differ;
 }
 
