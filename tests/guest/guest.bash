@@ -30,7 +30,8 @@
 # bound over /proc/sys, reset at each boot; whoever mounts a fresh /proc in it sees this machine's own, which
 # are recorded at the first boot and put back when the last guest is destroyed.
 #
-# A bats file boots in setup_file or setup, and destroys in teardown_file or teardown.
+# A bats file boots in setup_file or setup, and destroys in teardown_file or teardown. bats calls teardown from an
+# EXIT trap, where a bare `return` gives the status of the failed test: every return here has a number.
 
 GUEST_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 GUEST_RUN=${SYSBOXUP_GUEST_RUN:-$(cd "$GUEST_HERE/../.." && pwd)/build/guest/run}
@@ -75,9 +76,9 @@ guest__disk() {
 	local name=$1 suite=${2:-${GUEST_SUITE:-}} dir image
 	dir=$(guest_dir "$name")
 	# shellcheck disable=SC2086 # no suite: no argument
-	image=$("$GUEST_HERE/rootfs" $suite) || return
+	image=$("$GUEST_HERE/rootfs" $suite) || return 1
 	guest__locked guest__keep_sysctls
-	mkdir -p "$dir/root" || return
+	mkdir -p "$dir/root" || return 1
 	[ -z "${BATS_ROOT_PID:-}" ] || echo "$BATS_ROOT_PID" >"$dir/owner"
 	cp --sparse=always --reflink=auto "$image" "$dir/disk.img"
 }
@@ -97,7 +98,7 @@ guest_pid() {
 	local pid child
 	pid=$(guest__nspawn "$1") || return 1
 	for child in $(pgrep -P "$pid"); do
-		[ "$(readlink "/proc/$child/ns/pid")" != "$(readlink /proc/self/ns/pid)" ] && echo "$child" && return
+		[ "$(readlink "/proc/$child/ns/pid")" != "$(readlink /proc/self/ns/pid)" ] && echo "$child" && return 0
 	done
 	return 1
 }
@@ -217,7 +218,7 @@ guest_poweroff() {
 
 guest_reboot() {
 	if guest_alive "$1"; then
-		guest_poweroff "$1" || return
+		guest_poweroff "$1" || return 1
 	fi
 	guest__settled "$1" && guest__start "$1"
 }
@@ -234,7 +235,7 @@ guest_exec_root() {
 	local name=$1 dir rc=0
 	dir=$(guest_dir "$name")
 	shift
-	[ -e "$dir/disk.img" ] || guest__disk "$name" || return
+	[ -e "$dir/disk.img" ] || guest__disk "$name" || return 1
 	"$GUEST_HERE/boot" "$dir" "$name" /usr/bin/env -i HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@" || rc=$?
 	guest__settled "$name"
