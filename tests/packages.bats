@@ -148,6 +148,16 @@ hold_lock() {
 	[ "$(state_of sysbox-ce)" = "ii " ]
 }
 
+@test "dpkg's lock held past the deadline: refused, the holder named, nothing touched" {
+	hold_lock
+	snap before
+	run -3 apply --lock-wait 1
+	[[ $output == *"'/var/lib/dpkg/lock-frontend'"*"$(guest_get "$guest" /root/holder)"* ]]
+	snap after
+	"$hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+	guest_run "$guest" touch /root/go
+}
+
 @test "a stranger's half-configured package is refused with the remedy; nothing is touched" {
 	guest_run "$guest" sh -c 'mkdir -p /root/p/DEBIAN && printf "Package: broken\nVersion: 1\nArchitecture: all\nMaintainer: t <t@t.example>\nDescription: t\n" >/root/p/DEBIAN/control && printf "#!/bin/sh\nexit 1\n" >/root/p/DEBIAN/postinst && chmod 755 /root/p/DEBIAN/postinst && dpkg-deb -b /root/p /root/p.deb; ! dpkg -i /root/p.deb'
 	snap before

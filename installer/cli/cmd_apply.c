@@ -14,6 +14,7 @@ static const struct option_spec apply_options[] = {
 	  .arg = "CHECK-ID",
 	  .repeated = true,
 	  .help = "let this check of preflight not refuse; may be repeated" },
+	OPTION_LOCK_WAIT,
 	{ .name = NULL },
 };
 
@@ -86,7 +87,7 @@ static int run(struct cli *cli, struct err *err)
 
 const struct command cmd_apply = {
 	.name = "apply",
-	.usage = "[--allow-restart] [--package FILE] [--force CHECK-ID]",
+	.usage = "[--allow-restart] [--package FILE] [--force CHECK-ID] [--lock-wait TIME]",
 	.summary = "make this host as the profile wants it",
 	.about = "Shows the changes, makes them in one transaction, and proves by asking the running services that they "
 		 "work. If anything fails, or the program is killed, everything is undone: the host is as before. A second run "

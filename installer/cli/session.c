@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/session.h"
 
+#include "actions/packages.h"
 #include "engine/index.h"
 #include "fetch/package.h"
 #include "steps/preflight.h"
@@ -94,6 +95,20 @@ static int load_package(struct session *s, struct err *err)
 	return s->entry ? 0 : -1;
 }
 
+/* --lock-wait, where the command has it. */
+static int set_lock_wait(const struct cli *cli, struct err *err)
+{
+	const char *text = option_text(&cli->opts, "lock-wait");
+	uint64_t seconds;
+
+	if (!text)
+		return 0;
+	if (str_to_seconds(text, &seconds) || seconds > 86400)
+		return err_set(err, ERR_USAGE, "--lock-wait '%s' is no time such as 90, 5m or 1h", text);
+	packages_set_lock_seconds((unsigned int)seconds);
+	return 0;
+}
+
 int session_open(struct session *s, struct cli *cli, int want, struct err *err)
 {
 	const char *root = option_text(&cli->opts, "root");
@@ -103,6 +118,8 @@ int session_open(struct session *s, struct cli *cli, int want, struct err *err)
 	s->package_file = option_text(&cli->opts, "package");
 	s->allow_restart = option_given(&cli->opts, "allow-restart");
 	option_texts(&cli->opts, "force", &s->forced);
+	if (set_lock_wait(cli, err) < 0)
+		return -1;
 	if (root_open(&s->root, root ? root : "/", err) < 0)
 		return err_raise(err, ERR_USAGE);
 	if ((want & (SESSION_PROFILE | SESSION_APPLIED)) && load_profile(s, want, err) < 0)

@@ -37,6 +37,11 @@ enum session_want {
 	SESSION_PACKAGE = 16,	/* the catalog and its entry, if the profile wants Sysbox */
 };
 
+/* Of the commands that may run a package manager. */
+#define OPTION_LOCK_WAIT                                                                 \
+	{ .name = "lock-wait", .arg = "TIME",                                            \
+	  .help = "wait so long for the package manager's lock (default 2m)" }
+
 #define SESSION_INIT { .root = ROOT_INIT, .state = STATE_INIT, .profile = { .text = BUF_INIT } }
 
 /* In the order: root, profile (so that its errors come before anything is made), state, host,
