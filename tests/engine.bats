@@ -278,3 +278,81 @@ one_point() {
 	same_tree "$BATS_TEST_TMPDIR/before"
 	run ! ls "$R"/var/lib/sysboxup/txn/*/spare-*
 }
+
+# settings NAME JSON: a profile of nothing but docker.settings.
+settings() {
+	printf '{ "docker": { "settings": %s } }' "$2" >"$BATS_TEST_TMPDIR/$1.json"
+}
+
+daemon_json() {
+	jq -cS . "$R/etc/docker/daemon.json"
+}
+
+nothing_to_do() {
+	run -0 "$UP" --root "$R" --profile "$BATS_TEST_TMPDIR/$1.json" plan --check
+	run -0 "$UP" --root "$R" --profile "$BATS_TEST_TMPDIR/$1.json" status
+}
+
+@test "a key of ours that left the profile goes, also out of an object that stays" {
+	begin
+	image_snap "$R" >"$BATS_TEST_TMPDIR/before"
+	settings one '{ "log-opts": { "max-size": "1m" } }'
+	settings two '{ "log-opts": { "max-file": "3" } }'
+	apply "$BATS_TEST_TMPDIR/one.json"
+	apply "$BATS_TEST_TMPDIR/two.json"
+	[ "$(daemon_json)" = '{"debug":false,"labels":["a","b"],"log-opts":{"max-file":"3"}}' ]
+	nothing_to_do two
+	settings none '{}'
+	apply "$BATS_TEST_TMPDIR/none.json"
+	[ "$(daemon_json)" = '{"debug":false,"labels":["a","b"]}' ]
+	nothing_to_do none
+	"$UP" --root "$R" -q rollback 1
+	same_tree "$BATS_TEST_TMPDIR/before"
+}
+
+@test "one key of an object goes back while the profile takes another out: both in one apply, both taken back" {
+	begin
+	echo '{ "log-opts": { "tag": "x" } }' >"$R/etc/docker/daemon.json"
+	settings one '{ "log-opts": { "max-size": "1m" } }'
+	settings two '{ "log-opts": { "tag": null } }'
+	apply "$BATS_TEST_TMPDIR/one.json"
+	apply "$BATS_TEST_TMPDIR/two.json"
+	[ "$(daemon_json)" = '{"log-opts":{}}' ]
+	nothing_to_do two
+	echo '{ "log-opts": {}, "debug": true }' >"$R/etc/docker/daemon.json"
+	"$UP" --root "$R" -q rollback 1
+	[ "$(daemon_json)" = '{"debug":true,"log-opts":{"tag":"x"}}' ]
+}
+
+@test "a key that left both the profile and, by somebody's hand, the file is not ours any more" {
+	begin
+	settings one '{ "live-restore": true, "log-level": "warn" }'
+	settings two '{ "log-level": "warn" }'
+	apply "$BATS_TEST_TMPDIR/one.json"
+	sed -i '/live-restore/d' "$R/etc/docker/daemon.json"
+	apply "$BATS_TEST_TMPDIR/two.json"
+	nothing_to_do two
+	sed -i 's/"log-level"/"live-restore": true, "log-level"/' "$R/etc/docker/daemon.json"
+	nothing_to_do two
+	[ "$(jq '."live-restore"' "$R/etc/docker/daemon.json")" = true ]
+}
+
+@test "recover beside a stranger's key, killed at every call of its own, then run again, takes back ours alone" {
+	local n at
+	begin
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" --profile "$SMALL" -q apply
+	at=$(awk '$2 == "exchange" { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
+	begin
+	SYSBOXUP_FAULT=die-after:$at "$FAULTY" --root "$R" --profile "$SMALL" -q apply || [ $? -eq 137 ]
+	sed -i 's/"labels"/"bip": "10.9.0.1\/24", "labels"/' "$R/etc/docker/daemon.json"
+	cp -a "$R" "$BATS_TEST_TMPDIR/torn"
+	for ((n = 1; ; n++)); do
+		rm -rf "$R"
+		cp -a "$BATS_TEST_TMPDIR/torn" "$R"
+		if SYSBOXUP_FAULT=die-before:$n "$FAULTY" --root "$R" -q recover 2>/dev/null; then break; fi
+		"$UP" --root "$R" -q recover
+		[ "$(daemon_json)" = '{"bip":"10.9.0.1/24","debug":false,"labels":["a","b"]}' ]
+		[ "$(ls -A "$R/etc/docker")" = daemon.json ]
+	done
+	[ "$n" -gt 10 ]
+}

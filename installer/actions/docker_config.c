@@ -123,14 +123,9 @@ static struct json *chain_patch(const struct record *oldest)
 
 	for (const struct record *r = oldest; r; r = r->next) {
 		const struct docker_config_data *d = r->action->data;
+		struct json *before CLEANUP(json_freep) = all;
 
-		for json_each(m, d->patch) {
-			const struct json *had = json_get(all, json_key(m));
-			bool merge = had && json_type(had) == JSON_OBJECT &&
-				     json_type(m) == JSON_OBJECT;
-
-			json_set(all, json_key(m), merge ? json_merge(had, m) : json_dup(m));
-		}
+		all = json_patch_join(before, d->patch);
 	}
 	return all;
 }

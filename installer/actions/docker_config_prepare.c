@@ -262,7 +262,8 @@ static void fill_after(struct docker_config_data *d, const struct node *before,
 		d->after.mode = 0644;
 	d->after.size = d->after_text.len;
 	digest_hex(d->after_text.data, d->after_text.len, d->after.digest);
-	d->after.mtime = (struct timespec){ .tv_sec = clock_now() };
+	if (!str_eq(d->after.digest, before->digest))
+		d->after.mtime = (struct timespec){ .tv_sec = clock_now() };
 }
 
 static void remember(struct json *list, const struct docker_container *c)

@@ -37,6 +37,16 @@ static void node_for(struct node *ret, const struct node *like, const struct buf
 	digest_hex(text->data, text->len, ret->digest);
 }
 
+/* What a crash left under the tag of interim texts: the next text would find the name taken. */
+static int tidy_over(const struct docker_config_data *d, const struct action_ctx *ctx,
+		     const char *tag, struct err *err)
+{
+	struct replace rp = config_replace(d, ctx, tag);
+
+	rp.before.type = NODE_FILE;	/* before and after differ: there may be something to tidy */
+	return replace_finish(&rp, err);
+}
+
 /* A text over whatever is there now, under a tag of its own that is finished at once: the original
  * waits under TAG. */
 static int put_over(const struct docker_config_data *d, const struct action_ctx *ctx,
@@ -44,7 +54,7 @@ static int put_over(const struct docker_config_data *d, const struct action_ctx 
 {
 	char *tag CLEANUP(freep) = xasprintf("%s.i", ctx->tag);
 	struct replace rp = config_replace(d, ctx, tag);
-	int r = replace_check(&rp, err);
+	int r = tidy_over(d, ctx, tag, err) || replace_check(&rp, err) ? -1 : 0;
 
 	if (!r && !absent)
 		node_for(&rp.after, rp.before.type == NODE_FILE ? &rp.before : &d->after, text);
@@ -178,6 +188,8 @@ int docker_config_commit(struct action *a, struct action_ctx *ctx, struct err *e
 				 text_or_null(&d->after_text, &d->after), d->keep_containers,
 				 &stages, &n, err))
 		return -1;
+	if (!n)		/* the same bytes; on the way back the time may be another one */
+		r = put_first(d, ctx, &d->after_text, d->after.type == NODE_ABSENT, err);
 	/* Where no daemon listens the interim texts have nobody to speak to. */
 	for (size_t i = d->was_running || !n ? 0 : n - 1; !r && i < n; i++) {
 		r = put_stage(d, ctx, &stages[i], d->was_running ? i : 0, n, err);
@@ -292,6 +304,7 @@ static int put_target(const struct docker_config_data *d, const struct action_ct
 	}
 	node_copy(&rp.before, &d->before);
 	node_copy(&rp.after, &d->after);
+	rp.set_mtime = d->after.type == NODE_FILE;
 	if (d->before.type == NODE_FILE)
 		r = txnlog_before_open(ctx->state, ctx->log->id, ctx->index, &fd, err);
 	rp.content_fd = fd;
@@ -399,6 +412,7 @@ int docker_config_finish(struct action *a, struct action_ctx *ctx, struct err *e
 
 		node_copy(&rp.before, &d->before);
 		node_copy(&rp.after, &d->after);
+		rp.set_mtime = d->after.type == NODE_FILE;
 		r = replace_finish(&rp, err);
 		replace_release(&rp);
 	}

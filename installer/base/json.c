@@ -488,3 +488,36 @@ struct json *json_merge(const struct json *target, const struct json *patch)
 {
 	return merge_into(json_dup(target), patch);
 }
+
+static bool both_objects(const struct json *a, const struct json *b)
+{
+	return a && b && json_type(a) == JSON_OBJECT && json_type(b) == JSON_OBJECT;
+}
+
+struct json *json_patch_join(const struct json *first, const struct json *second)
+{
+	struct json *all = first ? json_dup(first) : json_obj();
+
+	for json_each(m, second) {
+		const struct json *had = json_get(all, json_key(m));
+
+		json_set(all, json_key(m), both_objects(had, m) ? json_patch_join(had, m) : json_dup(m));
+	}
+	return all;
+}
+
+struct json *json_patch_between(const struct json *from, const struct json *to)
+{
+	struct json *patch = json_obj();
+
+	for json_each(gone, from)
+		if (!json_get(to, json_key(gone)))
+			json_set(patch, json_key(gone), json_null());
+	for json_each(m, to) {
+		const struct json *had = json_get(from, json_key(m));
+
+		if (!had || !json_equal(had, m))
+			json_set(patch, json_key(m), both_objects(had, m) ? json_patch_between(had, m) : json_dup(m));
+	}
+	return patch;
+}

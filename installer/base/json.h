@@ -89,5 +89,9 @@ void json_print_string(const char *s, struct buf *ret);			/* quoted and escaped 
 
 /* RFC 7396: the result of applying patch to target (target NULL or no object = {}). New tree. */
 struct json *json_merge(const struct json *target, const struct json *patch);
+/* One merge patch that does what first and then second do. Not json_merge: the nulls stay in it. */
+struct json *json_patch_join(const struct json *first, const struct json *second);
+/* The merge patch that makes `to` of `from` (objects; NULL = {}), of what differs alone. */
+struct json *json_patch_between(const struct json *from, const struct json *to);
 
 #endif

@@ -16,7 +16,7 @@
 /* What the profile wants in daemon.json, as a merge patch. Never NULL. */
 static struct json *wanted_patch(const struct step_ctx *ctx)
 {
-	struct json *runtime, *runtimes, *wrap CLEANUP(json_freep) = json_obj(), *all;
+	struct json *runtime, *runtimes, *wrap CLEANUP(json_freep) = json_obj();
 	const struct profile *p = ctx->profile;
 
 	if (sysbox_wanted(ctx)) {
@@ -28,14 +28,7 @@ static struct json *wanted_patch(const struct step_ctx *ctx)
 		if (p->sysbox.default_runtime)
 			json_set_str(wrap, "default-runtime", SYSBOX_RUNTIME);
 	}
-	all = p->docker.present && p->docker.settings ? json_dup(p->docker.settings) : json_obj();
-	for json_each(m, wrap) {
-		const struct json *had = json_get(all, json_key(m));
-		bool merge = had && json_type(had) == JSON_OBJECT && json_type(m) == JSON_OBJECT;
-
-		json_set(all, json_key(m), merge ? json_merge(had, m) : json_dup(m));
-	}
-	return all;
+	return json_patch_join(p->docker.present ? p->docker.settings : NULL, wrap);
 }
 
 static const char *config_path(const struct host *h)
@@ -143,25 +136,22 @@ static int read_config(const struct step_ctx *ctx, struct buf *text, struct json
 /* The patch: what is wanted, and what of ours goes back. A leaf that somebody else changed
  * meanwhile stays theirs. */
 static int make_patch(struct plan *p, const struct json *today, const struct json *want,
-		      const struct json *entry, struct json **ret, struct err *err)
+		      const struct json *left, const struct json *was, struct json **ret,
+		      struct err *err)
 {
-	const struct json *ours = json_get(entry, "ours"), *was = json_get(entry, "was");
-	struct json *left CLEANUP(json_freep) = leaves_without(ours, want),
-			  *before CLEANUP(json_freep) = json_merge(NULL, was);
-	struct json *back CLEANUP(json_freep) = NULL;
+	struct json *before CLEANUP(json_freep) = json_merge(NULL, was);
+	struct json *back CLEANUP(json_freep) = NULL, *without CLEANUP(json_freep) = NULL,
+			 *after CLEANUP(json_freep) = NULL;
 	struct strv conflicts CLEANUP(strv_release) = STRV_INIT;
 
 	if (json_unmerge(today, before, left, &back, &conflicts))
 		return err_set(err, ERR_REFUSED, "daemon.json is not an object");
 	for (size_t i = 0; i < conflicts.n; i++)
 		plan_warn(p, "%s was ours and was changed by somebody else: it stays as it is", conflicts.v[i]);
-	for json_each(m, want) {
-		const struct json *had = json_get(back, json_key(m));
-		bool merge = had && json_type(had) == JSON_OBJECT && json_type(m) == JSON_OBJECT;
-
-		json_set(back, json_key(m), merge ? json_merge(had, m) : json_dup(m));
-	}
-	*ret = STEAL(back);
+	/* by way of the trees: "take the object out, then set a key in it" is no merge patch */
+	without = json_merge(today, back);
+	after = json_merge(without, want);
+	*ret = json_patch_between(today, after);
 	return 0;
 }
 
@@ -188,17 +178,19 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 	struct json *want CLEANUP(json_freep) = wanted_patch(ctx),
 			  *today CLEANUP(json_freep) = NULL;
 	struct json *patch CLEANUP(json_freep) = NULL, *was CLEANUP(json_freep) = NULL;
-	const struct json *entry = index_entry(ctx);
+	const struct json *entry = index_entry(ctx), *ours = json_get(entry, "ours");
+	struct json *left CLEANUP(json_freep) = leaves_without(ours, want);
 	struct buf text CLEANUP(buf_release) = BUF_INIT, after CLEANUP(buf_release) = BUF_INIT;
 	struct strv planned CLEANUP(strv_release) = STRV_INIT;
 
 	if (read_config(ctx, &text, &today, err) ||
-	    make_patch(p, today, want, entry, &patch, err) ||
+	    make_patch(p, today, want, left, json_get(entry, "was"), &patch, err) ||
 	    json_splice(text.data, text.len, patch, config_path(ctx->host), &after, err))
 		return -1;
-	if (buf_equal(&text, &after))
+	/* what left the profile stops being ours, even where somebody else took it out already */
+	if (buf_equal(&text, &after) && !json_len(left))
 		return 0;
-	was = values_before(want, json_get(entry, "ours"), json_get(entry, "was"), today);
+	was = values_before(want, ours, json_get(entry, "was"), today);
 	planned_paths(p, &planned);
 	add_directory(p, ctx);
 	plan_add(p, action_docker_config(STEP, config_path(ctx->host), patch, want, was, &planned));

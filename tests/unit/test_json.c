@@ -247,4 +247,40 @@ TEST(merging_nothing, "a target that is absent is an empty object")
 	CHECK(json_equal(got, patch));
 }
 
+TEST(joining, "one patch that does what two do keeps the nulls of both")
+{
+	struct json *first CLEANUP(json_freep) = parse("{\"a\":{\"x\":null,\"y\":1},\"b\":2}", 0),
+			  *second CLEANUP(json_freep) = parse("{\"a\":{\"z\":null,\"y\":null},\"c\":null}", 0);
+	struct json *got CLEANUP(json_freep) = json_patch_join(first, second),
+			  *alone CLEANUP(json_freep) = json_patch_join(NULL, second);
+	struct buf b CLEANUP(buf_release) = BUF_INIT;
+
+	json_print(got, &b);
+	CHECK_STR(b.data, "{\"a\":{\"x\":null,\"y\":null,\"z\":null},\"b\":2,\"c\":null}");
+	CHECK(json_equal(alone, second));
+}
+
+TEST(between, "the patch between two trees makes one of the other, and names nothing that is equal")
+{
+	static const char *const t[][3] = {
+		{ "{\"a\":1,\"b\":{\"x\":1,\"y\":2}}", "{\"a\":1,\"b\":{\"y\":3,\"z\":4}}",
+		  "{\"b\":{\"x\":null,\"y\":3,\"z\":4}}" },
+		{ "{\"a\":[1],\"e\":null}", "{\"a\":{},\"e\":null}", "{\"a\":{}}" },
+		{ "{\"a\":{\"x\":1}}", "{\"a\":{}}", "{\"a\":{\"x\":null}}" },
+		{ "{}", "{}", "{}" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		struct json *from CLEANUP(json_freep) = parse(t[i][0], 0),
+				 *to CLEANUP(json_freep) = parse(t[i][1], 0);
+		struct json *got CLEANUP(json_freep) = json_patch_between(from, to);
+		struct json *made CLEANUP(json_freep) = json_merge(from, got);
+		struct buf b CLEANUP(buf_release) = BUF_INIT;
+
+		json_print(got, &b);
+		CHECK_STR(b.data, t[i][2]);
+		CHECK(json_equal(made, to));
+	}
+}
+
 RUN_TESTS()
