@@ -79,6 +79,8 @@ static int run(struct cli *cli, struct err *err)
 		return -1;
 	if (plan.n)
 		return change(&s, &plan, err);
+	if (remember_catalog(&s, err) < 0)
+		return -1;
 	plan_describe(&plan, NULL, s.rep);
 	keep_profile(&s);
 	render_say(cli->out, PAINT_GOOD, "Nothing to do: this host is as the profile wants it.");
