@@ -356,3 +356,34 @@ nothing_to_do() {
 	done
 	[ "$n" -gt 10 ]
 }
+
+@test "what a rollback brings back is ours again: apply finds nothing to do, status knows it" {
+	begin
+	apply "$WHOLE"
+	apply "$SECOND"
+	"$UP" --root "$R" -q rollback		# of the second
+	run -0 "$UP" --root "$R" --profile "$WHOLE" -q plan --check
+	run -0 "$UP" --root "$R" status
+	[[ $output == *runc* && $output == *daemon.json* ]]
+	"$UP" --root "$R" -q rollback		# of the first
+	run -0 "$UP" --root "$R" status
+	[[ $output == *"Nothing of sysboxup is in place."* ]]
+	"$UP" --root "$R" -q rollback 4		# taken back
+	apply "$WHOLE"
+	run -0 "$UP" --root "$R" --profile "$WHOLE" -q plan --check
+	rm "$R/usr/bin/sysbox-fs"
+	run -7 "$UP" --root "$R" status
+	run -7 "$UP" --root "$R" --profile "$WHOLE" -q plan --check "${IMAGE_FORCE[@]}"
+}
+
+@test "a key keeps the value it had before us through a rollback of a later transaction" {
+	begin
+	settings one '{ "debug": true }'
+	settings two '{ "debug": true, "log-level": "warn" }'
+	settings none '{}'
+	apply "$BATS_TEST_TMPDIR/one.json"
+	apply "$BATS_TEST_TMPDIR/two.json"
+	"$UP" --root "$R" -q rollback
+	apply "$BATS_TEST_TMPDIR/none.json"
+	[ "$(daemon_json)" = '{"debug":false,"labels":["a","b"]}' ]
+}

@@ -147,7 +147,7 @@ static struct json *dir_index(const struct action *a, const struct root *root)
 {
 	const struct dir_data *d = a->data;
 
-	return d->remove || d->existed ? NULL : json_obj();
+	return d->existed ? NULL : json_obj();
 }
 
 static enum report_state dir_drift(const struct json *entry, const char *key,

@@ -444,7 +444,7 @@ static struct json *file_index(const struct action *a, const struct root *root)
 	struct err ignored = ERR_INIT;
 	struct json *j;
 
-	if (d->after.type == NODE_ABSENT || !strcmp(a->step, "rollback"))
+	if (d->after.type == NODE_ABSENT)
 		return NULL;
 	j = json_obj();
 	json_set(j, "node", node_encode(&d->after));

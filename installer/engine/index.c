@@ -39,23 +39,66 @@ static void index_take(struct json *keys, unsigned int id, const struct action *
 	json_set(keys, a->key, entry);
 }
 
-static int index_take_txn(const struct state *s, struct json *keys, unsigned int id,
+static int index_take_all(struct json *keys, const struct txn_summary *t, const struct root *root,
 			  struct err *err)
 {
+	for json_each(j, json_get(t->prepared, "actions")) {
+		struct action *a CLEANUP(action_freep) = NULL;
+
+		if (action_decode(j, &a, err))
+			return -1;
+		index_take(keys, t->id, a, root);
+	}
+	return 0;
+}
+
+/* 0 for anything but a committed rollback. */
+static unsigned int rolled_back_to(const struct txn_summary *t)
+{
+	return t->state == TXN_COMMITTED ? (unsigned int)json_get_i64(t->begin, "rollback_to", 0) : 0;
+}
+
+/* What was ours before transaction `before`, out of the n oldest. A rollback leads to before its
+ * target: what was ours then is ours again. */
+static int replay(const struct state *s, const unsigned int *ids, size_t n, unsigned int before,
+		  struct json *keys, struct err *err)
+{
 	struct txn_summary t;
-	int r = txnlog_read(s, id, &t, err);
+	unsigned int target;
+	int r;
+
+	while (n && ids[n - 1] >= before)
+		n--;
+	if (!n)
+		return 0;
+	if (txnlog_read(s, ids[n - 1], &t, err))
+		return -1;
+	target = rolled_back_to(&t);
+	r = replay(s, ids, n - 1, target ? target : t.id, keys, err);
+	if (!r && !target && t.state == TXN_COMMITTED)
+		r = index_take_all(keys, &t, s->root, err);
+	txn_summary_release(&t);
+	return r;
+}
+
+static int index_take_txn(const struct state *s, const unsigned int *ids, size_t at,
+			  struct json *index, struct err *err)
+{
+	struct txn_summary t;
+	unsigned int target;
+	int r = txnlog_read(s, ids[at], &t, err);
 
 	if (r)
 		return r;
-	if (t.state == TXN_COMMITTED)
-		for json_each(j, json_get(t.prepared, "actions")) {
-			struct action *a CLEANUP(action_freep) = NULL;
+	target = rolled_back_to(&t);
+	if (target) {
+		struct json *keys = json_obj();
 
-			r = action_decode(j, &a, err);
-			if (r)
-				break;
-			index_take(keys, id, a, s->root);
-		}
+		r = replay(s, ids, at, target, keys, err);
+		json_set(index, "keys", keys);
+	} else if (t.state == TXN_COMMITTED) {
+		r = index_take_all(json_get_mut(index, "keys"), &t, s->root, err);
+	}
 	txn_summary_release(&t);
 	return r;
 }
@@ -73,7 +116,7 @@ static int catch_up(const struct state *s, struct json *index, bool *ret_changed
 	for (size_t i = 0; i < n; i++) {
 		if (ids[i] <= last)
 			continue;
-		if (index_take_txn(s, json_get_mut(index, "keys"), ids[i], err))
+		if (index_take_txn(s, ids, i, index, err))
 			return -1;
 		json_set_i64(index, "last", ids[i]);
 		*ret_changed = true;
@@ -84,7 +127,7 @@ static int catch_up(const struct state *s, struct json *index, bool *ret_changed
 int index_load(const struct state *s, struct json **ret, struct err *err)
 {
 	struct json *index CLEANUP(json_freep) = index_read(s);
-	bool changed;
+	bool changed = false;
 
 	if (catch_up(s, index, &changed, err))
 		return -1;
