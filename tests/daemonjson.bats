@@ -12,6 +12,8 @@ setup_file() {
 	export SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
 	[ -n "${SYSBOXUP:-}" ] || [ -x "$SYSBOXUP_BUILD/sysboxup" ] || make -s -C "$REPO" build/sysboxup
 	export SYSBOXUP=${SYSBOXUP:-$SYSBOXUP_BUILD/sysboxup}
+	[ -x "$SYSBOXUP_BUILD/sysboxup-faults" ] ||
+		make -s -C "$REPO" BUILD="${SYSBOXUP_BUILD#"$REPO/"}" "${SYSBOXUP_BUILD#"$REPO/"}/sysboxup-faults"
 	make -s -C "$BATS_TEST_DIRNAME/tools"
 	export HOSTDIFF=$REPO/build/tools/hostdiff
 }
@@ -598,4 +600,78 @@ settings_refused() {
 	up rollback 2 --quiet
 	cmp "$F" "$BATS_TEST_TMPDIR/applied"
 	[ "$(stat -c %y "$F")" = "$(stat -c %y "$BATS_TEST_TMPDIR/applied")" ]
+}
+
+# ---- in the instant between compare and exchange ----
+
+# faulty SPEC: the arguments of our apply with this fault, in the array `faulty`.
+faulty() {
+	faulty=(env SYSBOXUP_FAULT="$1" "$SYSBOXUP_BUILD/sysboxup-faults" --root "$T" --profile "$P" apply --quiet)
+}
+
+# the_call NAME: its number in a run on a host like this one; the host is as before.
+the_call() {
+	local log=$BATS_TEST_TMPDIR/calls
+	cp -a "$T" "$T.copy"
+	T=$T.copy faulty "log:$log"
+	"${faulty[@]}"
+	rm -rf "$T.copy"
+	sed -n "s|^\([0-9]*\) $1 .*/etc/docker/daemon.json\$|\1|p" "$log"
+}
+
+# stopped_child PID: wait until the child of PID has stopped, print its PID.
+stopped_child() {
+	local child state tries
+	for ((tries = 0; tries < 1000; tries++)); do
+		child=$(pgrep -P "$1") && read -r _ _ state _ <"/proc/$child/stat" && [ "$state" = T ] && echo "$child" && return
+		sleep 0.01
+	done
+	return 1
+}
+
+# last_instant CALL EDIT...: EDIT is done by somebody else while we are about to make CALL. It stays, and we go back.
+last_instant() {
+	local call pid child rc=0
+	call=$(the_call "$1")
+	[ -n "$call" ]
+	shift
+	faulty "stop-before:$call"
+	"${faulty[@]}" 2>"$BATS_TEST_TMPDIR/said" 3>&- &
+	pid=$!
+	child=$(stopped_child "$pid") || { kill -KILL "$pid"; return 1; }
+	"$@"
+	snap before
+	kill -CONT "$child"
+	wait "$pid" || rc=$?
+	cat "$BATS_TEST_TMPDIR/said" >&2
+	[ "$rc" -eq 1 ]
+	[ "$(cat "$BATS_TEST_TMPDIR/said")" = "sysboxup: '/etc/docker/daemon.json' was changed this instant by somebody else
+  host: as before" ]
+	snap after
+	run -1 "$HOSTDIFF" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+	[ "$output" = "/etc/docker/.daemon.json.sysboxup-000001.0 only before" ]
+	run -0 up apply --quiet
+}
+
+@test "an edit in the instant before the exchange stays: written in place" {
+	found '{ "debug": true }\n'
+	last_instant exchange found '{ "debug": false, "mtu": 1400 }\n'
+	has "{ \"debug\": false, \"mtu\": 1400, $KEY }\n"
+}
+
+@test "an edit in the instant before the exchange stays: another file moved over it" {
+	found '{ "debug": true }\n'
+	edit() { found '{}' "$F.new" && mv "$F.new" "$F"; }
+	last_instant exchange edit
+}
+
+@test "a file taken away in the instant before the exchange stays away" {
+	found '{ "debug": true }\n'
+	last_instant exchange rm "$F"
+	has "{\n  $KEY\n}\n"
+}
+
+@test "a file made in the instant before ours is kept" {
+	last_instant rename-new found '{ "mtu": 1400 }\n'
+	has "{ \"mtu\": 1400, $KEY }\n"
 }

@@ -15,7 +15,7 @@
 static struct {
 	bool read;			/* the environment was looked at */
 	unsigned long count;
-	unsigned long die_before, die_after, tear, fail, fail_from;
+	unsigned long die_before, die_after, stop_before, tear, fail, fail_from;
 	int errnum;
 	int log_fd;
 } fault = { .log_fd = -1 };
@@ -27,6 +27,7 @@ static const struct {
 } kinds[] = {
 	{ "die-before", &fault.die_before, false },
 	{ "die-after", &fault.die_after, false },
+	{ "stop-before", &fault.stop_before, false },
 	{ "tear", &fault.tear, false },
 	{ "fail", &fault.fail, true },
 	{ "fail-from", &fault.fail_from, true },
@@ -125,6 +126,8 @@ int fault_enter(const char *call, int fd, const char *name)
 	fault.count++;
 	if (fault.log_fd >= 0)
 		log_call(call, fd, name);
+	if (fault.count == fault.stop_before)
+		kill(getpid(), SIGSTOP);
 	if (fault.count == fault.die_before ||
 	    (fault.count == fault.tear && !strstr(call, "write")))
 		die();

@@ -6,6 +6,8 @@
  *
  *	die-before:N		SIGKILL to ourselves instead of call N
  *	die-after:N		call N is made, then SIGKILL
+ *	stop-before:N		SIGSTOP to ourselves before call N; the test does something, then
+ *				SIGCONT
  *	tear:N			half of write N reaches the file, then SIGKILL (any other call:
  *				die-before)
  *	fail:N:ERRNO		call N fails (number or name: 28, ENOSPC) and is not made; a close
