@@ -80,7 +80,7 @@ static int sysctl_prepare(struct action *a, struct action_ctx *ctx, struct err *
 {
 	struct sysctl_data *d = a->data;
 
-	if (sysctl_read(d->name, &d->before))
+	if (!ctx->host->running || sysctl_read(d->name, &d->before))
 		d->skip = true;
 	else if (d->lower)
 		d->skip = strcmp(d->boot_id, clock_boot_id()) || d->before != d->expected;
@@ -107,15 +107,42 @@ static int sysctl_undo(struct action *a, struct action_ctx *ctx, struct err *err
 	return sysctl_write(ctx, d->name, d->before, err);
 }
 
+/* The first that was written in the boot in which the last one was: before it, the value came from
+ * elsewhere. */
+static const struct sysctl_data *first_of_boot(const struct record *oldest, const char *boot_id)
+{
+	for (const struct record *r = oldest; r; r = r->next) {
+		const struct sysctl_data *d = r->action->data;
+
+		if (!d->skip && !strcmp(d->boot_id, boot_id))
+			return d;
+	}
+	return NULL;
+}
+
+static const struct sysctl_data *last_written(const struct record *oldest)
+{
+	const struct sysctl_data *last = NULL;
+
+	for (const struct record *r = oldest; r; r = r->next) {
+		const struct sysctl_data *d = r->action->data;
+
+		if (!d->skip)
+			last = d;
+	}
+	return last;
+}
+
 static int sysctl_invert(const struct record *oldest, const struct record *newest,
 			 struct action **ret, struct err *err)
 {
-	const struct sysctl_data *o = oldest->action->data, *n = newest->action->data;
+	const struct sysctl_data *n = last_written(oldest), *o;
 	struct sysctl_data *d;
 
 	*ret = NULL;
-	if (o->skip || n->skip)
+	if (!n)
 		return 0;
+	o = first_of_boot(oldest, n->boot_id);
 	*ret = sysctl_action("rollback", o->name, o->before, &d);
 	d->lower = true;
 	d->expected = n->want;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Kind "units": services that run now. Whether they start at boot is a matter of links, which are
- * files. What was active before stays active on the way back; what we started is stopped while its
- * unit file still exists (ranks see to that).
+ * files. On the way back those that were active before are active again, and those that we started
+ * are stopped while their unit files still exist (ranks see to that).
  */
 #include "actions/kinds.h"
 #include "backends/service/systemd.h"
@@ -13,9 +13,9 @@ static unsigned int deadline(const struct action_ctx *ctx)
 }
 
 struct units_data {
-	struct strv units;
-	struct strv active;	/* those that were active before */
-	bool stop;		/* inverted: they go down again, but for `active` */
+	struct strv units;	/* in the order in which they start */
+	struct strv up;		/* those that are active afterwards; the others are not */
+	struct strv before;	/* those that were active before */
 };
 
 extern const struct action_ops units_ops;
@@ -25,60 +25,64 @@ static void units_release(struct action *a)
 	struct units_data *d = a->data;
 
 	strv_release(&d->units);
-	strv_release(&d->active);
+	strv_release(&d->up);
+	strv_release(&d->before);
 	free(d);
 }
 
-static struct action *units_action(const char *step, const char *const *units, bool stop,
-				   struct units_data **ret)
+static struct action *units_action(const char *step, const char *const *units,
+				   const char *const *up)
 {
 	struct units_data *d = xcalloc(1, sizeof(*d));
 	char *key CLEANUP(freep) = xasprintf("units:%s", units[0]);
 
 	strv_addv(&d->units, units);
-	d->stop = stop;
-	*ret = d;
+	strv_addv(&d->up, up);
 	return action_new(&units_ops, key, step, RANK_UNITS, d);
 }
 
 struct action *action_units(const char *step, const char *const *units)
 {
-	struct units_data *d;
+	return units_action(step, units, units);
+}
 
-	return units_action(step, units, false, &d);
+static bool is_up(const struct unit_status *st)
+{
+	return str_eq(st->active, "active") || str_eq(st->active, "reloading") ||
+	       str_eq(st->active, "activating");
 }
 
 static int units_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct units_data *d = a->data;
 
-	if (d->stop)
-		return 0;
-	for (size_t i = 0; i < d->units.n; i++) {
+	for (size_t i = 0; host_has_systemd(ctx->host) && i < d->units.n; i++) {
+		const char *unit = d->units.v[i];
 		struct unit_status st;
 
-		if (unit_query(d->units.v[i], &st, err))
+		if (unit_query(unit, &st, err))
 			return -1;
-		if (str_eq(st.load, "masked"))
-			return err_set(err, ERR_REFUSED, "%s is masked: somebody does not want it to run", d->units.v[i]);
-		if (str_eq(st.active, "active"))
-			strv_add(&d->active, d->units.v[i]);
+		if (strv_has(&d->up, unit) && str_eq(st.load, "masked"))
+			return err_set(err, ERR_REFUSED, "%s is masked: somebody does not want it to run", unit);
+		if (is_up(&st))
+			strv_add(&d->before, unit);
 	}
 	return 0;
 }
 
-static int units_up(const struct units_data *d, const struct action_ctx *ctx, struct err *err)
+/* Nothing where the services of this root do not run: systemctl would speak to those of another
+ * one. */
+static int settle(const struct units_data *d, const struct strv *up, const struct action_ctx *ctx,
+		  struct err *err)
 {
+	if (!host_has_systemd(ctx->host))
+		return 0;
 	for (size_t i = 0; i < d->units.n; i++)
-		if (unit_start(d->units.v[i], deadline(ctx), ctx->rep, err))
+		if (strv_has(up, d->units.v[i]) &&
+		    unit_start(d->units.v[i], deadline(ctx), ctx->rep, err))
 			return -1;
-	return 0;
-}
-
-static int units_down(const struct units_data *d, const struct action_ctx *ctx, struct err *err)
-{
 	for (size_t i = d->units.n; i-- > 0;)
-		if (!strv_has(&d->active, d->units.v[i]) &&
+		if (!strv_has(up, d->units.v[i]) &&
 		    unit_stop(d->units.v[i], deadline(ctx), ctx->rep, err))
 			return -1;
 	return 0;
@@ -88,16 +92,14 @@ static int units_commit(struct action *a, struct action_ctx *ctx, struct err *er
 {
 	struct units_data *d = a->data;
 
-	return d->stop ? units_down(d, ctx, err) : units_up(d, ctx, err);
+	return settle(d, &d->up, ctx, err);
 }
 
 static int units_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct units_data *d = a->data;
 
-	if (!host_has_systemd(ctx->host))
-		return 0;
-	return d->stop ? units_up(d, ctx, err) : units_down(d, ctx, err);
+	return settle(d, &d->before, ctx, err);
 }
 
 static int units_verify(struct action *a, struct action_ctx *ctx, struct err *err)
@@ -105,12 +107,12 @@ static int units_verify(struct action *a, struct action_ctx *ctx, struct err *er
 	struct units_data *d = a->data;
 	struct unit_status st;
 
-	for (size_t i = 0; !d->stop && i < d->units.n; i++) {
-		if (unit_query(d->units.v[i], &st, err))
+	for (size_t i = 0; host_has_systemd(ctx->host) && i < d->up.n; i++) {
+		if (unit_query(d->up.v[i], &st, err))
 			return -1;
 		if (!str_eq(st.active, "active"))
 			return err_set(err, ERR_FAILED, "%s did not stay up: it is %s (%s)",
-				       d->units.v[i], st.active, st.result);
+				       d->up.v[i], st.active, st.result);
 	}
 	return 0;
 }
@@ -119,10 +121,9 @@ static int units_invert(const struct record *oldest, const struct record *newest
 			struct action **ret, struct err *err)
 {
 	const struct units_data *o = oldest->action->data;
-	struct units_data *d;
 
-	*ret = units_action("rollback", (const char *const *)o->units.v, !o->stop, &d);
-	strv_addv(&d->active, (const char *const *)o->active.v);
+	*ret = units_action("rollback", (const char *const *)o->units.v,
+			    (const char *const *)o->before.v);
 	return 0;
 }
 
@@ -146,8 +147,8 @@ static int units_encode(const struct action *a, struct json *j)
 	const struct units_data *d = a->data;
 
 	json_set(j, "units", strv_encode(&d->units));
-	json_set(j, "active", strv_encode(&d->active));
-	json_set_bool(j, "stop", d->stop);
+	json_set(j, "up", strv_encode(&d->up));
+	json_set(j, "before", strv_encode(&d->before));
 	return 0;
 }
 
@@ -157,28 +158,33 @@ static int units_decode(struct action *a, const struct json *j, struct err *err)
 
 	a->data = d;
 	strv_decode(&d->units, json_get(j, "units"));
-	strv_decode(&d->active, json_get(j, "active"));
-	d->stop = json_get_bool(j, "stop", false);
+	strv_decode(&d->up, json_get(j, "up"));
+	strv_decode(&d->before, json_get(j, "before"));
 	return d->units.n ? 0 : err_set(err, ERR_FAILED, "no units");
 }
 
 static void units_describe(const struct action *a, const struct action_ctx *ctx, struct report *r)
 {
 	const struct units_data *d = a->data;
-	char *list CLEANUP(freep) = strv_join(&d->units, ", ");
+	char *up CLEANUP(freep) = strv_join(&d->up, ", "), *down CLEANUP(freep) = NULL;
+	struct strv rest CLEANUP(strv_release) = STRV_INIT;
 
-	report_change(r, list, "%s", d->stop ? "stop" : "start");
+	for (size_t i = 0; i < d->units.n; i++)
+		if (!strv_has(&d->up, d->units.v[i]))
+			strv_add(&rest, d->units.v[i]);
+	down = strv_join(&rest, ", ");
+	if (d->up.n)
+		report_change(r, up, "start");
+	if (rest.n)
+		report_change(r, down, "stop");
 }
 
 static struct json *units_index(const struct action *a, const struct root *root)
 {
 	const struct units_data *d = a->data;
-	struct json *j;
+	struct json *j = json_obj();
 
-	if (d->stop)
-		return NULL;
-	j = json_obj();
-	json_set(j, "units", strv_encode(&d->units));
+	json_set(j, "units", strv_encode(&d->up));
 	return j;
 }
 

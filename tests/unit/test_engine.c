@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Journal and engine below the commands: what a crash or a failed call leaves in the records. */
+#include "actions/kinds.h"
 #include "engine/txn.h"
 #include "scratch.h"
 #include "sys/fault.h"
@@ -145,6 +146,84 @@ TEST(state_link, "a symlink in place of the journal is not followed")
 	CHECK_INT(state.txn_fd, -1);
 	state_release(&state);
 	scratch_close(&s);
+}
+
+/* ---- inverting ---- */
+
+/* The inverse of a chain of records of one kind, given as their data, as data. */
+static char *inverted(const char *kind, const char *const data[])
+{
+	const struct action_ops *ops = action_kind(kind);
+	struct record r[4] = { { .action = NULL } };
+	struct action *made[4] = { NULL }, *inverse = NULL;
+	struct json *j CLEANUP(json_freep) = json_obj();
+	struct buf b CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+	unsigned int n = 0;
+
+	for (; data[n]; n++) {
+		struct json *d CLEANUP(json_freep) = NULL;
+
+		CHECK_INT(json_parse(data[n], strlen(data[n]), JSON_STRICT, "test", &d, &err), 0);
+		made[n] = action_new(ops, "key", "step", 0, NULL);
+		CHECK_INT(ops->decode(made[n], d, &err), 0);
+		r[n] = (struct record){ made[n], n + 1, 0, NULL };
+		if (n)
+			r[n - 1].next = &r[n];
+	}
+	CHECK_INT(ops->invert(&r[0], &r[n - 1], &inverse, &err), 0);
+	if (inverse)
+		ops->encode(inverse, j);
+	json_print(j, &b);
+	action_free(inverse);
+	for (unsigned int i = 0; i < n; i++)
+		action_free(made[i]);
+	return buf_detach(&b);
+}
+
+TEST(units_back, "units that were active before the oldest of several transactions are started again, the others stopped")
+{
+	static const char *const chain[] = {
+		"{\"units\":[\"a\",\"b\"],\"up\":[\"a\",\"b\"],\"before\":[\"a\"]}",
+		"{\"units\":[\"a\",\"b\"],\"up\":[],\"before\":[\"a\",\"b\"]}", NULL };
+	char *got CLEANUP(freep) = inverted("units", chain);
+
+	CHECK_STR(got, "{\"units\":[\"a\",\"b\"],\"up\":[\"a\"],\"before\":[]}");
+}
+
+TEST(units_elsewhere, "units of a root whose services do not run are left alone")
+{
+	static const char *const units[] = { "a.service", NULL };
+	struct host host = { .running = false };
+	struct action_ctx ctx = { .host = &host };
+	struct action *a CLEANUP(action_freep) = action_units("test", units);
+	struct err err = ERR_INIT;
+
+	CHECK_INT(a->ops->prepare(a, &ctx, &err), 0);
+	CHECK_INT(a->ops->commit(a, &ctx, &err), 0);
+	CHECK_INT(a->ops->verify(a, &ctx, &err), 0);
+	CHECK_INT(a->ops->undo(a, &ctx, &err), 0);
+	CHECK_STR(err.msg, "");
+}
+
+#define SYSCTL(boot, want, before, skip)                                        \
+	"{\"name\":\"kernel.x\",\"want\":" want ",\"before\":" before             \
+	",\"boot_id\":\"" boot "\",\"skip\":" skip "}"
+
+TEST(sysctl_back, "a live value goes back to what it was before us in the last boot in which we set it")
+{
+	static const char *const reboot[] = { SYSCTL("one", "9", "1", "false"),
+					      SYSCTL("two", "9", "2", "false"),
+					      SYSCTL("two", "9", "9", "true"), NULL };
+	static const char *const late[] = { SYSCTL("one", "9", "9", "true"),
+					    SYSCTL("one", "9", "3", "false"), NULL };
+	static const char *const never[] = { SYSCTL("one", "9", "9", "true"), NULL };
+	char *a CLEANUP(freep) = inverted("sysctl", reboot), *b CLEANUP(freep) = inverted("sysctl", late),
+	     *c CLEANUP(freep) = inverted("sysctl", never);
+
+	CHECK_STR(a, SYSCTL("two", "2", "0", "false"));
+	CHECK_STR(b, SYSCTL("one", "3", "0", "false"));
+	CHECK_STR(c, "{}");
 }
 
 RUN_TESTS()
