@@ -36,6 +36,7 @@ teardown() {
 	guest_destroy atboot
 }
 
+apply() {
 	guest_run atboot sysboxup --quiet apply --force container --profile /srv/demo/profile.json
 }
 
