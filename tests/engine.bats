@@ -387,3 +387,35 @@ nothing_to_do() {
 	apply "$BATS_TEST_TMPDIR/none.json"
 	[ "$(daemon_json)" = '{"debug":false,"labels":["a","b"]}' ]
 }
+
+# order_of FIRST SECOND: where the plan in $output names both, FIRST comes first.
+order_of() {
+	[ "$(grep -nm1 -- "$1" <<<"$output" | cut -d: -f1)" -lt "$(grep -nm1 -- "$2" <<<"$output" | cut -d: -f1)" ]
+}
+
+@test "taken back: daemon.json before the binaries; brought back: behind them, also with a later transaction" {
+	begin
+	apply "$WHOLE"			# 1
+	image_snap "$R" >"$BATS_TEST_TMPDIR/applied"
+	apply "$SECOND"			# 2
+	run -0 "$UP" --root "$R" rollback 1	# 3
+	order_of docker/daemon.json bin/sysbox-runc
+	run -0 "$UP" --root "$R" rollback 2	# 4: the second and the rollback
+	order_of bin/sysbox-runc docker/daemon.json
+	same_content "$BATS_TEST_TMPDIR/applied"
+	apply "$SECOND"			# 5
+	run -0 "$UP" --root "$R" rollback 1	# 6
+	order_of docker/daemon.json bin/sysbox-runc
+}
+
+@test "a rollback and what was applied after it, taken back: the later files go before the older ones come" {
+	begin
+	apply "$SMALL"			# 1
+	"$UP" --root "$R" -q rollback	# 2
+	apply "$WHOLE"			# 3
+	run -0 "$UP" --root "$R" rollback 2	# 4
+	order_of sysbox.service /usr/bin/sysbox-runc
+	order_of bin/sysbox-runc docker/daemon.json
+	[ ! -e "$R/usr/bin/sysbox-runc" ]
+	[ "$(daemon_json)" = '{"labels":["a","b"],"live-restore":true}' ]
+}

@@ -91,7 +91,7 @@ static int find_last(const struct state *s, const unsigned int *ids, size_t n, u
 	return 0;
 }
 
-static int check_id(const struct state *s, unsigned int id, bool *ret_redo, struct err *err)
+static int check_id(const struct state *s, unsigned int id, struct err *err)
 {
 	struct txn_summary t;
 	int r = txnlog_read(s, id, &t, err);
@@ -102,14 +102,27 @@ static int check_id(const struct state *s, unsigned int id, bool *ret_redo, stru
 		r = err_set(err, ERR_USAGE, "transaction %u was never committed: there is nothing to take back", id);
 		err_remedy(err, "see: sysboxup history");
 	}
-	*ret_redo = str_eq(json_get_str(t.begin, "class"), "rollback");
 	txn_summary_release(&t);
 	return r;
 }
 
-/* One inverted action per key: the oldest record has the before-image, the newest the
- * after-image. */
-static int invert_key(struct plan *ret, struct history *h, size_t first, struct err *err)
+static void append(struct plan *p, struct action *a)
+{
+	p->v = xreallocarray(p->v, p->n + 1, sizeof(*p->v));
+	p->v[p->n++] = a;
+}
+
+static bool is_rollback(const struct record *r)
+{
+	return str_eq(r->action->step, "rollback");
+}
+
+/*
+ * One inverted action per key: the oldest record has the before-image, the newest the after-image.
+ * Where one of them belongs to a rollback, something that was taken back comes again.
+ */
+static int invert_key(struct plan *back, struct plan *again, struct history *h, size_t first,
+		      struct err *err)
 {
 	struct record *oldest = &h->v[first], *newest = oldest;
 	struct action *a = NULL;
@@ -121,11 +134,10 @@ static int invert_key(struct plan *ret, struct history *h, size_t first, struct 
 		}
 	if (oldest->action->ops->invert(oldest, newest, &a, err))
 		return err_prefix(err, "cannot take back %s", oldest->action->key);
-	if (a) {
-		a->rank = oldest->action->rank;
-		ret->v = xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
-		ret->v[ret->n++] = a;
-	}
+	if (!a)
+		return 0;
+	a->rank = oldest->action->rank;
+	append(is_rollback(oldest) || is_rollback(newest) ? again : back, a);
 	return 0;
 }
 
@@ -161,39 +173,40 @@ static void sort_by_rank(struct plan *p)
 
 /*
  * The way back runs against the order of ranks, and against the order of the plan within a rank.
- * Taking back a rollback is a way forward: its records stand in the order of a way back, so they
- * are reversed first.
+ * What comes again is a way forward behind it: its records stand in the order of a way back, so
+ * they are reversed first.
  */
-static void sort_plan(struct plan *p, bool redo)
+static void join_sorted(struct plan *ret, struct plan *back, struct plan *again)
 {
-	if (redo)
-		reverse(p);
-	sort_by_rank(p);
-	if (!redo)
-		reverse(p);
+	sort_by_rank(back);
+	reverse(back);
+	reverse(again);
+	sort_by_rank(again);
+	for (size_t i = 0; i < back->n; i++)
+		append(ret, back->v[i]);
+	for (size_t i = 0; i < again->n; i++)
+		append(ret, again->v[i]);
+	back->n = again->n = 0;
 }
 
 int rollback_plan(struct plan *ret, const struct action_ctx *ctx, unsigned int id,
 		  unsigned int *ret_id, struct err *err)
 {
-	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
+	struct plan back CLEANUP(plan_release) = PLAN_INIT, again CLEANUP(plan_release) = PLAN_INIT;
 	struct history h CLEANUP(history_release) = { NULL, 0 };
 	unsigned int *ids CLEANUP(freep) = NULL;
 	size_t n;
-	bool redo = false;
 
 	if (txnlog_list(ctx->state, &ids, &n, err))
 		return -1;
-	if (id ? check_id(ctx->state, id, &redo, err) : find_last(ctx->state, ids, n, &id, err))
+	if (id ? check_id(ctx->state, id, err) : find_last(ctx->state, ids, n, &id, err))
 		return -1;
 	if (id && history_read(&h, ctx->state, ids, n, id, err))
 		return -1;
 	for (size_t i = 0; i < h.n; i++)
-		if (!seen_before(&h, i) && invert_key(&plan, &h, i, err))
+		if (!seen_before(&h, i) && invert_key(&back, &again, &h, i, err))
 			return -1;
-	sort_plan(&plan, redo);
-	*ret = plan;
-	plan = (struct plan)PLAN_INIT;
+	join_sorted(ret, &back, &again);
 	*ret_id = id;
 	return 0;
 }

@@ -2,7 +2,8 @@
 /*
  * Rollback is a transaction like any other, made by inverting records: all committed transactions
  * from `id` on, collapsed per target to the oldest before-image and the newest after-image, in the
- * reverse order of ranks.
+ * reverse order of ranks; what a rollback among them took back comes again behind that, in their
+ * order.
  */
 #ifndef ENGINE_ROLLBACK_H
 #define ENGINE_ROLLBACK_H
