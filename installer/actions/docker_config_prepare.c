@@ -355,10 +355,11 @@ static int allow_restart(struct docker_config_data *d, const struct action_ctx *
 	    docker_restart_impact(ctx->host, api, from, to, &impact, err))
 		return -1;
 	r = docker_impact_refuse(&impact, ctx->allow_restart, err);
-	/* Without the key dockerd takes the address that it finds on the bridge. */
+	/* Without the key dockerd takes what its own network/files remembers, also after a reboot. */
 	if (!r && json_get(from, "bip") && !json_get(to, "bip"))
-		report_warn(ctx->rep, "with no container running: ip link delete docker0; systemctl restart docker",
-			    "docker0 keeps its address %s until the next boot", json_get_str(from, "bip"));
+		report_warn(ctx->rep, "name the address of before as bip in docker.settings",
+			    "Docker remembers the address %s of docker0 and keeps it",
+			    json_get_str(from, "bip"));
 	d->keep_containers = impact.keep_containers;
 	docker_impact_release(&impact);
 	return r;
