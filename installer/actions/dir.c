@@ -49,7 +49,7 @@ static int dir_prepare(struct action *a, struct action_ctx *ctx, struct err *err
 	struct stat st;
 
 	d->existed = root_stat(ctx->root, d->path, &st) == 0;
-	if (d->existed && !S_ISDIR(st.st_mode))
+	if (d->existed ? !S_ISDIR(st.st_mode) : root_exists(ctx->root, d->path))
 		return err_set(err, ERR_REFUSED, "'%s' is in the way: a directory is needed there", d->path);
 	return 0;
 }
@@ -64,6 +64,14 @@ static int dir_make(const struct dir_data *d, struct action_ctx *ctx, struct err
 	return fs_mkdir(parent, name, d->mode, err);
 }
 
+/* Gone, not empty, something is mounted on it, or somebody put a link in its place: not ours to
+ * take. */
+static bool is_in_use(int errnum)
+{
+	return errnum == ENOENT || errnum == ENOTEMPTY || errnum == EEXIST || errnum == EBUSY ||
+	       errnum == ENOTDIR;
+}
+
 static int dir_take(const struct dir_data *d, struct action_ctx *ctx, struct err *err)
 {
 	int parent CLEANUP(closep) = -1;
@@ -71,10 +79,9 @@ static int dir_take(const struct dir_data *d, struct action_ctx *ctx, struct err
 
 	if (!root_exists(ctx->root, d->path))
 		return 0;
-	if (root_parent(ctx->root, d->path, true, &parent, &name, NULL, err))
+	if (root_parent(ctx->root, d->path, false, &parent, &name, NULL, err))
 		return -1;
-	if (io_unlinkat(parent, name, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY &&
-	    errno != EEXIST)
+	if (io_unlinkat(parent, name, AT_REMOVEDIR) && !is_in_use(errno))
 		return err_errno(err, errno, "cannot remove directory '%s'", d->path);
 	return fs_sync_dir(parent, err);
 }
