@@ -209,6 +209,7 @@ struct way_back {
 	struct buf now, target;
 	bool now_absent, target_absent;
 	bool stranger;		/* somebody edited it: only our keys go back */
+	bool untouched;		/* the bytes of before and no text of ours: what else was done to it is theirs */
 };
 
 static void way_back_release(struct way_back *w)
@@ -249,15 +250,19 @@ static int take_back_keys(const struct docker_config_data *d, struct way_back *w
 	return json_splice(w->now.data, w->now.len, patch, d->path, &w->target, err);
 }
 
-static bool is_ours(const struct docker_config_data *d, const struct way_back *w)
+static void find_owner(const struct docker_config_data *d, struct way_back *w)
 {
 	char hex[DIGEST_HEX + 1];
 
-	if (w->now_absent)
-		return d->before.type == NODE_ABSENT || d->after.type == NODE_ABSENT;
+	if (w->now_absent) {
+		w->stranger = d->before.type != NODE_ABSENT && d->after.type != NODE_ABSENT;
+		return;
+	}
 	digest_hex(w->now.data, w->now.len, hex);
-	return strv_has(&d->known, hex) ||
-	       (d->before.type == NODE_FILE && !strcmp(hex, d->before.digest));
+	/* the last text of each way back is known too: it is that of before */
+	w->untouched = d->before.type == NODE_FILE && !strcmp(hex, d->before.digest) &&
+		       strcmp(hex, d->after.digest);
+	w->stranger = !w->untouched && !strv_has(&d->known, hex);
 }
 
 static int find_way_back(const struct docker_config_data *d, const struct action_ctx *ctx,
@@ -269,7 +274,7 @@ static int find_way_back(const struct docker_config_data *d, const struct action
 	if (absent < 0 || read_old(d, ctx, &old, err))
 		return -1;
 	w->now_absent = absent;
-	w->stranger = !is_ours(d, w);
+	find_owner(d, w);
 	w->target_absent = w->now_absent; /* somebody took it away: away it stays */
 	if (w->stranger)
 		return w->now_absent ? 0 : take_back_keys(d, w, &old, err);
@@ -298,10 +303,10 @@ static int put_target(const struct docker_config_data *d, const struct action_ct
 	struct node now CLEANUP(node_release) = NODE_INIT;
 	int fd CLEANUP(closep) = -1, r = 0;
 
-	if (w->stranger) {
-		replace_release(&rp);
+	if (w->untouched)
+		return 0;
+	if (w->stranger)
 		return put_over(d, ctx, &w->target, w->target_absent, err);
-	}
 	node_copy(&rp.before, &d->before);
 	node_copy(&rp.after, &d->after);
 	rp.set_mtime = d->after.type == NODE_FILE;
@@ -382,7 +387,7 @@ static int bring_back(const struct docker_config_data *d, const struct action_ct
 int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct docker_config_data *d = a->data;
-	struct way_back w CLEANUP(way_back_release) = { BUF_INIT, BUF_INIT, false, false, false };
+	struct way_back w CLEANUP(way_back_release) = { .now = BUF_INIT, .target = BUF_INIT };
 	char *dir CLEANUP(freep) = path_dirname(d->path);
 
 	if (!root_exists(ctx->root, dir))
