@@ -25,6 +25,10 @@ setup() {
 	export SYSBOXUP_FAULT_ALONE=1
 }
 
+teardown() {
+	umount "$R/var/lib/sysboxfs" 2>/dev/null || true
+}
+
 # A fresh root, brought to where the test begins by the given commands' words: apply PROFILE.
 begin() {
 	rm -rf "$R"
@@ -418,4 +422,71 @@ order_of() {
 	order_of bin/sysbox-runc docker/daemon.json
 	[ ! -e "$R/usr/bin/sysbox-runc" ]
 	[ "$(daemon_json)" = '{"labels":["a","b"],"live-restore":true}' ]
+}
+
+# recover_fails_at_every_call CODES: from the tree in "torn", one call of recover fails; its code is among CODES, or it
+# is 0, or status has nothing to say afterwards. Then recover works.
+recover_fails_at_every_call() {
+	local n status
+	for ((n = 1; ; n++)); do
+		rm -rf "$R"
+		cp -a "$BATS_TEST_TMPDIR/torn" "$R"
+		status=0
+		SYSBOXUP_FAULT=fail:$n:EIO,log:$BATS_TEST_TMPDIR/calls "$FAULTY" --root "$R" -q recover 2>"$BATS_TEST_TMPDIR/out" || status=$?
+		if [ "$status" -eq 1 ]; then "$UP" --root "$R" -q status || { [ $? -eq 7 ] || return 1; }; fi
+		case " 0 1 $1 " in *" $status "*) ;; *) cat "$BATS_TEST_TMPDIR/out" && return 1 ;; esac
+		"$UP" --root "$R" -q recover
+		"$UP" --root "$R" -q recover
+		[ "$(wc -l <"$BATS_TEST_TMPDIR/calls")" -ge "$n" ] || break
+		rm "$BATS_TEST_TMPDIR/calls"
+	done
+	[ "$n" -gt 10 ]
+}
+
+@test "recover that fails says that the host is as before only where it is" {
+	local at
+	begin
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" --profile "$SMALL" -q apply
+	for at in $(awk '$2 == "exchange" { e = $1 } $2 == "rename" && /txn/ { r = $1 } END { print e, r }' "$BATS_TEST_TMPDIR/log"); do
+		begin
+		SYSBOXUP_FAULT=die-after:$at "$FAULTY" --root "$R" --profile "$SMALL" -q apply || [ $? -eq 137 ]
+		rm -rf "$BATS_TEST_TMPDIR/torn"
+		cp -a "$R" "$BATS_TEST_TMPDIR/torn"
+		recover_fails_at_every_call "5 6"
+	done
+}
+
+@test "a mode that somebody set before the exchange that never came stays" {
+	local at
+	begin
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" --profile "$SMALL" -q apply
+	at=$(awk '$2 == "exchange" { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
+	begin
+	SYSBOXUP_FAULT=die-before:$at "$FAULTY" --root "$R" --profile "$SMALL" -q apply || [ $? -eq 137 ]
+	chmod 0640 "$R/etc/docker/daemon.json"
+	touch -d '2023-01-01' "$R/etc/docker/daemon.json"
+	image_snap "$R" | grep -v sysboxup >"$BATS_TEST_TMPDIR/before"
+	"$UP" --root "$R" -q recover
+	same_tree "$BATS_TEST_TMPDIR/before"
+}
+
+@test "a directory of ours that somebody replaced by a link: the link and what it leads to stay" {
+	begin
+	apply "$WHOLE"
+	rmdir "$R/var/lib/sysboxfs"
+	mkdir -p "$R/srv/fs"
+	ln -s /srv/fs "$R/var/lib/sysboxfs"
+	"$UP" --root "$R" -q rollback
+	[ -d "$R/srv/fs" ]
+	[ "$(readlink "$R/var/lib/sysboxfs")" = /srv/fs ]
+	run -0 "$UP" --root "$R" status
+}
+
+@test "a directory of ours on which something is mounted stays, and the rollback comes to its end" {
+	begin
+	apply "$WHOLE"
+	mount -t tmpfs none "$R/var/lib/sysboxfs"
+	"$UP" --root "$R" -q rollback
+	run -0 "$UP" --root "$R" status
+	umount "$R/var/lib/sysboxfs"
 }

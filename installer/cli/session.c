@@ -253,6 +253,29 @@ static int recover(struct session *s, bool *ret_done, struct err *err)
 	return txn_recover(&ctx, ret_done, err);
 }
 
+static int lock_and_recover(struct session *s, bool *ret_done, struct err *err)
+{
+	if (s->state.fd < 0)
+		return 0;
+	state_release(&s->state);
+	if (state_open(&s->state, &s->root, STATE_CREATE, err) < 0 ||
+	    state_lock(&s->state, "recover", err) < 0)
+		return -1;
+	return recover(s, ret_done, err);
+}
+
+/* "The host is as before" must not be said while something is unfinished. */
+static int raise_unfinished(const struct root *root, struct err *err)
+{
+	struct state state CLEANUP(state_release) = STATE_INIT;
+	struct err left = ERR_INIT;
+
+	if (err->kind == ERR_FAILED && (state_open(&state, root, STATE_READ, &left) < 0 ||
+					txn_check_unfinished(&state, &left) < 0))
+		err_raise(err, left.kind == ERR_FAILED ? ERR_UNDO : left.kind);
+	return -1;
+}
+
 int session_recover(struct cli *cli, bool *ret_done, struct err *err)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
@@ -260,12 +283,5 @@ int session_recover(struct cli *cli, bool *ret_done, struct err *err)
 	*ret_done = false;
 	if (session_open(&s, cli, 0, err) < 0)
 		return -1;
-	if (s.state.fd < 0)
-		return 0;
-	state_release(&s.state);
-	if (state_open(&s.state, &s.root, STATE_CREATE, err) < 0)
-		return -1;
-	if (state_lock(&s.state, "recover", err) < 0)
-		return -1;
-	return recover(&s, ret_done, err);
+	return lock_and_recover(&s, ret_done, err) < 0 ? raise_unfinished(&s.root, err) : 0;
 }

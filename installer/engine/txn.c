@@ -373,9 +373,13 @@ static int recover_one(const struct action_ctx *base, const struct txn_summary *
 		return -1;
 	if (t->state == TXN_COMMITTED || t->state == TXN_ROLLED_BACK) {
 		r = t->clean ? 0 : clean_terminal(base, &log, t, err);
+		if (r)
+			err_raise(err, ERR_INTERRUPTED);
 	} else {
 		report_info(base->rep, "transaction %u was interrupted: undoing it", t->id);
 		r = undo_from_records(base, &log, "interrupted", err);
+		if (r)
+			err_raise(err, ERR_UNDO);
 		*ret_done = !r;
 	}
 	txnlog_release(&log);

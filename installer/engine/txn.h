@@ -28,7 +28,8 @@ int txn_run(struct txn_request *rq, unsigned int *ret_id, struct err *err);
  * otherwise. */
 int txn_check_unfinished(const struct state *s, struct err *err);
 /* Undo what a crash left, or only clean up after a terminal record. *ret_done: something was
- * undone. Idempotent. */
+ * undone. Idempotent. ERR_UNDO where the host is neither before nor after, ERR_INTERRUPTED where
+ * only cleaning up failed. */
 int txn_recover(const struct action_ctx *ctx, bool *ret_done, struct err *err);
 
 #endif
