@@ -55,37 +55,43 @@ static bool is_up(const struct unit_status *st)
 static int units_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct units_data *d = a->data;
+	struct unit_status *st CLEANUP(freep) = xcalloc(d->units.n + 1, sizeof(*st));
 
-	for (size_t i = 0; host_has_systemd(ctx->host) && i < d->units.n; i++) {
+	if (!host_has_systemd(ctx->host))
+		return 0;
+	if (unit_query_all((const char *const *)d->units.v, st, err))
+		return -1;
+	for (size_t i = 0; i < d->units.n; i++) {
 		const char *unit = d->units.v[i];
-		struct unit_status st;
 
-		if (unit_query(unit, &st, err))
-			return -1;
-		if (strv_has(&d->up, unit) && str_eq(st.load, "masked"))
+		if (strv_has(&d->up, unit) && str_eq(st[i].load, "masked"))
 			return err_set(err, ERR_REFUSED, "%s is masked: somebody does not want it to run", unit);
-		if (is_up(&st))
+		if (is_up(&st[i]))
 			strv_add(&d->before, unit);
 	}
 	return 0;
 }
 
-/* Nothing where the services of this root do not run: systemctl would speak to those of another
- * one. */
+/*
+ * Those in `up` run, the others do not. Nothing where the services of this root do not run:
+ * systemctl would speak to those of another one.
+ */
 static int settle(const struct units_data *d, const struct strv *up, const struct action_ctx *ctx,
 		  struct err *err)
 {
+	struct strv start CLEANUP(strv_release) = STRV_INIT, stop CLEANUP(strv_release) = STRV_INIT;
+
 	if (!host_has_systemd(ctx->host))
 		return 0;
 	for (size_t i = 0; i < d->units.n; i++)
-		if (strv_has(up, d->units.v[i]) &&
-		    unit_start(d->units.v[i], deadline(ctx), ctx->rep, err))
-			return -1;
+		if (strv_has(up, d->units.v[i]))
+			strv_add(&start, d->units.v[i]);
 	for (size_t i = d->units.n; i-- > 0;)
-		if (!strv_has(up, d->units.v[i]) &&
-		    unit_stop(d->units.v[i], deadline(ctx), ctx->rep, err))
-			return -1;
-	return 0;
+		if (!strv_has(up, d->units.v[i]))
+			strv_add(&stop, d->units.v[i]);
+	if (start.n && units_start((const char *const *)start.v, deadline(ctx), ctx->rep, err))
+		return -1;
+	return stop.n ? units_stop((const char *const *)stop.v, deadline(ctx), ctx->rep, err) : 0;
 }
 
 static int units_commit(struct action *a, struct action_ctx *ctx, struct err *err)
@@ -105,15 +111,16 @@ static int units_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 static int units_verify(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct units_data *d = a->data;
-	struct unit_status st;
+	struct unit_status *st CLEANUP(freep) = xcalloc(d->up.n + 1, sizeof(*st));
 
-	for (size_t i = 0; host_has_systemd(ctx->host) && i < d->up.n; i++) {
-		if (unit_query(d->up.v[i], &st, err))
-			return -1;
-		if (!str_eq(st.active, "active"))
+	if (!d->up.n || !host_has_systemd(ctx->host))
+		return 0;
+	if (unit_query_all((const char *const *)d->up.v, st, err))
+		return -1;
+	for (size_t i = 0; i < d->up.n; i++)
+		if (!str_eq(st[i].active, "active"))
 			return err_set(err, ERR_FAILED, "%s did not stay up: it is %s (%s)",
-				       d->up.v[i], st.active, st.result);
-	}
+				       d->up.v[i], st[i].active, st[i].result);
 	return 0;
 }
 

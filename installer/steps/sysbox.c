@@ -321,15 +321,14 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 
 static int verify_units(const struct step_ctx *ctx, struct report *rep, struct err *err)
 {
-	for (size_t i = 0; units[i]; i++) {
-		struct unit_status st;
+	struct unit_status st[ARRAY_SIZE(units)];
 
-		if (unit_query(units[i], &st, err))
-			return -1;
-		report_check(rep, units[i], str_eq(st.active, "active") ? STATE_OK : STATE_BAD,
+	if (unit_query_all(units, st, err))
+		return -1;
+	for (size_t i = 0; units[i]; i++)
+		report_check(rep, units[i], str_eq(st[i].active, "active") ? STATE_OK : STATE_BAD,
 			     "containers need it while they run",
-			     "journalctl -b -u sysbox-mgr -u sysbox-fs", "%s", st.active);
-	}
+			     "journalctl -b -u sysbox-mgr -u sysbox-fs", "%s", st[i].active);
 	return 0;
 }
 

@@ -70,75 +70,88 @@ int unit_query_all(const char *const *units, struct unit_status *ret, struct err
 	return 0;
 }
 
-int unit_query(const char *unit, struct unit_status *ret, struct err *err)
+static int systemctl_all(const char *const *words, const char *const *units, struct report *log,
+			 int *status, struct err *err)
 {
-	const char *const units[] = { unit, NULL };
-	struct unit_status st;
+	struct strv argv CLEANUP(strv_release) = STRV_INIT;
 
-	if (unit_query_all(units, &st, err))
-		return -1;
-	*ret = st;
-	return 0;
+	strv_add(&argv, "systemctl");
+	strv_addv(&argv, words);
+	strv_add(&argv, "--");
+	strv_addv(&argv, units);
+	return systemctl((const char *const *)argv.v, log, NULL, status, err);
 }
 
-static bool is_changing(const struct unit_status *st)
-{
-	return str_eq(st->active, "activating") || str_eq(st->active, "deactivating") ||
-	       str_eq(st->active, "reloading");
-}
+/* What a unit is on its way to: 1 there, 0 not yet, -1 it never will. */
+typedef int settled_fn(const char *unit, const struct unit_status *st, struct err *err);
 
-/* A job that was queued with --no-block shows as "inactive" until systemd gets to it: only `failed`
- * ends the wait early. */
-static int wait_active(const char *unit, unsigned int seconds, struct err *err)
+/* A job that was queued shows as "inactive" until systemd gets to it: only `failed` ends the wait
+ * early. */
+static int is_active(const char *unit, const struct unit_status *st, struct err *err)
 {
-	uint64_t end = clock_boot_ms() + seconds * 1000ULL;
-	struct unit_status st;
-
-	for (;;) {
-		if (unit_query(unit, &st, err))
-			return -1;
-		if (str_eq(st.active, "active"))
-			return 0;
-		if (str_eq(st.active, "failed"))
-			break;
-		if (clock_boot_ms() >= end)
-			return err_set(err, ERR_FAILED, "%s is still %s after %u s", unit,
-				       st.active, seconds);
-		clock_pause_ms(POLL_MS);
-	}
-	err_set(err, ERR_FAILED, "%s did not start: %s", unit, st.result);
+	if (!str_eq(st->active, "failed"))
+		return str_eq(st->active, "active");
+	err_set(err, ERR_FAILED, "%s did not start: %s", unit, st->result);
 	return err_remedy(err, "see: journalctl -b -u %s", unit);
 }
 
-int unit_start(const char *unit, unsigned int seconds, struct report *log, struct err *err)
+static int is_down(const char *unit, const struct unit_status *st, struct err *err)
 {
-	const char *const reset[] = { "systemctl", "reset-failed", "--", unit, NULL };
-	const char *const start[] = { "systemctl", "start", "--no-block", "--", unit, NULL };
-	int ignored;
-
-	if (systemctl(reset, NULL, NULL, &ignored, err) || systemctl(start, log, NULL, NULL, err))
-		return err_prefix(err, "cannot start %s", unit);
-	return seconds ? wait_active(unit, seconds, err) : 0;
+	return !str_eq(st->active, "active") && !str_eq(st->active, "activating") &&
+	       !str_eq(st->active, "deactivating") && !str_eq(st->active, "reloading");
 }
 
-int unit_stop(const char *unit, unsigned int seconds, struct report *log, struct err *err)
+static size_t count(const char *const *units)
 {
-	const char *const stop[] = { "systemctl", "stop", "--no-block", "--", unit, NULL };
-	uint64_t end = clock_boot_ms() + seconds * 1000ULL;
-	struct unit_status st;
-	int status;
+	size_t n = 0;
 
-	if (systemctl(stop, NULL, NULL, &status, err))
-		return err_prefix(err, "cannot stop %s", unit);
-	while (seconds) {
-		if (unit_query(unit, &st, err))
+	while (units[n])
+		n++;
+	return n;
+}
+
+static int wait_for(const char *const *units, settled_fn *settled, unsigned int seconds,
+		    struct err *err)
+{
+	uint64_t end = clock_boot_ms() + seconds * 1000ULL;
+	struct unit_status *st CLEANUP(freep) = xcalloc(count(units) + 1, sizeof(*st));
+
+	for (;;) {
+		size_t at = 0;
+		int r = 1;
+
+		if (unit_query_all(units, st, err))
 			return -1;
-		if (!str_eq(st.active, "active") && !is_changing(&st))
-			return 0;
+		while (units[at] && (r = settled(units[at], &st[at], err)) > 0)
+			at++;
+		if (r < 0 || !units[at])
+			return r < 0 ? -1 : 0;
 		if (clock_boot_ms() >= end)
-			return err_set(err, ERR_FAILED, "%s is still %s after %u s", unit,
-				       st.active, seconds);
+			return err_set(err, ERR_FAILED, "%s is still %s after %u s", units[at],
+				       st[at].active, seconds);
 		clock_pause_ms(POLL_MS);
 	}
-	return 0;
+}
+
+int units_start(const char *const *units, unsigned int seconds, struct report *log, struct err *err)
+{
+	const char *const reset[] = { "reset-failed", NULL }, *const start[] = { "start",
+										 "--no-block",
+										 NULL };
+	int ignored;
+
+	if (systemctl_all(reset, units, NULL, &ignored, err) ||
+	    systemctl_all(start, units, log, NULL, err))
+		return err_prefix(err, "cannot start %s", units[0]);
+	return seconds ? wait_for(units, is_active, seconds, err) : 0;
+}
+
+int units_stop(const char *const *units, unsigned int seconds, struct report *log, struct err *err)
+{
+	const char *const stop[] = { "stop", "--no-block", NULL };
+	int ignored;
+
+	if (systemctl_all(stop, units, NULL, &ignored, err))
+		return err_prefix(err, "cannot stop %s", units[0]);
+	return seconds ? wait_for(units, is_down, seconds, err) : 0;
 }

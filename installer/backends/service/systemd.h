@@ -18,16 +18,17 @@ struct unit_status {
 	pid_t main_pid;
 };
 
-int unit_query(const char *unit, struct unit_status *ret, struct err *err);
-/* The same for a NULL-terminated list with one call of systemctl; ret has room for as many. */
+/* For a NULL-terminated list with one call of systemctl: each costs more than what it asks for. ret
+ * has room for as many. */
 int unit_query_all(const char *const *units, struct unit_status *ret, struct err *err);
 /*
- * Clears the start limit first, starts, waits until active. A failed unit ends it at once, with its
- * result in the error. Both with seconds 0: the job is queued (a stop cancels a queued start), and
- * that is all.
+ * Likewise. Start clears the start limits
+ * first and waits until all are active; a failed unit ends it at once, with its result in the
+ * error. Stop waits until none is active or changing; one that is not there is stopped. With
+ * seconds 0 the jobs are queued (a stop cancels a queued start), and that is all.
  */
-int unit_start(const char *unit, unsigned int seconds, struct report *log, struct err *err);
-/* Stops and waits until it is neither active nor changing. A unit that is not there is stopped. */
-int unit_stop(const char *unit, unsigned int seconds, struct report *log, struct err *err);
+int units_start(const char *const *units, unsigned int seconds, struct report *log,
+		struct err *err);
+int units_stop(const char *const *units, unsigned int seconds, struct report *log, struct err *err);
 
 #endif
