@@ -490,3 +490,19 @@ recover_fails_at_every_call() {
 	run -0 "$UP" --root "$R" status
 	umount "$R/var/lib/sysboxfs"
 }
+
+@test "status while another run is at work says so, and does not send anybody to recover" {
+	local at
+	begin
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" --profile "$SMALL" -q apply
+	at=$(awk '$2 == "exchange" { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
+	begin
+	SYSBOXUP_FAULT=die-after:$at "$FAULTY" --root "$R" --profile "$SMALL" -q apply || [ $? -eq 137 ]
+	run -6 "$UP" --root "$R" status
+	printf '{ "pid": %s, "started": %s, "command": "apply" }' $$ "$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f20)" \
+		>"$R/var/lib/sysboxup/run"
+	run -4 "$UP" --root "$R" status
+	[[ $output == *"pid $$"*apply* && $output != *"sysboxup recover"* ]]
+	run -0 "$UP" --root "$R" --profile "$SMALL" plan
+	[[ $output == *"pid $$"* && $output != *"sysboxup recover"* ]]
+}

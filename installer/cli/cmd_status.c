@@ -18,8 +18,10 @@ static int failed(struct session *s, const struct txn_summary *t, struct err *er
 	return err_remedy(err, "%s; then: sysboxup recover", remedy);
 }
 
-static int interrupted(const struct txn_summary *t, struct err *err)
+static int interrupted(const struct session *s, const struct txn_summary *t, struct err *err)
 {
+	if (state_busy(&s->state, err) < 0)
+		return -1;
 	err_set(err, ERR_INTERRUPTED, "transaction %u (%s) was interrupted%s", t->id,
 		json_get_str(t->begin, "command"),
 		t->state == TXN_COMMITTED ? " after its commit: only cleaning up is left" : "");
@@ -60,7 +62,7 @@ static int check_last(struct session *s, struct err *err)
 	if (t.state == TXN_FAILED)
 		rc = failed(s, &t, err);
 	else if (t.state == TXN_NONE || t.state == TXN_PREPARED || !t.clean)
-		rc = interrupted(&t, err);
+		rc = interrupted(s, &t, err);
 	txn_summary_release(&t);
 	return rc;
 }
@@ -123,7 +125,7 @@ const struct command cmd_status = {
 	.about =
 		"Shows the last transaction, and for each thing that is sysboxup's whether it is still as it was left. "
 		"Exits with 7 "
-		"when something drifted, with 6 when a run was interrupted, with 5 when one could not be rolled back fully; "
+		"when something drifted, with 6 when a run was interrupted, with 4 while one is at work, with 5 when one could not be rolled back fully; "
 		"then it names everything that is left, and what to do.",
 	.options = no_options,
 	.run = run,

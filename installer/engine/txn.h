@@ -24,8 +24,8 @@ struct txn_request {
  */
 int txn_run(struct txn_request *rq, unsigned int *ret_id, struct err *err);
 
-/* ERR_INTERRUPTED if the newest transaction is unfinished (or ERR_UNDO if it is FAILED); 0
- * otherwise. */
+/* ERR_INTERRUPTED if the newest transaction is unfinished (ERR_UNDO if it is FAILED, ERR_LOCKED if
+ * another run is at work on it); 0 otherwise. */
 int txn_check_unfinished(const struct state *s, struct err *err);
 /* Undo what a crash left, or only clean up after a terminal record. *ret_done: something was
  * undone. Idempotent. ERR_UNDO where the host is neither before nor after, ERR_INTERRUPTED where

@@ -134,6 +134,16 @@ int state_lock(struct state *s, const char *command, struct err *err)
 	return 0;
 }
 
+int state_busy(const struct state *s, struct err *err)
+{
+	struct json *j CLEANUP(json_freep) = NULL;
+	pid_t pid;
+
+	if (s->lock_fd >= 0 || run_read(s, &j) || !(pid = (pid_t)json_get_i64(j, "pid", 0)) || pid == getpid())
+		return 0;
+	return proc_wait_gone(pid, (uint64_t)json_get_i64(j, "started", 0), 0) ? locked_by(s, err) : 0;
+}
+
 int state_note_child(struct state *s, pid_t pid, uint64_t starttime, struct err *err)
 {
 	struct json *j CLEANUP(json_freep) = NULL;
