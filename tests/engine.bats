@@ -506,3 +506,16 @@ recover_fails_at_every_call() {
 	run -0 "$UP" --root "$R" --profile "$SMALL" plan
 	[[ $output == *"pid $$"* && $output != *"sysboxup recover"* ]]
 }
+
+@test "history show tells what a transaction changed, not what is there now" {
+	begin
+	apply "$WHOLE"
+	apply "$SECOND"
+	run -0 "$UP" --root "$R" history show 1
+	[[ $output == *"+"*"sysbox-runc"* && $output == *"99-sysbox-sysctl.conf  create"* && $output == *"link to "*sysbox.service* ]]
+	run -0 "$UP" --root "$R" history show 2
+	[[ $output == *'+'*'"log-level": "warn"'* && $output != *"stays as it is"* ]]
+	"$UP" --root "$R" -q rollback 1
+	run -0 "$UP" --root "$R" history show 3
+	[[ $output == *'-'*'"log-level": "warn"'* && $output == *"99-sysbox-sysctl.conf  remove"* && $output == *"remove link to "*sysbox.service* ]]
+}

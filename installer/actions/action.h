@@ -22,7 +22,8 @@
  *			before-image to return to, `newest` the after-image that is expected now
  *			(the same record when only one transaction is concerned). NULL in *ret:
  *			nothing to take back.
- *	describe	one REPORT_CHANGE line, and the diff. Works before prepare (plan) too.
+ *	describe	one REPORT_CHANGE line, and the diff: what would change now, or, with
+ *			ctx->log set, what the action recorded there has changed.
  *
  * `key` names the target ("file:/etc/docker/daemon.json"); a key occurs once per plan. `rank` is
  * the place in the order of commits (enum action_rank); undo and rollback go the other way round.

@@ -3,6 +3,7 @@
 
 #include "base/diff.h"
 #include "base/splice.h"
+#include "sys/io.h"
 
 struct docker_config_data *docker_config_data_new(const char *path)
 {
@@ -171,31 +172,58 @@ static int docker_config_invert(const struct record *oldest, const struct record
 
 /* ---- describe, index, drift ---- */
 
+static void show_change(struct report *r, const char *path, const struct buf *from, bool absent,
+			const struct buf *to, bool gone)
+{
+	struct buf diff CLEANUP(buf_release) = BUF_INIT;
+
+	if (absent == gone && buf_equal(from, to)) {
+		report_change(r, path, "stays as it is");
+		return;
+	}
+	report_change(r, path, "%s", gone ? "remove" : absent ? "create" : "merge");
+	diff_unified(absent ? "/dev/null" : path, from->data, from->len, gone ? "/dev/null" : path,
+		     to->data, to->len, &diff);
+	if (diff.len)
+		report_diff(r, diff.data);
+}
+
+static void describe_record(const struct docker_config_data *d, const struct action_ctx *ctx,
+			    struct report *r)
+{
+	struct buf before CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+	int fd CLEANUP(closep) = -1;
+
+	if (d->before.type == NODE_FILE &&
+	    (txnlog_before_open(ctx->state, ctx->log->id, ctx->index, &fd, &err) ||
+	     docker_config_read_fd(fd, &before, &err)))
+		report_change(r, d->path, "%s", err.msg);
+	else
+		show_change(r, d->path, &before, d->before.type != NODE_FILE, &d->after_text,
+			    d->after.type != NODE_FILE);
+}
+
 static void docker_config_describe(const struct action *a, const struct action_ctx *ctx,
 				   struct report *r)
 {
 	struct docker_config_data *d = a->data;
-	struct buf today CLEANUP(buf_release) = BUF_INIT, want CLEANUP(buf_release) = BUF_INIT,
-			 diff CLEANUP(buf_release) = BUF_INIT;
+	struct buf today CLEANUP(buf_release) = BUF_INIT, want CLEANUP(buf_release) = BUF_INIT;
 	struct action_ctx quiet = *ctx; /* what it warns of is said by prepare */
 	struct err err = ERR_INIT;
 	bool gone;
-	int absent = root_read_optional(ctx->root, d->path, DOCKER_CONFIG_MAX, &today, &err);
+	int absent;
 
+	if (ctx->log) {
+		describe_record(d, ctx, r);
+		return;
+	}
+	absent = root_read_optional(ctx->root, d->path, DOCKER_CONFIG_MAX, &today, &err);
 	quiet.rep = NULL;
-	if (absent < 0 || docker_config_candidate(d, &quiet, &today, absent, &want, &gone, &err)) {
+	if (absent < 0 || docker_config_candidate(d, &quiet, &today, absent, &want, &gone, &err))
 		report_change(r, d->path, "cannot be merged: %s", err.msg);
-		return;
-	}
-	if (absent == gone && buf_equal(&today, &want)) {
-		report_change(r, d->path, "stays as it is");
-		return;
-	}
-	report_change(r, d->path, "%s", gone ? "remove" : absent ? "create" : "merge");
-	diff_unified(absent ? "/dev/null" : d->path, today.data, today.len,
-		     gone ? "/dev/null" : d->path, want.data, want.len, &diff);
-	if (diff.len)
-		report_diff(r, diff.data);
+	else
+		show_change(r, d->path, &today, absent, &want, gone);
 }
 
 static struct json *docker_config_index(const struct action *a, const struct root *root)

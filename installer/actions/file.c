@@ -418,19 +418,22 @@ static void file_describe_diff(const struct file_data *d, const struct action_ct
 static void file_describe(const struct action *a, const struct action_ctx *ctx, struct report *r)
 {
 	const struct file_data *d = a->data;
-	bool exists = root_exists(ctx->root, d->path);
+	bool exists = ctx->log ? d->before.type != NODE_ABSENT : root_exists(ctx->root, d->path);
 
 	if (is_link(d)) {
 		report_change(r, d->path,
 			      d->after.type == NODE_LINK ? "link to %s" : "remove link to %s",
-			      d->after.type == NODE_LINK ? d->after.target : d->expected.target);
+			      d->after.type == NODE_LINK    ? d->after.target :
+			      d->expected.type == NODE_LINK ? d->expected.target :
+							      d->before.target);
 		return;
 	}
 	report_change(r, d->path, "%s",
 		      d->after.type == NODE_ABSENT ? "remove" :
 		      exists                       ? "replace" :
 						     "create");
-	if (d->after.type == NODE_FILE || exists)
+	/* of a record the new text is not kept, only its digest */
+	if (!ctx->log && (d->after.type == NODE_FILE || exists))
 		file_describe_diff(d, ctx, r);
 }
 

@@ -178,14 +178,14 @@ static int sysctl_decode(struct action *a, const struct json *j, struct err *err
 static void sysctl_describe(const struct action *a, const struct action_ctx *ctx, struct report *r)
 {
 	const struct sysctl_data *d = a->data;
-	uint64_t now;
+	uint64_t now = d->before;
 
-	if (sysctl_read(d->name, &now))
+	if (ctx->log ? d->skip : sysctl_read(d->name, &now))
 		return;
 	if (d->lower)
 		report_change(r, d->name, "live value back to %" PRIu64 ", if it is still %" PRIu64,
 			      d->want, d->expected);
-	else if (now < d->want)
+	else if (ctx->log || now < d->want)
 		report_change(r, d->name, "live value %" PRIu64 " -> %" PRIu64, now, d->want);
 }
 

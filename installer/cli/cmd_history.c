@@ -145,20 +145,25 @@ static void show_head(struct cli *cli, const struct txn_summary *t)
 static int show_actions(struct session *s, const struct txn_summary *t, struct err *err)
 {
 	struct action_ctx ctx = session_action_ctx(s);
+	struct txnlog log CLEANUP(txnlog_release) = TXNLOG_INIT;
 
+	if (txnlog_open(&log, &s->state, t->id, err) < 0)
+		return -1;
+	ctx.log = &log;
 	for json_each(j, json_get(t->prepared, "actions")) {
 		struct action *a CLEANUP(action_freep) = NULL;
 
 		if (action_decode(j, &a, err) < 0)
 			return -1;
 		a->ops->describe(a, &ctx, s->rep);
+		ctx.index++;
 	}
 	return EXIT_DONE;
 }
 
 static bool is_about(const struct json *action, const char *path)
 {
-	static const char *const kinds[] = { "file:", "docker-config:", "link:" };
+	static const char *const kinds[] = { "file:", "docker-config:" };
 	const char *key = json_get_str(action, "key");
 
 	for (size_t i = 0; key && i < ARRAY_SIZE(kinds); i++)
