@@ -9,7 +9,8 @@ setup_file() {
 	# shellcheck source=tests/lib/catalog.bash
 	. "$BATS_TEST_DIRNAME/lib/catalog.bash"
 	make -s -C "$BATS_TEST_DIRNAME/tools"
-	make -s -C "$BATS_TEST_DIRNAME/.." build/sysboxup build/unit/live_packages >/dev/null
+	build=${SYSBOXUP_BUILD:-$(cd "$BATS_TEST_DIRNAME/.." && pwd)/build}
+	make -s -C "$BATS_TEST_DIRNAME/.." BUILD="$build" "$build/sysboxup" "$build/unit/live_packages" >/dev/null
 	local mode
 	for mode in good fail-postinst fail-preinst fail-postrm; do
 		mkdir -p "$BATS_FILE_TMPDIR/$mode"
@@ -36,7 +37,7 @@ teardown() {
 
 put_sysboxup() {
 	local file mode
-	guest_put "$guest" "$BATS_TEST_DIRNAME/../build/sysboxup" /usr/local/sbin/sysboxup
+	guest_put "$guest" "${SYSBOXUP_BUILD:-$BATS_TEST_DIRNAME/../build}/sysboxup" /usr/local/sbin/sysboxup
 	for mode in good fail-postinst fail-preinst fail-postrm; do
 		for file in catalog.json catalog.json.sig keyring.gpg profile.json sysbox-ce_0.7.0.linux.deb; do
 			guest_put "$guest" "$BATS_FILE_TMPDIR/$mode/$file" /srv/$mode/$file
@@ -223,7 +224,7 @@ two_versions() {
 	for file in "$BATS_TEST_TMPDIR"/two/{catalog.json,catalog.json.sig,keyring.gpg,profile.json,*.deb}; do
 		guest_put "$guest" "$file" "/srv/two/$(basename "$file")"
 	done
-	guest_put "$guest" "$BATS_TEST_DIRNAME/../build/unit/live_packages" /root/live_packages
+	guest_put "$guest" "${SYSBOXUP_BUILD:-$BATS_TEST_DIRNAME/../build}/unit/live_packages" /root/live_packages
 }
 
 version_of() {
