@@ -519,3 +519,22 @@ recover_fails_at_every_call() {
 	run -0 "$UP" --root "$R" history show 3
 	[[ $output == *'-'*'"log-level": "warn"'* && $output == *"99-sysbox-sysctl.conf  remove"* && $output == *"remove link to "*sysbox.service* ]]
 }
+
+@test "rollback --force killed while it keeps a stranger's version leaves nothing of it, --force keeps owner and mode" {
+	local at
+	begin
+	apply "$WHOLE"
+	echo "# mine" >>"$R/usr/lib/sysctl.d/99-sysbox-sysctl.conf"
+	chown 1:2 "$R/usr/lib/sysctl.d/99-sysbox-sysctl.conf"
+	chmod 0600 "$R/usr/lib/sysctl.d/99-sysbox-sysctl.conf"
+	image_snap "$R" >"$BATS_TEST_TMPDIR/before"
+	cp -a "$R" "$BATS_TEST_TMPDIR/start"
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" -q rollback --force
+	[ "$(stat -c '%u:%g %a' "$R"/usr/lib/sysctl.d/*-kept-2)" = "1:2 600" ]
+	at=$(awk '$2 ~ /^rename/ && /kept-2$/ { print $1 }' "$BATS_TEST_TMPDIR/log")
+	rm -rf "$R"
+	cp -a "$BATS_TEST_TMPDIR/start" "$R"
+	SYSBOXUP_FAULT=die-before:$at "$FAULTY" --root "$R" -q rollback --force || [ $? -eq 137 ]
+	"$UP" --root "$R" -q recover
+	same_tree "$BATS_TEST_TMPDIR/before"
+}

@@ -4,10 +4,10 @@
  * after-image's time is fixed in prepare, so that "is it still ours" can be answered by stat.
  */
 #include "actions/kinds.h"
+#include "actions/put.h"
 #include "actions/stage.h"
 #include "base/diff.h"
 #include "sys/clock.h"
-#include "sys/fs.h"
 #include "sys/io.h"
 #include "sys/replace.h"
 
@@ -221,15 +221,12 @@ static int file_prepare(struct action *a, struct action_ctx *ctx, struct err *er
 static int file_put_beside(const struct file_data *d, const struct action_ctx *ctx, struct err *err)
 {
 	struct buf bytes CLEANUP(buf_release) = BUF_INIT;
-	int dir CLEANUP(closep) = -1;
-	char *name CLEANUP(freep) = NULL;
 
 	if (!d->kept)
 		return 0;
-	if (root_read(ctx->root, d->path, SIZE_MAX / 2, &bytes, err) ||
-	    root_parent(ctx->root, d->kept, false, &dir, &name, NULL, err))
+	if (root_read(ctx->root, d->path, SIZE_MAX / 2, &bytes, err))
 		return -1;
-	return fs_put(dir, name, d->before.mode, bytes.data, bytes.len, err);
+	return put_node(ctx, d->kept, &d->before, bytes.data, bytes.len, true, err);
 }
 
 static int file_commit(struct action *a, struct action_ctx *ctx, struct err *err)
@@ -250,15 +247,9 @@ static int file_commit(struct action *a, struct action_ctx *ctx, struct err *err
 
 static int file_undo_kept(const struct file_data *d, const struct action_ctx *ctx, struct err *err)
 {
-	int dir CLEANUP(closep) = -1;
-	char *name CLEANUP(freep) = NULL;
+	const struct node absent = NODE_INIT;
 
-	if (!d->kept)
-		return 0;
-	if (root_parent(ctx->root, d->kept, false, &dir, &name, NULL, err) ||
-	    fs_unlink(dir, name, err))
-		return -1;
-	return fs_sync_dir(dir, err);
+	return d->kept ? put_node(ctx, d->kept, &absent, NULL, 0, false, err) : 0;
 }
 
 static int file_undo(struct action *a, struct action_ctx *ctx, struct err *err)
