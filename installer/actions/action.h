@@ -97,8 +97,8 @@ struct action_ops {
 	int (*decode)(struct action *a, const struct json *j, struct err *err);
 	void (*describe)(const struct action *a, const struct action_ctx *ctx, struct report *r);
 	/* What the index remembers of this target after a commit (NULL: nothing is ours any more).
-	 * May be NULL: nothing ever. Not asked of inverted ones: after a rollback the index is as it
-	 * was before its target. */
+	 * May be NULL: nothing ever. Not asked of inverted ones: after a rollback the index is as
+	 * it was before its target. */
 	struct json *(*index)(const struct action *a, const struct root *root);
 	/* Is it still as `entry` (made by index) says? STATE_OK, STATE_BAD (drift, said in found).
 	 * May be NULL. */

@@ -295,6 +295,41 @@ static int remember_containers(struct docker_config_data *d, struct docker_api *
 	return 0;
 }
 
+/* Containers that run under a runtime which `to` does not have any more. */
+static void users_of_leaving(const struct docker_container *c, size_t n, const struct json *from,
+			     const struct json *to, struct strv *ret)
+{
+	const struct json *had = json_get(from, "runtimes"), *has = json_get(to, "runtimes");
+
+	for (size_t i = 0; i < n; i++)
+		if (c[i].pid > 0 && c[i].runtime && json_get(had, c[i].runtime) &&
+		    !json_get(has, c[i].runtime))
+			strv_add(ret, c[i].name);
+}
+
+/* What such a container needs from the runtime's daemons while it runs would go in the middle of
+ * its work. */
+static int refuse_used_runtimes(const struct action_ctx *ctx, struct docker_api *api,
+				const struct json *from, const struct json *to, struct err *err)
+{
+	struct strv users CLEANUP(strv_release) = STRV_INIT;
+	struct docker_container *c = NULL;
+	size_t n = 0;
+
+	if (ctx->force)
+		return 0;
+	if (docker_containers(api, false, &c, &n, err))
+		return -1;
+	users_of_leaving(c, n, from, to, &users);
+	docker_containers_free(c, n);
+	if (!users.n)
+		return 0;
+	char *list CLEANUP(freep) = strv_join(&users, ", ");
+
+	err_set(err, ERR_REFUSED, "containers run under a runtime that would go: %s", list);
+	return err_remedy(err, "stop them first (docker stop ...); with --force they lose it while they run");
+}
+
 /* A reload that works must not hide a start that will not: the next start is tried before anything
  * is written. */
 static int try_next_start(const struct docker_config_data *d, const struct action_ctx *ctx,
@@ -355,7 +390,8 @@ static int allow_restart(struct docker_config_data *d, const struct action_ctx *
 	    docker_restart_impact(ctx->host, api, from, to, &impact, err))
 		return -1;
 	r = docker_impact_refuse(&impact, ctx->allow_restart, err);
-	/* Without the key dockerd takes what its own network/files remembers, also after a reboot. */
+	/* Without the key dockerd takes what its own network/files remembers, also after a
+	 * reboot. */
 	if (!r && json_get(from, "bip") && !json_get(to, "bip"))
 		report_warn(ctx->rep, "name the address of before as bip in docker.settings",
 			    "Docker remembers the address %s of docker0 and keeps it",
@@ -378,9 +414,12 @@ static int prepare_daemon(struct docker_config_data *d, struct action_ctx *ctx,
 
 	d->was_running = ctx->host->running && ctx->host->docker.main_pid > 0;
 	if (!d->was_running)
-		return to && may_be_started(ctx->host) && is_risky(from, to) ? try_next_start(d, ctx, err) : 0;
+		return to && may_be_started(ctx->host) && is_risky(from, to) ?
+			       try_next_start(d, ctx, err) :
+			       0;
 	if (docker_api_open(&api, ctx->host->docker.socket, err) ||
-	    remember_containers(d, api, err) || allow_restart(d, ctx, api, from, to, err))
+	    remember_containers(d, api, err) || refuse_used_runtimes(ctx, api, from, to, err) ||
+	    allow_restart(d, ctx, api, from, to, err))
 		return -1;
 	return to && is_risky(from, to) ? try_next_start(d, ctx, err) : 0;
 }

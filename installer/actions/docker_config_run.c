@@ -153,14 +153,15 @@ static void each_container(const struct action_ctx *ctx, struct docker_api *api,
 			   const struct json *list, const char *verb, const char *complaint)
 {
 	for json_each(c, list) {
-		char *path CLEANUP(freep) = xasprintf("/containers/%s/%s", json_get_str(c, "id"), verb);
-		struct err err = ERR_INIT;
-		long status = 0;
+			char *path CLEANUP(freep) = xasprintf("/containers/%s/%s",
+							      json_get_str(c, "id"), verb);
+			struct err err = ERR_INIT;
+			long status = 0;
 
-		if (docker_api_call(api, "POST", path, NULL, 60, &status, NULL, &err) ||
-		    (status != 204 && status != 304))
-			report_warn(ctx->rep, "docker ps -a", "container %s %s", json_get_str(c, "name"),
-				    complaint);
+			if (docker_api_call(api, "POST", path, NULL, 60, &status, NULL, &err) ||
+			    (status != 204 && status != 304))
+				report_warn(ctx->rep, "docker ps -a", "container %s %s",
+					    json_get_str(c, "name"), complaint);
 	}
 }
 
@@ -194,7 +195,10 @@ int docker_config_commit(struct action *a, struct action_ctx *ctx, struct err *e
 	for (size_t i = d->was_running || !n ? 0 : n - 1; !r && i < n; i++) {
 		r = put_stage(d, ctx, &stages[i], d->was_running ? i : 0, n, err);
 		if (!r && d->was_running && stages[i].takeup != TAKEUP_NONE)
-			r = mark(ctx, err) || docker_stage_takeup(ctx->host, &stages[i], ctx->rep, err) ? -1 : 0;
+			r = mark(ctx, err) || docker_stage_takeup(ctx->host, &stages[i], ctx->rep,
+								  err) ?
+				    -1 :
+				    0;
 	}
 	docker_stages_free(stages, n);
 	if (!r && d->was_running)

@@ -418,8 +418,10 @@ static int with_catalog(struct packages *d, struct action_ctx *ctx, const struct
 	return got || resolve(d, ctx, ops, file, err) ? -1 : keep_old(d, ctx, c, err);
 }
 
-/* The one that the caller loaded, or our own: loading an external one twice would be two downloads. */
-static int catalog_get(const struct action_ctx *ctx, struct catalog *own, const struct catalog **ret, struct err *err)
+/* The one that the caller loaded, or our own: loading an external one twice would be two
+ * downloads. */
+static int catalog_get(const struct action_ctx *ctx, struct catalog *own,
+		       const struct catalog **ret, struct err *err)
 {
 	*ret = ctx->catalog ? ctx->catalog : own;
 	return ctx->catalog ? 0 : catalog_load(own, ctx->root, ctx->profile, ctx->rep, err);

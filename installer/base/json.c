@@ -501,7 +501,8 @@ struct json *json_patch_join(const struct json *first, const struct json *second
 	for json_each(m, second) {
 		const struct json *had = json_get(all, json_key(m));
 
-		json_set(all, json_key(m), both_objects(had, m) ? json_patch_join(had, m) : json_dup(m));
+		json_set(all, json_key(m),
+			 both_objects(had, m) ? json_patch_join(had, m) : json_dup(m));
 	}
 	return all;
 }
@@ -517,7 +518,8 @@ struct json *json_patch_between(const struct json *from, const struct json *to)
 		const struct json *had = json_get(from, json_key(m));
 
 		if (!had || !json_equal(had, m))
-			json_set(patch, json_key(m), both_objects(had, m) ? json_patch_between(had, m) : json_dup(m));
+			json_set(patch, json_key(m),
+				 both_objects(had, m) ? json_patch_between(had, m) : json_dup(m));
 	}
 	return patch;
 }

@@ -55,7 +55,8 @@ static int index_take_all(struct json *keys, const struct txn_summary *t, const 
 /* 0 for anything but a committed rollback. */
 static unsigned int rolled_back_to(const struct txn_summary *t)
 {
-	return t->state == TXN_COMMITTED ? (unsigned int)json_get_i64(t->begin, "rollback_to", 0) : 0;
+	return t->state == TXN_COMMITTED ? (unsigned int)json_get_i64(t->begin, "rollback_to", 0) :
+					   0;
 }
 
 /* What was ours before transaction `before`, out of the n oldest. A rollback leads to before its

@@ -61,7 +61,8 @@ static bool counts_as_last(const struct txn_summary *t, unsigned int *undone_fro
 	const char *class = json_get_str(t->begin, "class");
 	int64_t from = json_get_i64(t->begin, "rollback_to", 0);
 
-	if (t->state != TXN_COMMITTED || str_eq(class, "background") || (*undone_from && t->id >= *undone_from))
+	if (t->state != TXN_COMMITTED || str_eq(class, "background") ||
+	    (*undone_from && t->id >= *undone_from))
 		return false;
 	if (str_eq(class, "rollback")) {
 		if (from && (!*undone_from || from < *undone_from))

@@ -341,7 +341,8 @@ int txn_check_unfinished(const struct state *s, struct err *err)
 		err_set(err, ERR_UNDO, "transaction %u could not be rolled back: %s", t.id,
 			json_get_str(t.terminal, "reason") ? json_get_str(t.terminal, "reason") :
 							     "unknown");
-	else if ((t.state == TXN_PREPARED || t.state == TXN_NONE || !t.clean) && !state_busy(s, err))
+	else if ((t.state == TXN_PREPARED || t.state == TXN_NONE || !t.clean) &&
+		 !state_busy(s, err))
 		err_set(err, ERR_INTERRUPTED, "transaction %u was interrupted", t.id);
 	r = err_is_set(err) ? -1 : 0;
 	if (r && err->kind != ERR_LOCKED)

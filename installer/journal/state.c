@@ -22,7 +22,8 @@ static int open_existing(struct state *s, struct err *err)
 	return 0;
 }
 
-/* The lock file is made after the directories were made and synced: where it is, nothing is left to do. */
+/* The lock file is made after the directories were made and synced: where it is, nothing is left to
+ * do. */
 static bool made_before(const struct state *s)
 {
 	struct stat st;
@@ -83,9 +84,11 @@ static int run_read(const struct state *s, struct json **ret)
 /* Whole or not at all, but not synced: what it says ends with the boot. */
 static int run_replace(struct state *s, const struct buf *text, struct err *err)
 {
-	int fd CLEANUP(closep) = io_openat(s->fd, ".run.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	int fd CLEANUP(closep) = io_openat(s->fd, ".run.tmp",
+					   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
 
-	if (fd < 0 || io_write_all(fd, text->data, text->len) || io_renameat2(s->fd, ".run.tmp", s->fd, "run", 0))
+	if (fd < 0 || io_write_all(fd, text->data, text->len) ||
+	    io_renameat2(s->fd, ".run.tmp", s->fd, "run", 0))
 		return err_errno(err, errno, "cannot write '%s/run'", STATE_DIR);
 	return 0;
 }
@@ -139,9 +142,11 @@ int state_busy(const struct state *s, struct err *err)
 	struct json *j CLEANUP(json_freep) = NULL;
 	pid_t pid;
 
-	if (s->lock_fd >= 0 || run_read(s, &j) || !(pid = (pid_t)json_get_i64(j, "pid", 0)) || pid == getpid())
+	if (s->lock_fd >= 0 || run_read(s, &j) || !(pid = (pid_t)json_get_i64(j, "pid", 0)) ||
+	    pid == getpid())
 		return 0;
-	return proc_wait_gone(pid, (uint64_t)json_get_i64(j, "started", 0), 0) ? locked_by(s, err) : 0;
+	return proc_wait_gone(pid, (uint64_t)json_get_i64(j, "started", 0), 0) ? locked_by(s, err) :
+										 0;
 }
 
 int state_note_child(struct state *s, pid_t pid, uint64_t starttime, struct err *err)

@@ -45,8 +45,8 @@ void state_release(struct state *s);		/* drops the lock too */
 /* Takes the lock or fails at once with ERR_LOCKED naming pid and command of the holder. Writes the
  * run file. */
 int state_lock(struct state *s, const char *command, struct err *err);
-/* Without the lock: does another run hold it? Then -1, ERR_LOCKED as above. Told by the run file alone:
- * a look at the lock itself would make somebody's state_lock fail. */
+/* Without the lock: does another run hold it? Then -1, ERR_LOCKED as above. Told by the run file
+ * alone: a look at the lock itself would make somebody's state_lock fail. */
 int state_busy(const struct state *s, struct err *err);
 /* The shield's init, so that recover can wait for it; pid 0: none. */
 int state_note_child(struct state *s, pid_t pid, uint64_t starttime, struct err *err);

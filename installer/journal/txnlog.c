@@ -143,7 +143,8 @@ static int spare_sync(struct txnlog *t, unsigned int number)
 	return fd < 0 ? -1 : io_fsync(fd);
 }
 
-/* All are written before the first is synced: one commit of the file system's own journal then serves them all. */
+/* All are written before the first is synced: one commit of the file system's own journal then
+ * serves them all. */
 int txnlog_spare(struct txnlog *t, unsigned int n, struct err *err)
 {
 	unsigned int i = 0, k = 0;

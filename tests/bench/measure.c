@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * measure N A A-AFTER B B-AFTER: run the programs A and B in turn, N times each, and after each run the untimed
- * A-AFTER or B-AFTER ("-" for none). Prints, on one line, the median wall time in microseconds and the largest
- * resident set in KiB, for A and for B. A program that fails ends it.
+ * measure N A A-AFTER B B-AFTER: run the programs A and B in turn, N times each, and after each run
+ * the untimed A-AFTER or B-AFTER ("-" for none). Prints, on one line, the median wall time in
+ * microseconds and the largest resident set in KiB, for A and for B. A program that fails ends it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,8 @@ static void run(const char *program, long *rss)
 		execl(program, program, (char *)NULL);
 		_exit(127);
 	}
-	if (pid < 0 || wait4(pid, &status, 0, &usage) < 0 || !WIFEXITED(status) || WEXITSTATUS(status)) {
+	if (pid < 0 || wait4(pid, &status, 0, &usage) < 0 || !WIFEXITED(status) ||
+	    WEXITSTATUS(status)) {
 		fprintf(stderr, "measure: '%s' failed\n", program);
 		exit(1);
 	}
@@ -71,7 +72,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (int k = 0; k < 2; k++)
-		s[k] = (struct subject){ argv[2 + 2 * k], argv[3 + 2 * k], calloc((size_t)n, sizeof(double)), 0 };
+		s[k] = (struct subject){ argv[2 + 2 * k], argv[3 + 2 * k],
+					 calloc((size_t)n, sizeof(double)), 0 };
 	for (int i = 0; i < n; i++)
 		for (int k = 0; k < 2; k++)
 			run_timed(&s[k], i);
