@@ -33,6 +33,7 @@ teardown_file() {
 	guest_run inuse docker run -d --name job --runtime sysbox-runc bb:1 sleep 1000
 	guest_run inuse docker run -d --name other bb:1 sleep 1000
 	run -3 --separate-stderr guest_run inuse sysboxup rollback --quiet
+	# shellcheck disable=SC2154 # set by run
 	[[ $stderr == *"containers run under a runtime that would go: job"* ]]
 	[[ $stderr != *other* ]]
 	run -0 guest_run inuse sysboxup verify --quiet
