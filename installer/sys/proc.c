@@ -27,6 +27,7 @@ enum {
 	LINE_MAX_LEN = 4096,
 	POLL_MS = 100,			/* only where pidfd_open (Linux 5.3) is missing */
 	FIRST_FREE_FD = 10,		/* above every number that the child is given */
+	CHUNKS_AT_ONCE = 8,		/* of 16 KiB: more than a pipe holds (64 KiB) */
 };
 
 static const char *const search_path[] = { "/usr/sbin", "/usr/bin", "/sbin", "/bin", NULL };
@@ -159,6 +160,7 @@ static _Noreturn void child_main(const struct child *c)
 	close(c->go[1]);
 	child_tie_to_parent(c->go[0]);
 	child_reset_signals();
+	umask(022);	/* ours may be stricter: what scripts and apt make is for everybody */
 	setsid();
 	if (s->inside && s->inside(s->user, &what))
 		child_fail(word_fd, errno, what);
@@ -297,12 +299,13 @@ static void stream_take(struct child *c, struct stream *s, const char *data, siz
 	}
 }
 
-/* Everything that is there now; closes at the end of file. */
+/* What is there now; closes at the end of file. Who prints faster than we read must not keep us from
+ * looking at the clock. */
 static void stream_read(struct child *c, struct stream *s)
 {
 	char chunk[16384];
 
-	while (s->fd >= 0 && !c->too_much) {
+	for (int i = 0; i < CHUNKS_AT_ONCE && s->fd >= 0 && !c->too_much; i++) {
 		ssize_t n = read(s->fd, chunk, sizeof chunk);
 		if (n > 0)
 			stream_take(c, s, chunk, (size_t)n);

@@ -88,6 +88,10 @@ TEST(environment, "the environment is clean, the additions win, stdin is what wa
 		     &status, &err),
 		  0);
 	CHECK(out.len == 6 && !memcmp(out.data, "in\0put", 6));
+	mode_t ours = umask(077);
+	CHECK_INT(sh("umask", (struct proc){ .keep_fd = -1, .ret_out = &out }, &status, &err), 0);
+	umask(ours);
+	CHECK_STR(out.data, "0022\n");
 }
 
 TEST(descriptors, "the child gets 0, 1, 2 and what is passed as 3; nothing else that we or our caller had open")
@@ -152,6 +156,25 @@ TEST(deadline, "past the deadline the whole process group is killed and reaped")
 	CHECK(strstr(err.msg, "took longer than 1 s and was killed") != NULL);
 	CHECK(clock_boot_ms() - before >= 1000);
 	CHECK(gone(&out));
+}
+
+static void read_slowly(struct report *r, const struct report_line *line)
+{
+	clock_pause_ms(1);
+}
+
+TEST(flood, "who prints without end is killed at the deadline all the same")
+{
+	struct report slow = { .emit = read_slowly };
+	struct proc p = { .keep_fd = -1, .timeout = 1, .log = &slow };
+	struct err err;
+
+	alarm(60);
+	CHECK_INT(sh("l=$(printf %02000d 0); yes $l & exec yes $l", p, NULL, &err), -1);
+	CHECK(strstr(err.msg, "took longer than 1 s and was killed") != NULL);
+	p.timeout = 50;
+	CHECK_INT(sh("yes $(printf %02000d 0) & exec sleep 0.1", p, NULL, &err), 0);
+	alarm(0);
 }
 
 TEST(stragglers, "what a command leaves in the background is not waited for, and killed")
