@@ -41,7 +41,7 @@ untouched() {
 
 @test "the unit tests of the shield hold on a host with systemd and Docker" {
 	run -0 guest_run shield /root/test_shield
-	[[ $output == *"1..9"* ]]
+	[[ $output == *"1..11"* ]]
 }
 
 @test "in the shield systemctl, service, invoke-rc.d and SysV scripts do nothing to Docker and do not fail" {

@@ -228,6 +228,7 @@ static const struct temp_rule {
 	{ DSH "enabled", ".state", ".tmp", false, false, 0 },
 	{ DSH "masked", ".state", ".tmp", false, false, 0 },
 	{ "/var/cache/man", "", "", true, false, 3 },
+	{ DPKG_DIR "/updates", "tmp.i", "", false, false, 0 },	/* dpkg's next journal entry, empty yet */
 };
 
 static bool all_digits(const char *s, size_t len)

@@ -3,7 +3,6 @@
 #include "actions/packages_data.h"
 
 #include "sys/clock.h"
-#include "sys/fs.h"
 #include "sys/io.h"
 #include "sys/proc.h"
 #include "sys/shield.h"
@@ -21,32 +20,40 @@ struct noted {
 	struct err err;
 };
 
-static void note_started(void *user, pid_t init, uint64_t starttime)
+/* Without the note `recover` could not wait for it: then it does not run. */
+static int note_started(void *user, pid_t init, uint64_t starttime)
 {
 	struct noted *n = user;
 
-	(void)state_note_child(n->ctx->state, init, starttime, &n->err);
+	return state_note_child(n->ctx->state, init, starttime, &n->err);
 }
 
 static int shield_run_dpkg(const struct action_ctx *ctx, struct proc *p, int *ret_status,
 			   struct err *err)
 {
+	char *scratch CLEANUP(freep) = root_outside(ctx->root, SCRATCH);
 	const char *sockets[] = { ctx->host->docker.socket, NULL };
 	struct noted noted = { ctx, ERR_INIT };
 	struct shield s = { .root = ctx->root,
-			    .scratch = SCRATCH,
+			    .scratch = scratch,
 			    .data_root = ctx->host->docker.data_root,
 			    .sockets = sockets,
 			    .on_started = note_started,
 			    .user = &noted };
 
-	if (fs_mkdir_path(ctx->root, SCRATCH, 0700, err) || shield_run(&s, p, ret_status, err))
-		return -1;
-	if (err_is_set(&noted.err)) {
+	if (!shield_run(&s, p, ret_status, err))
+		return state_note_child(ctx->state, 0, 0, err);
+	if (err_is_set(&noted.err))
 		*err = noted.err;
-		return -1;
-	}
-	return state_note_child(ctx->state, 0, 0, err);
+	return -1;
+}
+
+int dpkg_clear_shield(const struct action_ctx *ctx, struct err *err)
+{
+	char *scratch CLEANUP(freep) = root_outside(ctx->root, SCRATCH);
+	const struct shield s = { .root = ctx->root, .scratch = scratch };
+
+	return root_exists(ctx->root, SCRATCH) ? shield_cleanup(&s, err) : 0;
 }
 
 /* The last line that dpkg or a script wrote before it gave up. */

@@ -265,8 +265,10 @@ static int child_start(struct child *c)
 	closep(&c->in);
 	closep(&c->out_w);
 	closep(&c->err_w);
-	if (s->started)
-		s->started(s->user, c->pid);
+	if (s->started && s->started(s->user, c->pid)) {
+		errno = ECANCELED;
+		return -1;
+	}
 	/* both ends stay open: that the write end closes tells the child of our death, the other
 	 * spares us a SIGPIPE */
 	return write(c->go[1], "", 1) == 1 ? 0 : -1;

@@ -30,6 +30,7 @@ enum { PIDS_KEPT_FREE = 4000 };	/* from the first PID up to pid_max: more than a
 
 #define MADE_MARK "made-etc-docker"
 #define DOCKER_DIR "/etc/docker"
+#define DOCKER_DATA "/var/lib/docker"
 
 /* Nothing is left to do for scripts that would add the runtime, bip or pools (facts/dpkg-tried.md
  * 2.2). */
@@ -254,7 +255,8 @@ static void covers_collect(struct covers *c)
 	else
 		covers_of_image(c);
 	cover_tmpfs_if(c, "/tmp", "mode=1777");
-	if (s->data_root)
+	cover_tmpfs_if(c, DOCKER_DATA, "mode=0710");
+	if (s->data_root && !str_eq(s->data_root, DOCKER_DATA))
 		cover_tmpfs_if(c, s->data_root, "mode=0710");
 	if (root_exists(s->root, "/proc"))
 		cover_add(c, COVER_PROC, NULL, "/proc");
@@ -336,12 +338,11 @@ int shield_cleanup(const struct shield *s, struct err *err)
 
 /* ---- running ---- */
 
-static void started(void *user, pid_t pid)
+static int started(void *user, pid_t pid)
 {
 	const struct shield *s = ((struct covers *)user)->shield;
 
-	if (s->on_started)
-		s->on_started(s->user, pid, proc_starttime(pid));
+	return s->on_started ? s->on_started(s->user, pid, proc_starttime(pid)) : 0;
 }
 
 static int run_covered(const struct shield *s, const struct proc *p, int *ret_status,

@@ -7,7 +7,8 @@
  *
  * Covered: /etc/docker by a scratch directory with a daemon.json that leaves scripts nothing to do;
  * /run/systemd by one that looks booted and is dead (system/ exists and is empty, journal/ is the
- * real one); tmpfs over /run/dbus, /run/containerd, /tmp and the data-root; /dev/null over
+ * real one); tmpfs over /run/dbus, /run/containerd, /tmp, the data-root and /var/lib/docker, which
+ * docker.io's scripts wipe by that name wherever the data-root is; /dev/null over
  * /run/initctl and each socket given; update-initramfs switched off; a /proc of its own; PIDs that
  * begin near pid_max, so that stale PID files and shadow's locks are seen to be stale outside. A
  * mount that fails stops it before the command runs. Nothing of the host is made for it, with one
@@ -30,7 +31,8 @@ struct shield {
 	const char *scratch;
 	const char *data_root;		/* Docker's, or NULL */
 	const char *const *sockets;	/* unix sockets to hide, NULL-terminated, or NULL */
-	void (*on_started)(void *user, pid_t init, uint64_t starttime);
+	/* or NULL; -1: nothing is run */
+	int (*on_started)(void *user, pid_t init, uint64_t starttime);
 	void *user;
 };
 

@@ -14,7 +14,7 @@ struct spawn {
 	const struct proc *proc;
 	const char *chroot_to;		/* or NULL; entered after inside() */
 	unsigned long namespaces;	/* CLONE_NEW*, or 0; with CLONE_NEWPID the first child is an init */
-	void (*started)(void *user, pid_t pid);			/* in the parent; or NULL */
+	int (*started)(void *user, pid_t pid);	/* in the parent, -1: nothing is run; or NULL */
 	/* In the child, before chroot; no malloc here (raw clone). -1: errno and *ret_what
 	 * ("covering /etc/docker"). */
 	int (*inside)(void *user, const char **ret_what);	/* or NULL */

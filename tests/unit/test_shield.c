@@ -13,10 +13,11 @@ static char scratch_dir[128];
 static pid_t started_pid;
 static uint64_t started_time;
 
-static void note_start(void *user, pid_t init, uint64_t starttime)
+static int note_start(void *user, pid_t init, uint64_t starttime)
 {
 	started_pid = init;
 	started_time = starttime;
+	return 0;
 }
 
 static struct shield shield_open(void)
@@ -155,11 +156,12 @@ struct told {
 	uint64_t starttime;
 };
 
-static void tell_start(void *user, pid_t init, uint64_t starttime)
+static int tell_start(void *user, pid_t init, uint64_t starttime)
 {
 	struct told t = { init, starttime };
 
 	CHECK_INT(write(*(int *)user, &t, sizeof t), sizeof t);
+	return 0;
 }
 
 static int run_for_ever(struct shield *sh, int tell)
@@ -255,6 +257,41 @@ TEST(image, "in an image: its own root, a booted-looking /run, devices, nothing 
 	CHECK_STR(now, before);
 	CHECK(!root_exists(&image, "/etc/docker") && !root_exists(&image, "/run/systemd") &&
 	      !root_exists(&image, "/dev/null"));
+	scratch_close(&s);
+}
+
+TEST(docker_data, "/var/lib/docker is empty inside, wherever the data-root is")
+{
+	struct shield sh = shield_open();
+	struct root image CLEANUP(root_release) = make_image();
+
+	for (const char *const *dir = (const char *const[]){ "img/var", "img/var/lib", "img/var/lib/docker", "img/data", NULL }; *dir; dir++)
+		CHECK(!mkdirat(s.fd, *dir, 0755));
+	put(&s, "img/var/lib/docker/kept", "");
+	put(&s, "img/data/kept", "");
+	sh.root = &image;
+	sh.data_root = "/data";
+	expect(&sh, "ls -A /var/lib/docker /data", "/data:\n\n/var/lib/docker:\n");
+	scratch_close(&s);
+}
+
+static int refuse_start(void *user, pid_t init, uint64_t starttime)
+{
+	return -1;
+}
+
+TEST(not_noted, "what cannot be noted does not run")
+{
+	struct shield sh = shield_open();
+	struct err err = ERR_INIT;
+	char *script CLEANUP(freep) = xasprintf("echo >%s/ran", s.path);
+	const char *const argv[] = { "/bin/sh", "-c", script, NULL };
+	struct proc p = { .argv = argv, .keep_fd = -1, .timeout = 20 };
+
+	sh.on_started = refuse_start;
+	CHECK_INT(shield_run(&sh, &p, NULL, &err), -1);
+	CHECK(strstr(err.msg, "cannot start '/bin/sh") != NULL);
+	CHECK(!root_exists(&s.root, "/ran"));
 	scratch_close(&s);
 }
 
