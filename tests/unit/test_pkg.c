@@ -42,6 +42,13 @@ TEST(simulated, "apt's plan: new and upgraded packages, a new batch behind a con
 	CHECK_INT(plan.v[4].what, PKG_UPGRADE);
 	CHECK_STR(plan.v[4].old_version, "0.6.7.linux");
 	CHECK_STR(plan.v[4].new_version, "0.7.0.linux");
+
+	struct pkg_plan odd CLEANUP(pkg_plan_release) = parsed(
+		"Inst x [1:1-1] (1:2-1 Our Mirror (test):1/stable, Debian:12.1/stable [amd64]) []\n");
+	CHECK_INT(odd.n, 1);
+	CHECK_STR(odd.v[0].old_version, "1:1-1");
+	CHECK_STR(odd.v[0].new_version, "1:2-1");
+	CHECK_STR(odd.v[0].arch, "amd64");
 }
 
 TEST(removals, "removals and somebody's half-configured packages are seen")
@@ -141,6 +148,25 @@ TEST(database, "dpkg's status: a package by name and architecture, holds, marks,
 	CHECK(dpkgdb_find(&status, "rsync", &s));
 	char *conffiles CLEANUP(freep) = stanza_lines(&s, "Conffiles");
 	CHECK_STR(conffiles, "\n /etc/default/rsync 0123\n /etc/init.d/rsync 4567\n");
+}
+
+TEST(foreign, "a package that is there for another architecture is not taken for ours")
+{
+	struct pkg_plan plan CLEANUP(pkg_plan_release) = parsed(
+		"Inst libx (3 Debian [amd64])\nInst jq (2 Debian [amd64])\nInst libx:i386 (3 Debian [i386])\nInst data (1 Debian [all])\n");
+	struct buf status CLEANUP(buf_release) = text(status_text), marks CLEANUP(buf_release) = BUF_INIT;
+	struct pkg_status st;
+
+	dpkgdb_qualify(&status, &plan);
+	CHECK_STR(plan.v[0].name, "libx:amd64");
+	CHECK_STR(plan.v[1].name, "jq");
+	CHECK_STR(plan.v[2].name, "libx:i386");
+	CHECK_STR(plan.v[3].name, "data");
+	dpkgdb_status(&status, &marks, plan.v[0].name, &st);
+	CHECK_STR(st.state, "config-files");
+	pkg_status_release(&st);
+	char *file CLEANUP(freep) = apt_archive_name(&plan.v[0]);
+	CHECK_STR(file, "libx_3_amd64.deb");
 }
 
 TEST(unsettled, "packages that are neither installed nor gone are named, with what is wrong")

@@ -149,7 +149,6 @@ static const char *want_file(const char *const *wants, const char *name)
 	return NULL;
 }
 
-
 static int refuse_op(const struct pkg_op *op, const char *const *wants, struct err *err)
 {
 	switch (op->what) {
@@ -185,13 +184,14 @@ static int refuse_held(const struct pkg_op *op, const struct buf *status, const 
 	return err_remedy(err, "apt-mark unhold %s, then try again", op->name);
 }
 
-static int check_plan(const struct host *h, const struct pkg_plan *plan, const char *const *wants,
+static int check_plan(const struct host *h, struct pkg_plan *plan, const char *const *wants,
 		      struct err *err)
 {
 	struct buf status CLEANUP(buf_release) = BUF_INIT, marks CLEANUP(buf_release) = BUF_INIT;
 
 	if (dpkgdb_read(h->root, &status, err) || dpkgdb_read_marks(h->root, &marks, err))
 		return -1;
+	dpkgdb_qualify(&status, plan);
 	for (size_t i = 0; i < plan->n; i++)
 		if (refuse_op(&plan->v[i], wants, err) ||
 		    refuse_held(&plan->v[i], &status, &marks, err))

@@ -12,27 +12,28 @@ static int unreadable(const char *line, struct err *err)
 }
 
 /* The text between open and close, from *at on; *at moves behind close. NULL: not there. */
-static char *bracketed(const char **at, char open, char close)
+static char *bracketed(const char **at, char open, const char *close)
 {
 	const char *p = *at + strspn(*at, " ");
-	const char *end = *p == open ? strchr(p, close) : NULL;
+	const char *end = *p == open ? strstr(p, close) : NULL;
 
 	if (!end)
 		return NULL;
-	*at = end + 1;
+	*at = end + strlen(close);
 	return xstrndup(p + 1, (size_t)(end - p - 1));
 }
 
-/* "1.6-2.1 Debian:12/stable [amd64]": first word and what the last brackets hold. */
+/* "1.6-2.1 Debian:12/stable [amd64": first word and what follows the last bracket. The archive's name
+ * may hold anything, parentheses too. */
 static int parse_new(const char *inside, struct pkg_op *op)
 {
-	const char *open = strrchr(inside, '['), *close = open ? strchr(open, ']') : NULL;
+	const char *open = strrchr(inside, '[');
 	size_t version = strcspn(inside, " ");
 
-	if (!version || !close)
+	if (!version || !open)
 		return -1;
 	op->new_version = xstrndup(inside, version);
-	op->arch = xstrndup(open + 1, (size_t)(close - open - 1));
+	op->arch = xstrdup(open + 1);
 	return 0;
 }
 
@@ -51,10 +52,10 @@ static int parse_op(const char *rest, bool is_removal, struct pkg_op *ret)
 	const char *at = rest + len;
 
 	ret->name = xstrndup(rest, len);
-	ret->old_version = bracketed(&at, '[', ']');
+	ret->old_version = bracketed(&at, '[', "]");
 	if (is_removal)
 		return len && ret->old_version ? 0 : -1;
-	char *inside CLEANUP(freep) = bracketed(&at, '(', ')');
+	char *inside CLEANUP(freep) = bracketed(&at, '(', "])");
 	return len && inside ? parse_new(inside, ret) : -1;
 }
 

@@ -135,6 +135,33 @@ bool dpkgdb_find(const struct buf *status, const char *package, struct stanza *r
 	return found;
 }
 
+static bool has_other_arch(const struct buf *status, const char *name, const char *arch)
+{
+	const char *at = status->data, *end = status->data + status->len;
+	struct stanza s;
+
+	while (stanza_next(&at, end, &s)) {
+		char *other CLEANUP(freep) = stanza_field(&s, "Architecture");
+		if (other && !str_eq(other, arch) && !str_eq(other, "all") &&
+		    stanza_names(&s, name, strlen(name), NULL))
+			return true;
+	}
+	return false;
+}
+
+void dpkgdb_qualify(const struct buf *status, struct pkg_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		struct pkg_op *op = &plan->v[i];
+		if (!op->arch || str_eq(op->arch, "all") || strchr(op->name, ':') ||
+		    !has_other_arch(status, op->name, op->arch))
+			continue;
+		char *name = xasprintf("%s:%s", op->name, op->arch);
+		free(op->name);
+		op->name = name;
+	}
+}
+
 bool dpkgdb_is_auto(const struct buf *marks, const char *package)
 {
 	struct stanza s;

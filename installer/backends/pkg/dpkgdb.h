@@ -44,6 +44,11 @@ void dpkgdb_status(const struct buf *status, const struct buf *marks, const char
 void dpkgdb_unsettled(const struct buf *status, struct strv *ret);
 /* The names alone, "name:arch" where Multi-Arch is same: what dpkg --configure takes. */
 void dpkgdb_unsettled_names(const struct buf *status, struct strv *ret);
+/*
+ * Where a package of the plan is known for another architecture too, its name becomes "name:arch":
+ * the bare one would mean either, to us and to dpkg.
+ */
+void dpkgdb_qualify(const struct buf *status, struct pkg_plan *plan);
 /* Pending journal files of an interrupted dpkg in /var/lib/dpkg/updates: number of them. */
 int dpkgdb_updates(const struct root *r, size_t *ret, struct err *err);
 
