@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/account_db.h"
 
-#include <ctype.h>
-
 const char *const account_names[ACC_FILES] = { "passwd",  "group",  "shadow",
 					       "gshadow", "subuid", "subgid" };
 
@@ -181,8 +179,7 @@ static void collect_ids(const struct buf *text, size_t field, struct ranges *ret
 	uint64_t id;
 
 	while (line_next(text, &at, &l))
-		if (l.len && isalnum((unsigned char)*l.p) + (*l.p == '_') &&
-		    line_number(&l, field, &id))
+		if (l.len && !strchr("#+-", *l.p) && line_number(&l, field, &id))
 			ranges_add(ret, id, 1);
 }
 

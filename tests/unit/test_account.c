@@ -273,6 +273,19 @@ TEST(holes, "the first range that is free in both files is taken, users' own ids
 	scratch_close(&h.s);
 }
 
+TEST(odd_names, "ids of accounts with unusual names are in use as well")
+{
+	struct host_root h;
+
+	made_root(&h);
+	put(&h.s, "etc/passwd", "root:x:0:0::/:/bin/sh\n\303\244rger:x:999:999::/:/bin/sh\n.x:x:998:998::/:/bin/sh\n+nis:x:996:996::/:\n");
+	put(&h.s, "etc/group", "root:x:0:\n");
+	struct action *a CLEANUP(action_freep) = prepared(&h);
+	commit(a, &h);
+	CHECK(str_starts(line_in(&h, "/etc/passwd"), "sysbox:x:997:997:"));
+	scratch_close(&h.s);
+}
+
 static void append(const struct host_root *h, const char *file, const char *line)
 {
 	char *text CLEANUP(freep) = xasprintf("%s%s", get(&h->s, file), line);
