@@ -63,29 +63,3 @@ char *dpkg_version(const struct dpkg_status *s, const char *package)
 
 	return status && str_ends(status, " installed") ? field_copy(stanza, "Version") : NULL;
 }
-
-static bool is_settled(const char *status)
-{
-	static const char *const fine[] = { "installed", "config-files", "not-installed",
-					    "triggers-awaited", "triggers-pending" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(fine); i++)
-		if (str_eq(status, fine[i]))
-			return true;
-	return false;
-}
-
-void dpkg_broken(const struct dpkg_status *s, struct strv *ret)
-{
-	for (const char *stanza = s->text.data; *stanza;) {
-		const char *end = strstr(stanza, "\n\n");
-		char *status CLEANUP(freep) = field_copy(stanza, "Status");
-		const char *state = status && strrchr(status, ' ') ? strrchr(status, ' ') + 1 :
-								     NULL;
-		if (state && !is_settled(state)) {
-			char *name CLEANUP(freep) = field_copy(stanza, "Package");
-			strv_addf(ret, "%s (%s)", name ? name : "?", state);
-		}
-		stanza = end ? end + 2 : "";
-	}
-}

@@ -15,8 +15,5 @@ int dpkg_status_read(struct dpkg_status *ret, const struct root *root, struct er
 void dpkg_status_release(struct dpkg_status *s);
 /* The version of a package that is installed (state "installed"), allocated, or NULL. */
 char *dpkg_version(const struct dpkg_status *s, const char *package);
-/* Packages in a state other than installed, config-files, not-installed or triggers-*: "NAME
- * (half-configured)". */
-void dpkg_broken(const struct dpkg_status *s, struct strv *ret);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "steps/checks.h"
 
+#include "backends/pkg/dpkgdb.h"
 #include "backends/pkg/pkg.h"
 #include "host/dpkg.h"
 
@@ -151,19 +152,18 @@ enum report_state check_subids(CHECK_ARGS)
 
 enum report_state check_dpkg_state(CHECK_ARGS)
 {
-	struct dpkg_status status CLEANUP(dpkg_status_release) = { BUF_INIT };
-	struct strv broken CLEANUP(strv_release) = STRV_INIT,
-			   updates CLEANUP(strv_release) = STRV_INIT;
+	struct buf status CLEANUP(buf_release) = BUF_INIT;
+	struct strv broken CLEANUP(strv_release) = STRV_INIT;
 	struct err err = ERR_INIT;
+	size_t updates;
 
-	if (dpkg_status_read(&status, h->root, &err) < 0 ||
-	    root_list(h->root, "/var/lib/dpkg/updates", &updates, &err) < 0)
+	if (dpkgdb_read(h->root, &status, &err) || dpkgdb_updates(h->root, &updates, &err))
 		return finding(f, STATE_UNKNOWN, "%s", err.msg);
-	dpkg_broken(&status, &broken);
+	dpkgdb_unsettled(&status, &broken);
 	char *names CLEANUP(freep) = strv_join(&broken, ", ");
 	if (broken.n)
 		return finding(f, STATE_BAD, "unfinished: %s", names);
-	if (updates.n)
-		return finding(f, STATE_BAD, "dpkg was interrupted: %zu entries in /var/lib/dpkg/updates", updates.n);
+	if (updates)
+		return finding(f, STATE_BAD, "dpkg was interrupted: %zu entries in /var/lib/dpkg/updates", updates);
 	return finding(f, STATE_OK, "nothing is unfinished");
 }

@@ -152,6 +152,8 @@ F(fstab_local, "/etc/fstab",
   "/dev/sda1 / ext4 rw 0 1\nnas:/h /home nfs rw 0 0\nnas:/x /var/lib/sysboxupx nfs rw 0 0\n")
 F(broken, "/var/lib/dpkg/status", "Package: b\nStatus: install ok half-configured\nVersion: 1\n")
 F(updates, "/var/lib/dpkg/updates/0001", "")
+F(tmp_i, "/var/lib/dpkg/updates/tmp.i", "")
+F(awaited, "/var/lib/dpkg/status", "Package: b\nStatus: install ok triggers-awaited\nVersion: 1\n")
 F(ee, "/var/lib/dpkg/status", "Package: sysbox-ee\nStatus: install ok installed\nVersion: 0.6\n")
 
 static void no_ns(struct world *w) { fixture_unlink(&w->f, "/proc/self/ns/user"); }
@@ -379,6 +381,8 @@ static const struct {
 	{ "subids", ids_torn, STATE_BAD },
 	{ "dpkg-state", file_broken, STATE_BAD },
 	{ "dpkg-state", file_updates, STATE_BAD },
+	{ "dpkg-state", file_tmp_i, STATE_OK },
+	{ "dpkg-state", file_awaited, STATE_BAD },
 	{ "dpkg-state", by_files, NOT_RUN },
 	{ "docker-present", no_docker, STATE_BAD },
 	{ "docker-present", no_docker_image, STATE_WARN },
