@@ -2,15 +2,14 @@
 #include "docker/daemon.h"
 
 #include "sys/clock.h"
+#include "sys/io.h"
 #include "sys/proc.h"
+#include "sys/sock.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
-#include <unistd.h>
 
 #define POLL_MS 50
 #define PING_MS 1000
@@ -105,23 +104,16 @@ static void last_words(const struct host *h, time_t since, char *dst, size_t siz
 
 /* --- which process --- */
 
-static pid_t socket_owner(const char *path)
+/* Who serves the socket, if that is a daemon: SIGHUP would end a proxy. */
+static pid_t socket_owner(const struct host *h)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct ucred peer = { 0 };
-	socklen_t len = sizeof(peer);
+	struct buf nothing CLEANUP(buf_release) = BUF_INIT;
+	int fd CLEANUP(closep) = root_openat(h->root, h->docker.socket, O_PATH, 0);
+	pid_t peer = 0;
 
-	if (strlen(path) >= sizeof(addr.sun_path))
+	if (fd < 0 || sock_ask(fd, "", "", PING_MS, &nothing, &peer))
 		return 0;
-	memcpy(addr.sun_path, path, strlen(path) + 1);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return 0;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
-		peer.pid = 0;
-	close(fd);
-	return peer.pid;
+	return host_is_dockerd(h, peer) ? peer : 0;
 }
 
 int docker_daemon_pid(const struct host *h, pid_t *ret, struct err *err)
@@ -142,8 +134,8 @@ int docker_daemon_pid(const struct host *h, pid_t *ret, struct err *err)
 		*ret = pid;
 		return 0;
 	}
-	pid = h->docker.socket ? socket_owner(h->docker.socket) : 0;
-	if (pid <= 1)
+	pid = h->docker.socket ? socket_owner(h) : 0;
+	if (!pid)
 		return err_set(err, ERR_FAILED, "no Docker daemon serves '%s'",
 			       h->docker.socket ? h->docker.socket : "");
 	*ret = pid;

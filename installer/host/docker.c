@@ -70,6 +70,11 @@ static bool runs_as_root(const struct root *root, pid_t pid)
 	return !uid || strtoul(uid + 5, NULL, 10) == 0;
 }
 
+bool host_is_dockerd(const struct host *h, pid_t pid)
+{
+	return is_dockerd(h->root, pid) && runs_as_root(h->root, pid);
+}
+
 /* A line of /proc/PID/cgroup ends in "/system.slice/docker.service", or a cgroup below it. */
 static bool runs_in_unit(const struct root *root, pid_t pid, const char *unit)
 {
@@ -350,7 +355,7 @@ static pid_t ask_daemon(struct host *h)
 	    sock_ask(fd, request, "\r\n\r\n", PING_MS, &reply, &peer) < 0)
 		return 0;
 	read_server(h, reply.data);
-	return is_dockerd(h->root, peer) && runs_as_root(h->root, peer) ? peer : 0;
+	return host_is_dockerd(h, peer) ? peer : 0;
 }
 
 /* Pid file, unit and scan are guesses; who serves the socket is certain. */

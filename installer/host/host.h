@@ -76,6 +76,8 @@ void host_release(struct host *h);
  * it stays as it was. */
 int host_docker_refresh(struct host *h, struct err *err);
 
+/* A daemon of this host that runs as root: by its name, its PID namespace and its user. */
+bool host_is_dockerd(const struct host *h, pid_t pid);
 /* Is pid 1 systemd and does it answer? Only then units can be asked. */
 bool host_has_systemd(const struct host *h);
 /* Really tries an idmapped mount of the file system of path (sys/idmap.h), or of its nearest parent

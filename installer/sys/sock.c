@@ -2,6 +2,7 @@
 #include "sys/sock.h"
 
 #include "base/str.h"
+#include "sys/clock.h"
 #include "sys/io.h"
 
 #include <errno.h>
@@ -28,8 +29,8 @@ static int open_socket(int fd, unsigned int timeout_ms)
 	struct timeval t = { .tv_sec = timeout_ms / 1000,
 			     .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000 };
 
-	if (s < 0 || setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) < 0 ||
-	    setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) < 0 || connect_fd(s, fd) < 0)
+	if (s < 0 || setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) < 0 ||
+	    connect_fd(s, fd) < 0)
 		return -1;
 	int ret = s;
 	s = -1;
@@ -48,12 +49,27 @@ static int send_all(int s, const char *data, size_t len)
 	return 0;
 }
 
-static int receive(int s, const char *until, struct buf *ret)
+/* The timeout of a socket is one of each call: who sends byte by byte must not take for ever. */
+static int set_time_left(int s, uint64_t deadline)
+{
+	uint64_t now = clock_boot_ms(), left = now < deadline ? deadline - now : 0;
+	struct timeval t = { .tv_sec = (time_t)(left / 1000),
+			     .tv_usec = (suseconds_t)(left % 1000) * 1000 };
+
+	if (left)
+		return setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	errno = EAGAIN;
+	return -1;
+}
+
+static int receive(int s, const char *until, uint64_t deadline, struct buf *ret)
 {
 	char chunk[1024];
 	ssize_t n = 1;
 
 	while (n && ret->len < REPLY_MAX && !strstr(ret->data, until)) {
+		if (set_time_left(s, deadline))
+			return -1;
 		n = recv(s, chunk, sizeof(chunk), 0);
 		if (n < 0 && errno != EINTR)
 			return -1;
@@ -67,12 +83,13 @@ int sock_ask(int fd, const char *request, const char *until, unsigned int timeou
 	     struct buf *ret, pid_t *ret_peer)
 {
 	struct buf reply CLEANUP(buf_release) = BUF_INIT;
+	uint64_t deadline = clock_boot_ms() + timeout_ms;
 	int s CLEANUP(closep) = open_socket(fd, timeout_ms);
 	struct ucred cred = { 0 };
 	socklen_t len = sizeof(cred);
 
 	if (s < 0 || getsockopt(s, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 ||
-	    send_all(s, request, strlen(request)) < 0 || receive(s, until, &reply) < 0)
+	    send_all(s, request, strlen(request)) < 0 || receive(s, until, deadline, &reply) < 0)
 		return -1;
 	*ret = reply;
 	reply = (struct buf)BUF_INIT;

@@ -13,8 +13,8 @@
 
 /*
  * Sends request to the socket that fd (O_PATH) is, reads until `until` has been seen, the peer
- * closes, 16 KiB are full, or timeout_ms pass without a byte. 0, or -1 and errno (ECONNREFUSED:
- * nobody listens; EAGAIN: no answer in time).
+ * closes, 16 KiB are full, or timeout_ms have passed. 0, or -1 and errno (ECONNREFUSED: nobody
+ * listens; EAGAIN: no whole answer in time).
  * *ret_peer is who called listen(2): systemd's pid 1 for an activated socket; 0 if it lives in
  * another pid namespace.
  */

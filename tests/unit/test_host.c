@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/host.h"
 
+#include "docker/daemon.h"
 #include "docker/flags.h"
 #include "host/dpkg.h"
 #include "sys/proc.h"
@@ -382,6 +383,29 @@ TEST(by_hand, "a daemon started by hand is found, asked for its version, and has
 	CHECK_STR(h.docker.unit, NULL);
 	CHECK_STR(h.docker.version, "20.10.24+dfsg1");
 	CHECK(h.docker.flags && h.docker.flags->argv.n > 0);
+	host_release(&h);
+	stop(pid);
+	fixture_close(&f);
+}
+
+TEST(proxy, "who serves the socket is signalled as the daemon only if it is one")
+{
+	struct err err = ERR_INIT;
+	struct fixture f;
+	char file[64];
+	pid_t got = 0;
+
+	fixture_open(&f, true);
+	debian_image(&f);
+	pid_t pid = serve(&f, "/var/run/docker.sock", ANSWER, "0::/user.slice\n");
+	struct host h = gather(&f);
+	h.docker.main_pid = 0;	/* as after a restart by hand */
+	CHECK_INT(docker_daemon_pid(&h, &got, &err), 0);
+	CHECK_INT(got, pid);
+	snprintf(file, sizeof(file), "/proc/%d/comm", (int)pid);
+	fixture_put(&f, file, "haproxy\n");
+	CHECK_INT(docker_daemon_pid(&h, &got, &err), -1);
+	CHECK(strstr(err.msg, "no Docker daemon serves") != NULL);
 	host_release(&h);
 	stop(pid);
 	fixture_close(&f);
