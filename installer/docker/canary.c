@@ -211,6 +211,8 @@ static int plan_parent(struct canary *c, const char *path, struct err *err)
 {
 	char *dir CLEANUP(freep) = path_dirname(path);
 
+	if (*path != '/')
+		return err_set(err, ERR_FAILED, "'%s' is no absolute path", path);
 	return writable_dir(c, dir, err);
 }
 

@@ -30,9 +30,10 @@
 static _Noreturn void fail(int word, const char *what, const char *subject)
 {
 	char text[512];
-	int n = snprintf(text, sizeof(text), "%s '%s': %s", what, subject, strerror(errno));
 
-	_exit(write(word, text, (size_t)n) == n ? 125 : 126);
+	snprintf(text, sizeof(text), "%s '%s': %s", what, subject, strerror(errno));
+	ssize_t len = (ssize_t)strlen(text);	/* a long subject is cut */
+	_exit(write(word, text, (size_t)len) == len ? 125 : 126);
 }
 
 static int loopback_up(void)
