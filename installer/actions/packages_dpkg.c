@@ -2,6 +2,7 @@
 /* dpkg in the shield, and the small tools beside it (facts/dpkg-tried.md sections 2 to 4). */
 #include "actions/packages_data.h"
 
+#include "docker/flags.h"
 #include "sys/clock.h"
 #include "sys/io.h"
 #include "sys/proc.h"
@@ -20,6 +21,18 @@ struct noted {
 	struct err err;
 };
 
+void packages_sockets(const struct host *h, struct strv *ret)
+{
+	strv_add(ret, "/run/docker.sock");	/* with -H fd:// no flag names it */
+	if (h->docker.socket)
+		strv_add(ret, h->docker.socket);
+	for (size_t i = 0; h->docker.flags && i < h->docker.flags->n; i++) {
+		const struct docker_flag *f = &h->docker.flags->v[i];
+		if (str_eq(f->name, "host") && str_starts(f->value, "unix:///"))
+			strv_add(ret, f->value + strlen("unix://"));
+	}
+}
+
 /* Without the note `recover` could not wait for it: then it does not run. */
 static int note_started(void *user, pid_t init, uint64_t starttime)
 {
@@ -32,15 +45,16 @@ static int shield_run_dpkg(const struct action_ctx *ctx, struct proc *p, int *re
 			   struct err *err)
 {
 	char *scratch CLEANUP(freep) = root_outside(ctx->root, SCRATCH);
-	const char *sockets[] = { ctx->host->docker.socket, NULL };
+	struct strv sockets CLEANUP(strv_release) = STRV_INIT;
 	struct noted noted = { ctx, ERR_INIT };
 	struct shield s = { .root = ctx->root,
 			    .scratch = scratch,
 			    .data_root = ctx->host->docker.data_root,
-			    .sockets = sockets,
 			    .on_started = note_started,
 			    .user = &noted };
 
+	packages_sockets(ctx->host, &sockets);
+	s.sockets = (const char *const *)sockets.v;
 	if (!shield_run(&s, p, ret_status, err))
 		return state_note_child(ctx->state, 0, 0, err);
 	if (err_is_set(&noted.err))

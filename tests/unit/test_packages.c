@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/kinds.h"
+#include "actions/packages_data.h"
+#include "docker/flags.h"
 #include "journal/txnlog.h"
 #include "scratch.h"
 
@@ -76,6 +78,21 @@ TEST(nothing_done, "killed before dpkg did anything: what the shield and dpkg ha
 	CHECK(!root_exists(&w.s.root, STATE_DIR "/shield/made-etc-docker"));
 	undo(&w);
 	world_close(&w);
+}
+
+TEST(sockets, "every unix socket of the daemon is hidden from scripts, the activated one too")
+{
+	struct strv argv CLEANUP(strv_release) = STRV_INIT, got CLEANUP(strv_release) = STRV_INIT;
+	struct docker_flags flags CLEANUP(docker_flags_release) = { 0 };
+	struct host h = { .docker = { .socket = (char *)"/run/other.sock", .flags = &flags } };
+	struct err err = ERR_INIT;
+
+	strv_addv(&argv, (const char *const[]){ "dockerd", "-H", "fd://", "-H", "unix:///run/other.sock",
+						"--host=unix:///srv/x.sock", "-H", "tcp://127.0.0.1:2376", NULL });
+	CHECK_INT(docker_flags_from_argv(&flags, &argv, "x", &err), 0);
+	packages_sockets(&h, &got);
+	char *list CLEANUP(freep) = strv_join(&got, " ");
+	CHECK_STR(list, "/run/docker.sock /run/other.sock /run/other.sock /srv/x.sock");
 }
 
 RUN_TESTS()
