@@ -257,22 +257,6 @@ static int op_decode(struct pkg_plan *plan, const struct json *j, struct err *er
 	return err_set(err, ERR_FAILED, "a package without name or operation");
 }
 
-static struct json *names_encode(const struct strv *names)
-{
-	struct json *j = json_arr();
-
-	for (size_t i = 0; i < names->n; i++)
-		json_add_str(j, names->v[i]);
-	return j;
-}
-
-static void names_decode(const struct json *j, struct strv *ret)
-{
-	for json_each(s, j)
-		if (json_string(s))
-			strv_add(ret, json_string(s));
-}
-
 static int packages_encode(const struct action *a, struct json *j)
 {
 	const struct packages *d = a->data;
@@ -280,15 +264,15 @@ static int packages_encode(const struct action *a, struct json *j)
 
 	for (size_t i = 0; i < d->plan.n; i++)
 		json_add(plan, op_encode(&d->plan.v[i]));
-	json_set(j, "names", names_encode(&d->names));
+	json_set(j, "names", strv_json(&d->names));
 	json_set(j, "name", json_str(d->name));
 	json_set(j, "version", json_str(d->version));
 	json_set(j, "arch", json_str(d->arch));
 	json_set_bool(j, "remove", d->remove);
 	json_set_bool(j, "inverted", d->inverted);
 	json_set(j, "plan", plan);
-	json_set(j, "autos", names_encode(&d->autos));
-	json_set(j, "kept", names_encode(&d->kept));
+	json_set(j, "autos", strv_json(&d->autos));
+	json_set(j, "kept", strv_json(&d->kept));
 	json_set(j, "old_file", json_str(d->old_file));
 	json_set_str(j, "old_sha256", d->old_sha256);
 	if (d->give_back)
@@ -304,11 +288,11 @@ static int packages_decode(struct action *a, const struct json *j, struct err *e
 	const struct json *before = json_get(j, "before");
 
 	a->data = d;
-	names_decode(json_get(j, "names"), &d->names);
-	names_decode(json_get(j, "autos"), &d->autos);
+	json_strv(json_get(j, "names"), &d->names);
+	json_strv(json_get(j, "autos"), &d->autos);
 	if (json_get(j, "give_back"))
 		d->give_back = json_dup(json_get(j, "give_back"));
-	names_decode(json_get(j, "kept"), &d->kept);
+	json_strv(json_get(j, "kept"), &d->kept);
 	d->name = xstrdup(json_get_str(j, "name"));
 	d->version = xstrdup(json_get_str(j, "version"));
 	d->arch = xstrdup(json_get_str(j, "arch"));
@@ -375,7 +359,7 @@ static struct json *packages_index(const struct action *a, const struct root *ro
 	json_set_str(j, "state", "installed");
 	json_set(j, "name", json_str(d->name));
 	json_set(j, "packages", versions);
-	json_set(j, "automatic", names_encode(&d->autos));
+	json_set(j, "automatic", strv_json(&d->autos));
 	return j;
 }
 

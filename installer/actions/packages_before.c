@@ -278,7 +278,7 @@ static int temps_list(const struct root *r, struct strv *ret, struct err *err)
 
 /* ---- record ---- */
 
-static struct json *strv_json(const struct strv *s)
+struct json *strv_json(const struct strv *s)
 {
 	struct json *j = json_arr();
 
@@ -287,7 +287,7 @@ static struct json *strv_json(const struct strv *s)
 	return j;
 }
 
-static void json_strv(const struct json *j, struct strv *ret)
+void json_strv(const struct json *j, struct strv *ret)
 {
 	for json_each(s, j)
 		if (json_string(s))

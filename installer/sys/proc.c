@@ -301,8 +301,8 @@ static void stream_take(struct child *c, struct stream *s, const char *data, siz
 	}
 }
 
-/* What is there now; closes at the end of file. Who prints faster than we read must not keep us from
- * looking at the clock. */
+/* What is there now; closes at the end of file. Who prints faster than we read must not keep us
+ * from looking at the clock. */
 static void stream_read(struct child *c, struct stream *s)
 {
 	char chunk[16384];

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Children: the only place that forks. An argv, never a shell string; a clean environment (PATH
- * fixed, LC_ALL=C, HOME=/ and what the caller adds; umask 022); stdin from /dev/null or given bytes; both
- * outputs captured line by line; a deadline; killed (its whole process group) and reaped whatever
- * happens; an exec failure comes back through a pipe as an error. Children ignore nothing: signal
- * mask and dispositions are reset. A child dies with us (PR_SET_PDEATHSIG).
+ * fixed, LC_ALL=C, HOME=/ and what the caller adds; umask 022); stdin from /dev/null or given
+ * bytes; both outputs captured line by line; a deadline; killed (its whole process group) and
+ * reaped whatever happens; an exec failure comes back through a pipe as an error. Children ignore
+ * nothing: signal mask and dispositions are reset. A child dies with us (PR_SET_PDEATHSIG).
  */
 #ifndef SYS_PROC_H
 #define SYS_PROC_H

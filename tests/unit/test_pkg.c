@@ -154,7 +154,8 @@ TEST(foreign, "a package that is there for another architecture is not taken for
 {
 	struct pkg_plan plan CLEANUP(pkg_plan_release) = parsed(
 		"Inst libx (3 Debian [amd64])\nInst jq (2 Debian [amd64])\nInst libx:i386 (3 Debian [i386])\nInst data (1 Debian [all])\n");
-	struct buf status CLEANUP(buf_release) = text(status_text), marks CLEANUP(buf_release) = BUF_INIT;
+	struct buf status CLEANUP(buf_release) = text(status_text);
+	struct buf marks CLEANUP(buf_release) = BUF_INIT;
 	struct pkg_status st;
 
 	dpkgdb_qualify(&status, &plan);

@@ -23,8 +23,8 @@ static char *bracketed(const char **at, char open, const char *close)
 	return xstrndup(p + 1, (size_t)(end - p - 1));
 }
 
-/* "1.6-2.1 Debian:12/stable [amd64": first word and what follows the last bracket. The archive's name
- * may hold anything, parentheses too. */
+/* "1.6-2.1 Debian:12/stable [amd64": first word and what follows the last bracket. The archive's
+ * name may hold anything, parentheses too. */
 static int parse_new(const char *inside, struct pkg_op *op)
 {
 	const char *open = strrchr(inside, '[');
