@@ -325,8 +325,8 @@ refuses_profile() {
 
 @test "a worker that is killed: its parent undoes what it had done, exit 1" {
 	local faults=$SYSBOXUP_BUILD/sysboxup-faults n=0 code undone=0
-	[ -x "$faults" ] || make -s -C "$REPO" build/sysboxup-faults
-	[ -x "$faults" ] || faults=$REPO/build/sysboxup-faults
+	[ -x "$faults" ] || make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup-faults"
+	[ -x "$faults" ] || faults=$SYSBOXUP_BUILD/sysboxup-faults
 	cp -p "$T/etc/docker/daemon.json" "$BATS_TEST_TMPDIR/old"
 	for n in $(seq 20 20 200); do
 		code=0
@@ -349,8 +349,8 @@ refuses_profile() {
 # Leaves a transaction on the disk as a power cut would, at the first point where something has to be undone.
 interrupt() {
 	local faults=$SYSBOXUP_BUILD/sysboxup-faults n
-	[ -x "$faults" ] || make -s -C "$REPO" build/sysboxup-faults
-	[ -x "$faults" ] || faults=$REPO/build/sysboxup-faults
+	[ -x "$faults" ] || make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup-faults"
+	[ -x "$faults" ] || faults=$SYSBOXUP_BUILD/sysboxup-faults
 	for n in $(seq 20 5 300); do
 		SYSBOXUP_FAULT_ALONE=1 SYSBOXUP_FAULT=die-before:$n "$faults" --root "$T" --profile "$P" apply >/dev/null 2>&1 || :
 		! grep -qs live-restore "$T/etc/docker/daemon.json" || return 0
@@ -432,14 +432,14 @@ complete_line() {
 @test "the man page names every command and option of the program, and mandoc has nothing to say" {
 	make -s -C "$REPO" man
 	local page c o
-	page=$(mandoc -T ascii "$REPO/build/man/sysboxup.8" | sed 's/.\x08//g')
+	page=$(mandoc -T ascii "$SYSBOXUP_BUILD/man/sysboxup.8" | sed 's/.\x08//g')
 	for c in $(commands); do
 		grep -Eq "^     $c( |\$)" <<<"$page"
 		for o in $("$SYSBOXUP" "$c" --help | grep -o -- '--[a-z-]*' | sort -u); do
 			grep -qe "$o" <<<"$page"
 		done
 	done
-	run -0 mandoc -T lint -W warning "$REPO/build/man/sysboxup.8" "$REPO/build/man/sysboxup.json.5"
+	run -0 mandoc -T lint -W warning "$SYSBOXUP_BUILD/man/sysboxup.8" "$SYSBOXUP_BUILD/man/sysboxup.json.5"
 }
 
 @test "every key of the profile is in sysboxup.json(5)" {

@@ -50,7 +50,7 @@ sysboxup() {
 }
 
 apply() {
-	sysboxup apply --force container --profile "/srv/$mode/profile.json" "$@"
+	sysboxup apply --force container --force recover-unit --profile "/srv/$mode/profile.json" "$@"
 }
 
 snap() {
@@ -141,7 +141,7 @@ hold_lock() {
 
 @test "dpkg's lock held by another program is waited for, and the holder is named" {
 	hold_lock
-	guest_run "$guest" sh -c 'sysboxup apply --force container --profile /srv/good/profile.json >/root/out 2>&1 </dev/null; echo $? >/root/rc' 3>&- &
+	guest_run "$guest" sh -c 'sysboxup apply --force container --force recover-unit --profile /srv/good/profile.json >/root/out 2>&1 </dev/null; echo $? >/root/rc' 3>&- &
 	guest_wait "$guest" grep -q "waiting for '/var/lib/dpkg/lock-frontend', held by" /root/out
 	guest_run "$guest" sh -c 'grep -q "held by $(cat /root/holder)" /root/out && touch /root/go'
 	guest_wait "$guest" test -s /root/rc
@@ -171,7 +171,7 @@ hold_lock() {
 # Killed (both processes, and with them dpkg) as soon as PATH is there, then recovered.
 killed_when() {
 	snap before
-	guest_run "$guest" sh -c 'sysboxup apply --force container --profile /srv/good/profile.json >/root/out 2>&1 & p=$!
+	guest_run "$guest" sh -c 'sysboxup apply --force container --force recover-unit --profile /srv/good/profile.json >/root/out 2>&1 & p=$!
 		until [ -e "$1" ]; do kill -0 $p || exit 9; done
 		kill -KILL $p $(pgrep -P $p); wait $p; exit 0' sh "$1"
 	run -6 apply

@@ -23,6 +23,7 @@ DECLARE_CHECK(immutable);
 DECLARE_CHECK(selinux);
 DECLARE_CHECK(kubernetes);
 DECLARE_CHECK(reboot_pending);
+DECLARE_CHECK(recover_unit);
 
 /* checks_kernel.c: what Sysbox asks of the kernel and the file systems */
 DECLARE_CHECK(userns);

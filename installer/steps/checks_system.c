@@ -118,3 +118,61 @@ enum report_state check_reboot_pending(CHECK_ARGS)
 		return finding(f, STATE_OK, "no reboot is pending");
 	return finding(f, STATE_WARN, "packages ask for a reboot (/run/reboot-required)");
 }
+
+#define RECOVER_UNIT "sysboxup-recover.service"
+
+/* The program that the unit starts, out of the first unit file that systemd would take; NULL: there
+ * is none. */
+static char *recover_program(const struct host *h)
+{
+	static const char *const dirs[] = { "/etc/systemd/system", "/usr/lib/systemd/system",
+					    "/lib/systemd/system" };
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs) && !text.len; i++) {
+		char *path CLEANUP(freep) = path_join(dirs[i], RECOVER_UNIT);
+
+		(void)root_read_optional(h->root, path, 64 * 1024, &text, &ignored);	/* unreadable: as if absent */
+	}
+	str_split(&lines, text.data, '\n');
+	for (size_t i = 0; i < lines.n; i++)
+		if (str_starts(lines.v[i], "ExecStart=/")) {
+			const char *program = strchr(lines.v[i], '/');
+
+			return xstrndup(program, strcspn(program, " "));
+		}
+	return NULL;
+}
+
+static bool recover_enabled(const struct host *h)
+{
+	static const char *const links[] = {
+		"/etc/systemd/system/sysinit.target.wants/" RECOVER_UNIT,
+		"/usr/lib/systemd/system/sysinit.target.wants/" RECOVER_UNIT,
+		"/lib/systemd/system/sysinit.target.wants/" RECOVER_UNIT,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		if (root_exists(h->root, links[i]))
+			return true;
+	return false;
+}
+
+enum report_state check_recover_unit(CHECK_ARGS)
+{
+	static const char *const fleeting[] = { "/tmp/", "/run/", "/dev/", "/var/tmp/",
+						"/var/run/" };
+	char *program CLEANUP(freep) = recover_program(h);
+
+	if (!program || !recover_enabled(h))
+		return finding(f, STATE_BAD, RECOVER_UNIT " is not installed, or not enabled");
+	if (!root_exists(h->root, program))
+		return finding(f, STATE_BAD, "its program '%s' is not there", program);
+	for (size_t i = 0; i < ARRAY_SIZE(fleeting); i++)
+		if (str_starts(program, fleeting[i]))
+			return finding(f, STATE_BAD, "its program '%s' will be gone at boot",
+				       program);
+	return finding(f, STATE_OK, "enabled, starts '%s'", program);
+}

@@ -14,6 +14,7 @@ static bool for_docker_running(APPLIES_ARGS)
 	return for_docker(h, p, ctx) && h->running && h->docker.installed;
 }
 static bool for_running(APPLIES_ARGS) { return h->running; }
+static bool for_systemd(APPLIES_ARGS) { return h->running && h->init == INIT_SYSTEMD; }
 static bool for_dpkg(APPLIES_ARGS)
 {
 	return p->sysbox.present && h->running && ctx->method == METHOD_DEB;
@@ -97,6 +98,12 @@ const struct preflight_check preflight_checks[] = {
 		"after it",
 		"boot, then come back",
 		for_running, check_reboot_pending, true,
+	},
+	{
+		"recover-unit", "an interrupted run is undone at the next boot",
+		"if the power fails in the middle, nothing but this unit puts the host back before Docker starts",
+		"install sysboxup with: sudo make install",
+		for_systemd, check_recover_unit, true,
 	},
 	{
 		"userns", "kernel has user namespaces",

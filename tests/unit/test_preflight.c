@@ -73,6 +73,10 @@ static void world_open(struct world *w)
 		    "Package: a\nStatus: install ok installed\nVersion: 1\n");
 	fixture_mkdir(&w->f, "/var/lib/dpkg/updates");
 	fixture_mkdir(&w->f, "/var/lib/sysbox");
+	fixture_put(&w->f, "/usr/lib/systemd/system/sysboxup-recover.service",
+		    "[Service]\nType=oneshot\nExecStart=/usr/bin/sysboxup recover --boot\n");
+	fixture_put(&w->f, "/usr/lib/systemd/system/sysinit.target.wants/sysboxup-recover.service", "");
+	fixture_program(&w->f, "/usr/bin/sysboxup");
 }
 
 static void world_close(struct world *w)
@@ -131,6 +135,19 @@ static int state_of(struct world *w, const char *id)
 #define F(name, path, text) \
 	static void file_##name(struct world *w) { fixture_put(&w->f, path, text); }
 
+/* Of /etc, as the administrator's units are: it wins over the one of good_host. */
+#define RECOVER_UNIT "/etc/systemd/system/sysboxup-recover.service"
+F(recover_elsewhere, RECOVER_UNIT, "[Service]\nExecStart=/opt/gone/sysboxup recover --boot\n")
+F(recover_nothing, RECOVER_UNIT, "[Service]\n")
+static void recover_fleeting(struct world *w)
+{
+	fixture_put(&w->f, RECOVER_UNIT, "[Service]\nExecStart=/tmp/sysboxup recover --boot\n");
+	fixture_program(&w->f, "/tmp/sysboxup");
+}
+static void recover_disabled(struct world *w)
+{
+	fixture_unlink(&w->f, "/usr/lib/systemd/system/sysinit.target.wants/sysboxup-recover.service");
+}
 H(init, INIT_OTHER)
 H(virt, VIRT_CONTAINER)
 H(selinux_enabled, true)
@@ -345,6 +362,12 @@ static const struct {
 	{ "selinux", enforcing, STATE_BAD },
 	{ "kubernetes", set_kubernetes_node, STATE_BAD },
 	{ "reboot-pending", set_reboot_pending, STATE_WARN },
+	{ "recover-unit", file_recover_elsewhere, STATE_BAD },
+	{ "recover-unit", file_recover_nothing, STATE_BAD },
+	{ "recover-unit", recover_fleeting, STATE_BAD },
+	{ "recover-unit", recover_disabled, STATE_BAD },
+	{ "recover-unit", set_init, NOT_RUN },
+	{ "recover-unit", image, NOT_RUN },
 	{ "userns", no_ns, STATE_BAD },
 	{ "max-user-namespaces", file_no_userns, STATE_BAD },
 	{ "unprivileged-userns-clone", file_no_clone, STATE_WARN },
