@@ -326,7 +326,6 @@ refuses_profile() {
 @test "a worker that is killed: its parent undoes what it had done, exit 1" {
 	local faults=$SYSBOXUP_BUILD/sysboxup-faults n=0 code undone=0
 	[ -x "$faults" ] || make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup-faults"
-	[ -x "$faults" ] || faults=$SYSBOXUP_BUILD/sysboxup-faults
 	cp -p "$T/etc/docker/daemon.json" "$BATS_TEST_TMPDIR/old"
 	for n in $(seq 20 20 200); do
 		code=0
@@ -350,7 +349,6 @@ refuses_profile() {
 interrupt() {
 	local faults=$SYSBOXUP_BUILD/sysboxup-faults n
 	[ -x "$faults" ] || make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup-faults"
-	[ -x "$faults" ] || faults=$SYSBOXUP_BUILD/sysboxup-faults
 	for n in $(seq 20 5 300); do
 		SYSBOXUP_FAULT_ALONE=1 SYSBOXUP_FAULT=die-before:$n "$faults" --root "$T" --profile "$P" apply >/dev/null 2>&1 || :
 		! grep -qs live-restore "$T/etc/docker/daemon.json" || return 0
@@ -430,7 +428,7 @@ complete_line() {
 }
 
 @test "the man page names every command and option of the program, and mandoc has nothing to say" {
-	make -s -C "$REPO" man
+	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" man
 	local page c o
 	page=$(mandoc -T ascii "$SYSBOXUP_BUILD/man/sysboxup.8" | sed 's/.\x08//g')
 	for c in $(commands); do
