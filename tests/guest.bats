@@ -88,6 +88,10 @@ dockerd_of() {
 	[ "$output" = ext2/ext3 ]
 }
 
+@test "a user namespace in a guest may mount proc and sysfs of its own" {
+	guest_run harness unshare -Urmpfn --mount-proc mount -t sysfs sysfs /sys
+}
+
 @test "a waited-for condition that never comes fails" {
 	GUEST_DEADLINE=1 run ! guest_wait harness test -e /nonexistent
 	guest_wait harness test -e /root/bb.tar

@@ -138,6 +138,13 @@ guest__start() {
 		tail -n 20 "$dir/log" >&2
 		return 1
 	fi
+	guest__unmask "$name"
+}
+
+# A user namespace may mount proc and sysfs only where one is visible with nothing mounted over it. Up to 252 nspawn
+# leaves this machine's own, out of sight but in the guest's mount namespace; Debian 13's does not.
+guest__unmask() {
+	guest_run "$1" sh -c 'for fs in proc sysfs; do mkdir -p /run/guest-$fs && mount -t $fs $fs /run/guest-$fs; done'
 }
 
 guest_boot() {
