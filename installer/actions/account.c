@@ -176,6 +176,7 @@ static int check_inverted(struct account *d, const struct account_texts *t,
 		char *now CLEANUP(freep) = account_line_of(text, d->name, NULL);
 
 		if (e->take_out && account_has_line(text, e->line)) {
+			free(e->prev);
 			e->prev = account_prev_line(text, e->line);
 			continue;
 		}
