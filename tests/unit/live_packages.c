@@ -29,33 +29,63 @@ static struct action *wanted(const char *what, const char *version, const struct
 	return action_packages("test", remove ? NULL : fuse3, "sysbox-ce", version, h->arch, remove);
 }
 
+struct world {
+	struct root root;
+	struct host host;
+	struct profile profile;
+	struct state state;
+	struct plan plan;
+};
+
+static int world_open(struct world *w, const char *profile, struct err *err)
+{
+	return root_open(&w->root, "/", err) || host_gather(&w->host, &w->root, err) ||
+	       profile_load(&w->profile, &w->root, profile, err) ||
+	       state_open(&w->state, &w->root, STATE_CREATE, err) ||
+	       state_lock(&w->state, "live_packages", err);
+}
+
+static void world_close(struct world *w)
+{
+	plan_release(&w->plan);
+	state_release(&w->state);
+	profile_release(&w->profile);
+	host_release(&w->host);
+	root_release(&w->root);
+}
+
+static int transact(struct world *w, const char *what, struct err *err)
+{
+	struct json *begin CLEANUP(json_freep) = json_obj();
+	struct report rep = { .emit = emit };
+	struct txn_request rq = { .plan = &w->plan, .begin = begin };
+	unsigned int id;
+
+	json_set_str(begin, "class", "apply");
+	json_set_str(begin, "command", "live_packages");
+	rq.ctx = (struct action_ctx){
+		.host = &w->host, .root = &w->root, .profile = &w->profile, .state = &w->state, .rep = &rep
+	};
+	if (str_ends(what, "-fail"))
+		rq.prove = refuse;
+	return txn_run(&rq, &id, err);
+}
+
 int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
-	struct root root = ROOT_INIT;
-	struct host host = { 0 };
-	struct profile profile = { 0 };
-	struct state state = STATE_INIT;
-	struct report rep = { .emit = emit };
-	struct plan plan = PLAN_INIT;
-	unsigned int id;
+	struct world w = { .root = ROOT_INIT, .state = STATE_INIT, .plan = PLAN_INIT };
+	int code = 2;
 
-	if (argc < 3 || root_open(&root, "/", &err) || host_gather(&host, &root, &err) || profile_load(&profile, &root, argv[1], &err) ||
-	    state_open(&state, &root, STATE_CREATE, &err) || state_lock(&state, "live_packages", &err)) {
-		fprintf(stderr, "%s\n", err.msg);
-		return 2;
+	if (argc >= 3 && !world_open(&w, argv[1], &err)) {
+		plan_add(&w.plan, wanted(argv[2], argc > 3 ? argv[3] : NULL, &w.host));
+		code = !transact(&w, argv[2], &err) ? 0 :
+		       err.kind == ERR_REFUSED	    ? 3 :
+		       err.kind == ERR_UNDO	    ? 5 :
+						      1;
 	}
-	plan_add(&plan, wanted(argv[2], argc > 3 ? argv[3] : NULL, &host));
-	struct txn_request rq = { .plan = &plan, .begin = json_obj() };
-	json_set_str(rq.begin, "class", "apply");
-	json_set_str(rq.begin, "command", "live_packages");
-	rq.ctx = (struct action_ctx){
-		.host = &host, .root = &root, .profile = &profile, .state = &state, .rep = &rep
-	};
-	if (str_ends(argv[2], "-fail"))
-		rq.prove = refuse;
-	if (!txn_run(&rq, &id, &err))
-		return 0;
-	fprintf(stderr, "%s\n", err.msg);
-	return err.kind == ERR_REFUSED ? 3 : err.kind == ERR_UNDO ? 5 : 1;
+	if (code)
+		fprintf(stderr, "%s\n", err.msg);
+	world_close(&w);
+	return code;
 }
