@@ -446,10 +446,12 @@ recover_fails_at_every_call() {
 }
 
 @test "recover that fails says that the host is as before only where it is" {
-	local at
+	local at calls
 	begin
 	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" --profile "$SMALL" -q apply
-	for at in $(awk '$2 == "exchange" { e = $1 } $2 == "rename" && /txn/ { r = $1 } END { print e, r }' "$BATS_TEST_TMPDIR/log"); do
+	mapfile -t calls < <(awk '$2 == "exchange" { e = $1 } $2 == "rename" && /txn/ { r = $1 } END { print e; print r }' "$BATS_TEST_TMPDIR/log")
+	[ ${#calls[@]} -eq 2 ]
+	for at in "${calls[@]}"; do
 		begin
 		SYSBOXUP_FAULT=die-after:$at "$FAULTY" --root "$R" --profile "$SMALL" -q apply || [ $? -eq 137 ]
 		rm -rf "$BATS_TEST_TMPDIR/torn"

@@ -63,9 +63,11 @@ static int transact(struct world *w, const char *what, struct err *err)
 
 	json_set_str(begin, "class", "apply");
 	json_set_str(begin, "command", "live_packages");
-	rq.ctx = (struct action_ctx){
-		.host = &w->host, .root = &w->root, .profile = &w->profile, .state = &w->state, .rep = &rep
-	};
+	rq.ctx = (struct action_ctx){ .host = &w->host,
+				      .root = &w->root,
+				      .profile = &w->profile,
+				      .state = &w->state,
+				      .rep = &rep };
 	if (str_ends(what, "-fail"))
 		rq.prove = refuse;
 	return txn_run(&rq, &id, err);
