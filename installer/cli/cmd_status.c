@@ -123,10 +123,10 @@ const struct command cmd_status = {
 	.usage = "",
 	.summary = "what is in place, and what drifted since",
 	.about =
-		"Shows the last transaction, and for each thing that is sysboxup's whether it is still as it was left. "
-		"Exits with 7 "
-		"when something drifted, with 6 when a run was interrupted, with 4 while one is at work, with 5 when one could not be rolled back fully; "
-		"then it names everything that is left, and what to do.",
+		"Shows the last transaction, and for each thing that is sysboxup's whether it is "
+		"still as it was left. Exits with 7 when something drifted, with 6 when a run was "
+		"interrupted, with 4 while one is at work, with 5 when one could not be rolled "
+		"back fully; then it names everything that is left, and what to do.",
 	.options = no_options,
 	.run = run,
 };
