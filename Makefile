@@ -98,7 +98,7 @@ $(BUILD)/sysboxup-faults: $(BUILD)/installer/main.o $(FAULTY)
 $(BUILD)/gen/probe.elf: installer/docker/probe_elf/probe.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu17 -Os -Wall -Wextra -ffreestanding -fno-stack-protector -fno-pie -no-pie \
+	$(Q)$(CC) -std=gnu17 -Os -Wall -Wextra -ffreestanding -fno-stack-protector -fno-pie \
 		-nostdlib -static -Wl,--build-id=none,-z,noexecstack,-s -o $@ $<
 
 $(BUILD)/gen/probe_elf.h: $(BUILD)/gen/probe.elf scripts/embed

@@ -41,7 +41,8 @@ static int make_all(struct state *s, struct err *err)
 		return -1;
 	if (made_before(s))
 		return 0;
-	if (fs_mkdir_path(s->root, STATE_DIR, 0700, err) || (s->fd < 0 && open_existing(s, err)))
+	if (fs_mkdir_path(s->root, "/var/lib", 0755, err) ||
+	    fs_mkdir_path(s->root, STATE_DIR, 0700, err) || (s->fd < 0 && open_existing(s, err)))
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		if (fs_mkdir(s->fd, dirs[i].name, dirs[i].mode, err))

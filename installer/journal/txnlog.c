@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define SPARE_SIZE 4096
+#define TXN_MAX 999999		/* names have six digits */
 #define RECORD_MAX (256 * 1024 * 1024)
 
 static void txn_name(unsigned int id, char name[16])
@@ -38,7 +39,7 @@ int txnlog_list(const struct state *s, unsigned int **ret_ids, size_t *ret_n, st
 		return err_prefix(err, "cannot list '%s/txn'", STATE_DIR);
 	ids = xcalloc(names.n + 1, sizeof(*ids));
 	for (size_t i = 0; i < names.n; i++)
-		if (strlen(names.v[i]) == 6 && !str_to_i64(names.v[i], 1, 999999, &id))
+		if (strlen(names.v[i]) == 6 && !str_to_i64(names.v[i], 1, TXN_MAX, &id))
 			ids[n++] = (unsigned int)id;
 	*ret_ids = ids;
 	*ret_n = n;
@@ -107,6 +108,8 @@ int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, 
 	if (txnlog_list(s, &ids, &n, err))
 		return -1;
 	id = n ? ids[n - 1] + 1 : 1;
+	if (id > TXN_MAX)
+		return err_set(err, ERR_REFUSED, "the history is full: transaction %u was the last", TXN_MAX);
 	if (begin_at(ret, s, id, begin, err)) {
 		(void)txnlog_discard(s, id, &ignored);	/* the first error is the one to tell */
 		return err_prefix(err, "cannot begin transaction %u", id);
