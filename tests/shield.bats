@@ -8,8 +8,9 @@ setup_file() {
 	# shellcheck source=tests/guest/guest.bash
 	. "$BATS_TEST_DIRNAME/guest/guest.bash"
 	if [ -z "${SHIELD_TEST:-}" ]; then	# given: a private build
-		make -s -C "$BATS_TEST_DIRNAME/.." build/unit/test_shield
-		SHIELD_TEST=$BATS_TEST_DIRNAME/../build/unit/test_shield
+		local build=${SYSBOXUP_BUILD:-$(cd "$BATS_TEST_DIRNAME/.." && pwd)/build}
+		make -s -C "$BATS_TEST_DIRNAME/.." BUILD="$build" "$build/unit/test_shield"
+		SHIELD_TEST=$build/unit/test_shield
 	fi
 	guest_boot shield
 	guest_put shield "$SHIELD_TEST" /root/test_shield
