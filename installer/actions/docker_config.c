@@ -56,15 +56,6 @@ struct action *action_docker_config(const char *step, const char *path, const st
 
 /* ---- records ---- */
 
-static struct json *strv_json(const struct strv *s)
-{
-	struct json *j = json_arr();
-
-	for (size_t i = 0; i < s->n; i++)
-		json_add_str(j, s->v[i]);
-	return j;
-}
-
 static int docker_config_encode(const struct action *a, struct json *j)
 {
 	const struct docker_config_data *d = a->data;
@@ -104,10 +95,8 @@ static int docker_config_decode(struct action *a, const struct json *j, struct e
 	d->containers = json_get(j, "containers") ? json_dup(json_get(j, "containers")) : NULL;
 	d->stopped = json_get(j, "stopped") ? json_dup(json_get(j, "stopped")) : NULL;
 	buf_adds(&d->after_text, after);
-	for json_each(k, json_get(j, "known"))
-		strv_add(&d->known, json_string(k));
-	for json_each(path, json_get(j, "planned_paths"))
-		strv_add(&d->planned_paths, json_string(path));
+	json_strv(json_get(j, "known"), &d->known);
+	json_strv(json_get(j, "planned_paths"), &d->planned_paths);
 	d->was_running = json_get_bool(j, "was_running", false);
 	d->restarts = json_get_bool(j, "restarts", false);
 	d->keep_containers = json_get_bool(j, "keep_containers", false);

@@ -47,6 +47,18 @@ static int tidy_over(const struct docker_config_data *d, const struct action_ctx
 	return replace_finish(&rp, err);
 }
 
+/* An interim text is finished as soon as it is there. r: what preparing rp came to; rp is
+ * released. */
+static int commit_over(struct replace *rp, int r, struct err *err)
+{
+	if (!r)
+		r = replace_commit(rp, err);
+	if (!r)
+		r = replace_finish(rp, err);
+	replace_release(rp);
+	return r;
+}
+
 /* A text over whatever is there now, under a tag of its own that is finished at once: the original
  * waits under TAG. */
 static int put_over(const struct docker_config_data *d, const struct action_ctx *ctx,
@@ -60,12 +72,7 @@ static int put_over(const struct docker_config_data *d, const struct action_ctx 
 		node_for(&rp.after, rp.before.type == NODE_FILE ? &rp.before : &d->after, text);
 	rp.content = text->data;
 	rp.content_len = text->len;
-	if (!r)
-		r = replace_commit(&rp, err);
-	if (!r)
-		r = replace_finish(&rp, err);
-	replace_release(&rp);
-	return r;
+	return commit_over(&rp, r, err);
 }
 
 /* The first text of ours: the original goes under TAG and waits there. */
@@ -101,12 +108,7 @@ static int put_last(const struct docker_config_data *d, const struct action_ctx 
 	rp.set_mtime = d->after.type == NODE_FILE;
 	rp.content = d->after_text.data;
 	rp.content_len = d->after_text.len;
-	if (!r)
-		r = replace_commit(&rp, err);
-	if (!r)
-		r = replace_finish(&rp, err);
-	replace_release(&rp);
-	return r;
+	return commit_over(&rp, r, err);
 }
 
 static int put_stage(const struct docker_config_data *d, const struct action_ctx *ctx,

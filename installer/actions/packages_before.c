@@ -278,22 +278,6 @@ static int temps_list(const struct root *r, struct strv *ret, struct err *err)
 
 /* ---- record ---- */
 
-struct json *strv_json(const struct strv *s)
-{
-	struct json *j = json_arr();
-
-	for (size_t i = 0; i < s->n; i++)
-		json_add_str(j, s->v[i]);
-	return j;
-}
-
-void json_strv(const struct json *j, struct strv *ret)
-{
-	for json_each(s, j)
-		if (json_string(s))
-			strv_add(ret, json_string(s));
-}
-
 static int take_packages(const struct packages *d, const struct action_ctx *ctx,
 			 struct json *before, struct err *err)
 {

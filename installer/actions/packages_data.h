@@ -65,8 +65,6 @@ int before_give_back(const struct packages *d, const struct action_ctx *ctx, str
  * facts/dpkg-tried.md 4). */
 int before_drop_dist(const struct packages *d, const struct action_ctx *ctx, struct err *err);
 int before_restore_kept(const struct packages *d, const struct action_ctx *ctx, struct err *err);
-struct json *strv_json(const struct strv *s);		/* an array of strings */
-void json_strv(const struct json *j, struct strv *ret);
 const struct json *before_package(const struct packages *d, const char *name);
 bool before_installed(const struct packages *d, const char *name);
 bool before_config_files(const struct packages *d, const char *name);

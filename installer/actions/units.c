@@ -134,28 +134,13 @@ static int units_invert(const struct record *oldest, const struct record *newest
 	return 0;
 }
 
-static struct json *strv_encode(const struct strv *s)
-{
-	struct json *j = json_arr();
-
-	for (size_t i = 0; i < s->n; i++)
-		json_add_str(j, s->v[i]);
-	return j;
-}
-
-static void strv_decode(struct strv *ret, const struct json *j)
-{
-	for json_each(s, j)
-		strv_add(ret, json_string(s));
-}
-
 static int units_encode(const struct action *a, struct json *j)
 {
 	const struct units_data *d = a->data;
 
-	json_set(j, "units", strv_encode(&d->units));
-	json_set(j, "up", strv_encode(&d->up));
-	json_set(j, "before", strv_encode(&d->before));
+	json_set(j, "units", strv_json(&d->units));
+	json_set(j, "up", strv_json(&d->up));
+	json_set(j, "before", strv_json(&d->before));
 	return 0;
 }
 
@@ -164,9 +149,9 @@ static int units_decode(struct action *a, const struct json *j, struct err *err)
 	struct units_data *d = xcalloc(1, sizeof(*d));
 
 	a->data = d;
-	strv_decode(&d->units, json_get(j, "units"));
-	strv_decode(&d->up, json_get(j, "up"));
-	strv_decode(&d->before, json_get(j, "before"));
+	json_strv(json_get(j, "units"), &d->units);
+	json_strv(json_get(j, "up"), &d->up);
+	json_strv(json_get(j, "before"), &d->before);
 	return d->units.n ? 0 : err_set(err, ERR_FAILED, "no units");
 }
 
@@ -191,7 +176,7 @@ static struct json *units_index(const struct action *a, const struct root *root)
 	const struct units_data *d = a->data;
 	struct json *j = json_obj();
 
-	json_set(j, "units", strv_encode(&d->up));
+	json_set(j, "units", strv_json(&d->up));
 	return j;
 }
 
@@ -202,7 +187,7 @@ static enum report_state units_drift(const struct json *entry, const char *key,
 	struct unit_status *st CLEANUP(freep) = NULL;
 	struct err err = ERR_INIT;
 
-	strv_decode(&units, json_get(entry, "units"));
+	json_strv(json_get(entry, "units"), &units);
 	st = xcalloc(units.n + 1, sizeof(*st));
 	if (!host_has_systemd(ctx->host) ||
 	    unit_query_all((const char *const *)units.v, st, &err)) {

@@ -161,6 +161,22 @@ void json_add_str(struct json *arr, const char *s)
 	json_add(arr, json_str(s));
 }
 
+struct json *strv_json(const struct strv *s)
+{
+	struct json *j = json_arr();
+
+	for (size_t i = 0; i < s->n; i++)
+		json_add_str(j, s->v[i]);
+	return j;
+}
+
+void json_strv(const struct json *j, struct strv *ret)
+{
+	for json_each(s, j)
+		if (json_string(s))
+			strv_add(ret, json_string(s));
+}
+
 enum json_type json_type(const struct json *j)
 {
 	const cJSON *c = ccj(j);

@@ -54,6 +54,8 @@ void json_set_bool(struct json *obj, const char *key, bool b);
 void json_del(struct json *obj, const char *key);
 void json_add(struct json *arr, struct json *value);
 void json_add_str(struct json *arr, const char *s);
+struct json *strv_json(const struct strv *s);	/* an array of strings */
+void json_strv(const struct json *arr, struct strv *ret);	/* adds its strings; anything else in it is passed over */
 
 enum json_type json_type(const struct json *j);
 const char *json_type_name(enum json_type t);				/* "a string" */
