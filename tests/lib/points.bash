@@ -1,0 +1,18 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# points NAME N: says that the campaign NAME tried N points, and fails when tests/crash/points asks for more of it.
+# A campaign that shrinks is a campaign that went blind: whoever lowers a floor says why beside it.
+points() {
+	local floor
+	floor=$(awk -v name="$1" '$1 == name { print $2 }' "$REPO/tests/crash/points")
+	echo "# $1: $2 points (floor ${floor:-none})" >&3
+	if [ -z "$floor" ]; then
+		echo "points: no floor for '$1' in tests/crash/points"
+		return 1
+	fi
+	if [ "$2" -lt "$floor" ]; then
+		echo "points: '$1' tried $2 points, tests/crash/points wants $floor: mend the campaign, or say there why there are fewer"
+		return 1
+	fi
+}
