@@ -4,13 +4,19 @@
 #ifdef SYSBOXUP_FAULTS
 
 #include "base/str.h"
+#include "sys/faultlate.h"
+#include "sys/faultlog.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum skip { SKIP_FSYNC_FILE, SKIP_FSYNC_DIR, SKIP_SYNCFS, SKIPS };
 
 static struct {
 	bool read;			/* the environment was looked at */
@@ -18,7 +24,10 @@ static struct {
 	unsigned long die_before, die_after, stop_before, tear, fail, fail_from;
 	int errnum;
 	int log_fd;
-} fault = { .log_fd = -1 };
+	struct faultlog record;
+	bool skip[SKIPS];
+	bool late;
+} fault = { .log_fd = -1, .record.fd = -1 };
 
 static const struct {
 	const char *name;
@@ -31,6 +40,12 @@ static const struct {
 	{ "tear", &fault.tear, false },
 	{ "fail", &fault.fail, true },
 	{ "fail-from", &fault.fail_from, true },
+};
+
+static const char *const skip_names[SKIPS] = {
+	[SKIP_FSYNC_FILE] = "fsync-file",
+	[SKIP_FSYNC_DIR] = "fsync-dir",
+	[SKIP_SYNCFS] = "syncfs",
 };
 
 static _Noreturn void usage(const char *item)
@@ -51,16 +66,42 @@ static int errno_named(const char *s)
 	return 0;
 }
 
+static void parse_skip(const char *what)
+{
+	for (size_t i = 0; i < SKIPS; i++)
+		if (str_eq(what, skip_names[i])) {
+			fault.skip[i] = true;
+			return;
+		}
+	usage(what);
+}
+
+/* Those that are no number of a call; false for any other. */
+static bool parse_mode(const struct strv *part)
+{
+	if (part->n == 1 && str_eq(part->v[0], "late-intent"))
+		fault.late = true;
+	else if (part->n != 2)
+		return false;
+	else if (str_eq(part->v[0], "skip"))
+		parse_skip(part->v[1]);
+	else if (str_eq(part->v[0], "log"))
+		fault.log_fd = open(part->v[1], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	else if (str_eq(part->v[0], "record"))
+		fault.record.fd = faultlog_open(part->v[1]);
+	else
+		return false;
+	return true;
+}
+
 static void parse_item(const char *item)
 {
 	struct strv part CLEANUP(strv_release) = STRV_INIT;
 	uint64_t n;
 
 	str_split(&part, item, ':');
-	if (part.n == 2 && str_eq(part.v[0], "log")) {
-		fault.log_fd = open(part.v[1], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (parse_mode(&part))
 		return;
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (!part.n || !str_eq(part.v[0], kinds[i].name))
 			continue;
@@ -75,20 +116,35 @@ static void parse_item(const char *item)
 	usage(item);
 }
 
-void fault_set(const char *spec)
+static void parse_list(const char *list, void (*parse)(const char *))
 {
 	struct strv items CLEANUP(strv_release) = STRV_INIT;
 
+	if (str_empty(list))
+		return;
+	str_split(&items, list, ',');
+	for (size_t i = 0; i < items.n; i++)
+		parse(items.v[i]);
+}
+
+void fault_set(const char *spec)
+{
 	if (fault.log_fd >= 0)
 		close(fault.log_fd);
+	if (fault.record.fd >= 0)
+		close(fault.record.fd);
 	memset(&fault, 0, sizeof fault);
-	fault.log_fd = -1;
+	faultlate_clear();
+	fault.log_fd = fault.record.fd = -1;
 	fault.read = true;
-	if (str_empty(spec))
-		return;
-	str_split(&items, spec, ',');
-	for (size_t i = 0; i < items.n; i++)
-		parse_item(items.v[i]);
+	parse_list(spec, parse_item);
+}
+
+static void read_environment(void)
+{
+	fault_set(getenv("SYSBOXUP_FAULT"));
+	parse_list(getenv("SYSBOXUP_FAULT_SKIP"), parse_skip);
+	fault.late |= str_eq(getenv("SYSBOXUP_FAULT_LATE_INTENT"), "1");
 }
 
 unsigned long fault_count(void)
@@ -108,39 +164,58 @@ static _Noreturn void die(void)
 		pause();
 }
 
-static void log_call(const char *call, int fd, const char *name)
+static void log_call(const struct fault_op *op)
 {
-	char link[64], dir[4096] = "";
+	char subject[PATH_MAX + 256];
 
-	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	ssize_t n = fd >= 0 ? readlink(link, dir, sizeof dir - 1) : 0;
-	dir[n > 0 ? n : 0] = '\0';
-	dprintf(fault.log_fd, "%lu %s %s%s%s\n", fault.count, call, dir, name ? "/" : "",
-		name ? name : "");
+	faultlog_subject(op, subject, sizeof(subject));
+	dprintf(fault.log_fd, "%lu %s %s\n", fault.count, op->call, subject);
 }
 
-int fault_enter(const char *call, int fd, const char *name)
+static bool is_skipped(const struct fault_op *op)
+{
+	struct stat st;
+
+	if (str_eq(op->call, "syncfs"))
+		return fault.skip[SKIP_SYNCFS];
+	if (!str_eq(op->call, "fsync") || fstat(op->fd, &st))
+		return false;
+	return fault.skip[S_ISDIR(st.st_mode) ? SKIP_FSYNC_DIR : SKIP_FSYNC_FILE];
+}
+
+int fault_enter(struct fault_op *op)
 {
 	if (!fault.read)
-		fault_set(getenv("SYSBOXUP_FAULT"));
+		read_environment();
+	if (fault.late && faultlate_put_off(op))
+		return 1;
 	fault.count++;
 	if (fault.log_fd >= 0)
-		log_call(call, fd, name);
+		log_call(op);
 	if (fault.count == fault.stop_before)
 		kill(getpid(), SIGSTOP);
 	if (fault.count == fault.die_before ||
-	    (fault.count == fault.tear && !strstr(call, "write")))
+	    (fault.count == fault.tear && !strstr(op->call, "write")))
 		die();
-	if (fault.count != fault.fail && (!fault.fail_from || fault.count < fault.fail_from))
-		return 0;
-	errno = fault.errnum;
-	return -1;
+	if (fault.count == fault.fail || (fault.fail_from && fault.count >= fault.fail_from)) {
+		errno = fault.errnum;
+		return -1;
+	}
+	if (is_skipped(op))
+		return 1;
+	if (fault.record.fd >= 0)
+		faultlog_before(&fault.record, op, fault.count);
+	return 0;
 }
 
-void fault_leave(void)
+void fault_leave(const struct fault_op *op, int ret)
 {
+	if (fault.record.fd >= 0 && ret >= 0)
+		faultlog_after(&fault.record, op, ret);
 	if (fault.count == fault.die_after || fault.count == fault.tear)
 		die();
+	if (fault.late && ret >= 0)
+		faultlate_catch_up(op);
 }
 
 size_t fault_torn(size_t len)

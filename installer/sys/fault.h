@@ -14,6 +14,16 @@
  *				is made all the same
  *	fail-from:N:ERRNO	call N and all after it fail: a disk that stays full
  *	log:FILE		"N call subject" appended for each call
+ *	record:FILE		each call that changed something appended with all its operands
+ *				(sys/faultlog.h): what the model of tests/crash/model reads
+ *	skip:WHAT		of fsync-file, fsync-dir, syncfs: that call says that it succeeded
+ *				and is not made; counted all the same
+ *	late-intent		PREPARED and INTENT get their names only after the next effect on
+ *				the host (sys/faultlate.h); the names are counted then once more
+ *
+ * The last two are the negative controls: a harness that does not fail with them is blind. They can
+ * be said in variables of their own too: SYSBOXUP_FAULT_SKIP=fsync-file,fsync-dir,syncfs (some of
+ * them) and SYSBOXUP_FAULT_LATE_INTENT=1.
  *
  * N and the counter belong to one process; the rescue run by child_supervise after a worker's death
  * is spared, or not run at all when SYSBOXUP_FAULT_ALONE is set: then what is on disk is what a
@@ -24,6 +34,24 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
+
+/* One call and its operands; what a call has not is zero. */
+struct fault_op {
+	const char *call;
+	int fd;				/* what it works on; with entry: the directory */
+	const char *entry;		/* or NULL */
+	int to_fd;			/* rename, link: where to */
+	const char *to;			/* or NULL */
+	unsigned int flags;		/* of open and renameat2 */
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	off_t at;			/* pwrite: where; ftruncate, fallocate: the length */
+	const char *attr;		/* the extended attribute's name */
+	const void *data;		/* written bytes, an attribute's value, a link's target */
+	size_t len;
+};
 
 #ifdef SYSBOXUP_FAULTS
 
@@ -31,23 +59,25 @@ void fault_set(const char *spec);		/* instead of the environment; NULL disarms; 
 unsigned long fault_count(void);		/* calls so far */
 bool fault_alone(void);
 
-/* -1 and errno when the call is to fail. name (may be NULL) is relative to fd. */
-int fault_enter(const char *call, int fd, const char *name);
-void fault_leave(void);
+/* 0: make the call. 1: do not make it, it succeeded. -1 and errno: it failed. */
+int fault_enter(struct fault_op *op);
+void fault_leave(const struct fault_op *op, int ret);
 size_t fault_torn(size_t len);			/* bytes to write before dying, or len */
 
 #else
 
 static inline bool fault_alone(void) { return false; }
 static inline void fault_set(const char *spec) { (void)spec; }
-static inline int fault_enter(const char *call, int fd, const char *name)
+static inline int fault_enter(struct fault_op *op)
 {
-	(void)call;
-	(void)fd;
-	(void)name;
+	(void)op;
 	return 0;
 }
-static inline void fault_leave(void) { }
+static inline void fault_leave(const struct fault_op *op, int ret)
+{
+	(void)op;
+	(void)ret;
+}
 static inline size_t fault_torn(size_t len) { return len; }
 
 #endif

@@ -5,26 +5,30 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* The frame of each function here: fault seam, the call until it is not interrupted, fault seam. */
-#define IO_CALL(what, fd, name, call)                           \
-	do {                                                    \
-		int ret_;                                       \
-		if (fault_enter((what), (fd), (name)))          \
-			return -1;                              \
-		do                                              \
-			ret_ = (int)(call);                     \
-		while (ret_ < 0 && errno == EINTR);             \
-		fault_leave();                                  \
-		return ret_;                                    \
+/* The frame of each function here: fault seam, the call until it is not interrupted, fault seam.
+ * What follows the call itself are the operands, for the seam. */
+#define IO_CALL(what, made, ...)                                        \
+	do {                                                            \
+		struct fault_op op_ = { .call = (what), __VA_ARGS__ };  \
+		int ret_ = fault_enter(&op_);                           \
+		if (ret_)                                               \
+			return ret_ < 0 ? -1 : 0;                       \
+		do                                                      \
+			ret_ = (int)(made);                             \
+		while (ret_ < 0 && errno == EINTR);                     \
+		fault_leave(&op_, ret_);                                \
+		return ret_;                                            \
 	} while (0)
 
 int io_openat(int dirfd, const char *name, int flags, mode_t mode)
 {
-	IO_CALL("open", dirfd, name, openat(dirfd, name, flags | O_CLOEXEC, mode));
+	IO_CALL("open", openat(dirfd, name, flags | O_CLOEXEC, mode), .fd = dirfd, .entry = name,
+		.flags = (unsigned int)flags, .mode = mode);
 }
 
 /* at < 0: at the descriptor's own offset. */
@@ -47,43 +51,46 @@ static int write_rest(int fd, const char *data, size_t len, off_t at)
 
 int io_write_all(int fd, const void *data, size_t len)
 {
-	IO_CALL("write", fd, NULL, write_rest(fd, data, fault_torn(len), -1));
+	IO_CALL("write", write_rest(fd, data, fault_torn(len), -1), .fd = fd, .data = data,
+		.len = len);
 }
 
 int io_pwrite_all(int fd, const void *data, size_t len, off_t at)
 {
-	IO_CALL("pwrite", fd, NULL, write_rest(fd, data, fault_torn(len), at));
+	IO_CALL("pwrite", write_rest(fd, data, fault_torn(len), at), .fd = fd, .data = data,
+		.len = len, .at = at);
 }
 
 int io_ftruncate(int fd, off_t len)
 {
-	IO_CALL("ftruncate", fd, NULL, ftruncate(fd, len));
+	IO_CALL("ftruncate", ftruncate(fd, len), .fd = fd, .at = len);
 }
 
 int io_fallocate(int fd, off_t len)
 {
-	IO_CALL("fallocate", fd, NULL, fallocate(fd, 0, 0, len));
+	IO_CALL("fallocate", fallocate(fd, 0, 0, len), .fd = fd, .at = len);
 }
 
 int io_fsync(int fd)
 {
-	IO_CALL("fsync", fd, NULL, fsync(fd));
+	IO_CALL("fsync", fsync(fd), .fd = fd);
 }
 
 int io_syncfs(int fd)
 {
-	IO_CALL("syncfs", fd, NULL, syncfs(fd));
+	IO_CALL("syncfs", syncfs(fd), .fd = fd);
 }
 
 int io_close(int fd)
 {
-	int failed = fault_enter("close", fd, NULL), errnum = errno;
+	struct fault_op op = { .call = "close", .fd = fd };
+	int failed = fault_enter(&op), errnum = errno;
 	int ret = close(fd);
 
 	if (ret < 0 && errno == EINTR)
 		ret = 0;
-	fault_leave();
-	if (!failed)
+	fault_leave(&op, ret);
+	if (failed >= 0)
 		return ret;
 	errno = errnum;
 	return -1;
@@ -93,55 +100,61 @@ int io_renameat2(int dirfd, const char *from, int todirfd, const char *to, unsig
 {
 	/* flags 0 must work on kernels and in sandboxes without renameat2 too */
 	if (!flags)
-		IO_CALL("rename", todirfd, to, renameat(dirfd, from, todirfd, to));
-	IO_CALL(flags & RENAME_EXCHANGE ? "exchange" : "rename-new", todirfd, to,
-		syscall(SYS_renameat2, dirfd, from, todirfd, to, flags));
+		IO_CALL("rename", renameat(dirfd, from, todirfd, to), .fd = dirfd, .entry = from,
+			.to_fd = todirfd, .to = to);
+	IO_CALL(flags & RENAME_EXCHANGE ? "exchange" : "rename-new",
+		syscall(SYS_renameat2, dirfd, from, todirfd, to, flags), .fd = dirfd, .entry = from,
+		.to_fd = todirfd, .to = to, .flags = flags);
 }
 
 int io_linkat(int dirfd, const char *from, int todirfd, const char *to)
 {
-	IO_CALL("link", todirfd, to, linkat(dirfd, from, todirfd, to, 0));
+	IO_CALL("link", linkat(dirfd, from, todirfd, to, 0), .fd = dirfd, .entry = from,
+		.to_fd = todirfd, .to = to);
 }
 
 int io_unlinkat(int dirfd, const char *name, int flags)
 {
-	IO_CALL(flags & AT_REMOVEDIR ? "rmdir" : "unlink", dirfd, name,
-		unlinkat(dirfd, name, flags));
+	IO_CALL(flags & AT_REMOVEDIR ? "rmdir" : "unlink", unlinkat(dirfd, name, flags),
+		.fd = dirfd, .entry = name);
 }
 
 int io_mkdirat(int dirfd, const char *name, mode_t mode)
 {
-	IO_CALL("mkdir", dirfd, name, mkdirat(dirfd, name, mode));
+	IO_CALL("mkdir", mkdirat(dirfd, name, mode), .fd = dirfd, .entry = name, .mode = mode);
 }
 
 int io_symlinkat(const char *target, int dirfd, const char *name)
 {
-	IO_CALL("symlink", dirfd, name, symlinkat(target, dirfd, name));
+	IO_CALL("symlink", symlinkat(target, dirfd, name), .fd = dirfd, .entry = name,
+		.data = target, .len = strlen(target));
 }
 
 int io_fchmod(int fd, mode_t mode)
 {
-	IO_CALL("fchmod", fd, NULL, fchmod(fd, mode));
+	IO_CALL("fchmod", fchmod(fd, mode), .fd = fd, .mode = mode);
 }
 
 int io_fchown(int fd, uid_t uid, gid_t gid)
 {
-	IO_CALL("fchown", fd, NULL, fchown(fd, uid, gid));
+	IO_CALL("fchown", fchown(fd, uid, gid), .fd = fd, .uid = uid, .gid = gid);
 }
 
 int io_fchownat(int dirfd, const char *name, uid_t uid, gid_t gid)
 {
-	IO_CALL("fchownat", dirfd, name, fchownat(dirfd, name, uid, gid, AT_SYMLINK_NOFOLLOW));
+	IO_CALL("fchownat", fchownat(dirfd, name, uid, gid, AT_SYMLINK_NOFOLLOW), .fd = dirfd,
+		.entry = name, .uid = uid, .gid = gid);
 }
 
 int io_fsetxattr(int fd, const char *name, const void *value, size_t len)
 {
-	IO_CALL("fsetxattr", fd, NULL, fsetxattr(fd, name, value, len, 0));
+	IO_CALL("fsetxattr", fsetxattr(fd, name, value, len, 0), .fd = fd, .attr = name,
+		.data = value, .len = len);
 }
 
 int io_fremovexattr(int fd, const char *name)
 {
-	IO_CALL("fremovexattr", fd, NULL, fremovexattr(fd, name));
+	IO_CALL("fremovexattr", fremovexattr(fd, name), .fd = fd, .attr = name);
 }
 
 int io_lsetxattr(int dirfd, const char *entry, const char *name, const void *value, size_t len)
@@ -154,17 +167,19 @@ int io_lsetxattr(int dirfd, const char *entry, const char *name, const void *val
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	IO_CALL("lsetxattr", dirfd, entry, lsetxattr(path, name, value, len, 0));
+	IO_CALL("lsetxattr", lsetxattr(path, name, value, len, 0), .fd = dirfd, .entry = entry,
+		.attr = name, .data = value, .len = len);
 }
 
 int io_utimensat(int dirfd, const char *name, const struct timespec ts[2])
 {
-	IO_CALL("utimens", dirfd, name, utimensat(dirfd, name, ts, AT_SYMLINK_NOFOLLOW));
+	IO_CALL("utimens", utimensat(dirfd, name, ts, AT_SYMLINK_NOFOLLOW), .fd = dirfd,
+		.entry = name);
 }
 
 int io_futimens(int fd, const struct timespec ts[2])
 {
-	IO_CALL("utimens", fd, NULL, futimens(fd, ts));
+	IO_CALL("utimens", futimens(fd, ts), .fd = fd);
 }
 
 void closep(int *fd)

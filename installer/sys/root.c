@@ -80,10 +80,12 @@ int root_openat(const struct root *r, const char *path, int flags, mode_t mode)
 
 	if (!writes)
 		return open_below(r, path, flags, mode);
-	if (fault_enter("open", r->fd, path))
+	struct fault_op op = { .call = "open", .fd = r->fd, .entry = path,
+			       .flags = (unsigned int)flags, .mode = mode };
+	if (fault_enter(&op))
 		return -1;
 	int fd = open_below(r, path, flags, mode);
-	fault_leave();
+	fault_leave(&op, fd);
 	return fd;
 }
 
