@@ -215,14 +215,31 @@ refused() {
 	refused "cannot be changed while containers run: data-root, storage-driver" --allow-restart
 }
 
-@test "without containers bip takes effect at once; that Docker keeps it after the rollback is said" {
-	settings '{ "bip": "10.99.0.1/24" }'
-	before
-	up apply --quiet
-	[[ $(in_guest ip -o -4 addr show docker0) == *" 10.99.0.1/24 "* ]]
-	run --separate-stderr -0 in_guest sysboxup rollback
+@test "without containers bip takes effect at once, and docker0 has the address of before after the rollback" {
+	local suite
+	for suite in bookworm trixie; do
+		on $suite
+		in_guest ip -o -4 addr show docker0 | awk '{ print $4 }' >"$BATS_TEST_TMPDIR/address"
+		settings '{ "bip": "10.99.0.1/24" }'
+		before
+		up apply --quiet
+		[[ $(in_guest ip -o -4 addr show docker0) == *" 10.99.0.1/24 "* ]]
+		settings '{ "bip": "10.98.0.1/24", "log-driver": "local" }'
+		up apply --quiet
+		run --separate-stderr -0 in_guest sysboxup rollback 1
+		[[ $stderr != *warning* ]]
+		host_as_before
+		[ "$(in_guest ip -o -4 addr show docker0 | awk '{ print $4 }')" = "$(cat "$BATS_TEST_TMPDIR/address")" ]
+		in_guest systemctl restart docker
+		[ "$(in_guest ip -o -4 addr show docker0 | awk '{ print $4 }')" = "$(cat "$BATS_TEST_TMPDIR/address")" ]
+	done
+}
+
+@test "a profile that drops a bip which others had set: that Docker keeps the address is said" {
+	in_guest sh -c 'printf "{ \"bip\": \"10.99.0.1/24\" }\n" >/etc/docker/daemon.json; systemctl reset-failed docker; systemctl restart docker'
+	settings '{ "bip": null }'
+	run --separate-stderr -0 up apply
 	[[ $stderr == "warning: Docker remembers the address 10.99.0.1/24 of docker0 and keeps it"* ]]
-	host_as_before
 	settings '{ "bip": "172.17.0.1/16" }'
 	up apply --quiet
 	[[ $(in_guest ip -o -4 addr show docker0) == *" 172.17.0.1/16 "* ]]

@@ -19,6 +19,7 @@ static void docker_config_release(struct action *a)
 	struct docker_config_data *d = a->data;
 
 	free(d->path);
+	free(d->bridge);
 	json_free(d->patch);
 	json_free(d->ours);
 	json_free(d->was);
@@ -39,6 +40,16 @@ static struct action *docker_config_action(const char *step, struct docker_confi
 	char *key CLEANUP(freep) = xasprintf("docker-config:%s", d->path);
 
 	return action_new(&docker_config_ops, key, step, RANK_DOCKER, d);
+}
+
+struct docker_way docker_config_way(const struct docker_config_data *d,
+				    const struct action_ctx *ctx)
+{
+	return (struct docker_way){
+		.flags = ctx->host->docker.flags,
+		.keep_containers = d->keep_containers,
+		.bridge = d->bridge,
+	};
 }
 
 struct action *action_docker_config(const char *step, const char *path, const struct json *patch,
@@ -74,6 +85,8 @@ static int docker_config_encode(const struct action *a, struct json *j)
 	json_set_bool(j, "was_running", d->was_running);
 	json_set_bool(j, "restarts", d->restarts);
 	json_set_bool(j, "keep_containers", d->keep_containers);
+	if (d->bridge)
+		json_set_str(j, "bridge", d->bridge);
 	if (d->containers)
 		json_set(j, "containers", json_dup(d->containers));
 	if (d->stopped)
@@ -100,6 +113,7 @@ static int docker_config_decode(struct action *a, const struct json *j, struct e
 	d->was_running = json_get_bool(j, "was_running", false);
 	d->restarts = json_get_bool(j, "restarts", false);
 	d->keep_containers = json_get_bool(j, "keep_containers", false);
+	d->bridge = json_get_str(j, "bridge") ? xstrdup(json_get_str(j, "bridge")) : NULL;
 	return node_decode(&d->before, json_get(j, "before"), err) ||
 			       node_decode(&d->after, json_get(j, "after"), err) ?
 		       -1 :
@@ -147,6 +161,7 @@ static int docker_config_invert(const struct record *oldest, const struct record
 	d->from_index = oldest->index;
 	d->edited_between = edited_between(oldest);
 	d->was_absent = o->before.type == NODE_ABSENT;
+	d->bridge = o->bridge ? xstrdup(o->bridge) : NULL;
 	node_copy(&d->expected, &n->after);
 	node_copy(&d->before, &o->before);
 	/* Taking back a rollback puts the binaries there again before daemon.json names them. */

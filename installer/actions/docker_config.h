@@ -42,11 +42,14 @@ struct docker_config_data {
 	struct json *containers;	/* [{ id, name, pid }] that ran before a restart */
 	struct json *stopped;		/* the same of stopped ones that a restart starts */
 	bool restarts, keep_containers;
+	char *bridge;			/* docker0's address before bip was in the file, of the oldest record; NULL: not known */
 };
 
 extern const struct action_ops docker_config_ops;
 
 struct docker_config_data *docker_config_data_new(const char *path);
+struct docker_way docker_config_way(const struct docker_config_data *d,
+				    const struct action_ctx *ctx);
 /* actions/docker_config_prepare.c */
 int docker_config_prepare(struct action *a, struct action_ctx *ctx, struct err *err);
 /* The text wanted from what is there today: splice of the patch, or the way back of an inverted

@@ -158,14 +158,16 @@ static void texts_add(struct texts *t, const struct buf *text)
 	buf_add(&t->v[t->n++], text->data, text->len);
 }
 
-static int texts_add_way(struct texts *t, const struct action_ctx *ctx, const struct buf *from,
+static int texts_add_way(struct texts *t, const struct docker_way *of, const struct buf *from,
 			 const struct buf *to, struct err *err)
 {
+	struct docker_way way = *of;
 	struct docker_stage *stages = NULL;
 	size_t n = 0;
 
 	for (int keep = 0; keep <= 1; keep++) {
-		if (docker_config_stages(ctx->host->docker.flags, from, to, keep, &stages, &n, err))
+		way.keep_containers = keep;
+		if (docker_config_stages(&way, from, to, &stages, &n, err))
 			return -1;
 		for (size_t i = 0; i < n; i++)
 			if (!stages[i].absent)
@@ -183,17 +185,18 @@ static int know_all(struct docker_config_data *d, const struct action_ctx *ctx,
 		    const struct buf *before, const struct buf *after, struct err *err)
 {
 	struct texts t CLEANUP(texts_release) = { NULL, 0 };
+	struct docker_way way = docker_config_way(d, ctx);
 	size_t done = 0;
 
 	texts_add(&t, &d->after_text);
-	if (texts_add_way(&t, ctx, before, after, err))
+	if (texts_add_way(&t, &way, before, after, err))
 		return -1;
 	for (int round = 0; round < CLOSURE_ROUNDS && done < t.n; round++)
 		for (size_t end = t.n; done < end; done++) {
 			struct buf from CLEANUP(buf_release) = BUF_INIT;
 
 			buf_add(&from, t.v[done].data, t.v[done].len);
-			if (texts_add_way(&t, ctx, &from, before, err))
+			if (texts_add_way(&t, &way, &from, before, err))
 				return -1;
 		}
 	for (size_t i = 0; i < t.n; i++)
@@ -390,15 +393,25 @@ static int allow_restart(struct docker_config_data *d, const struct action_ctx *
 	    docker_restart_impact(ctx->host, api, from, to, &impact, err))
 		return -1;
 	r = docker_impact_refuse(&impact, ctx->allow_restart, err);
-	/* Without the key dockerd takes what its own network/files remembers, also after a
-	 * reboot. */
-	if (!r && json_get(from, "bip") && !json_get(to, "bip"))
+	if (!r && !d->bridge && json_get(from, "bip") && !json_get(to, "bip"))
 		report_warn(ctx->rep, "name the address of before as bip in docker.settings",
 			    "Docker remembers the address %s of docker0 and keeps it",
 			    json_get_str(from, "bip"));
 	d->keep_containers = impact.keep_containers;
 	docker_impact_release(&impact);
 	return r;
+}
+
+/* Where it cannot be asked the plan of the way back warns. */
+static void remember_bridge(struct docker_config_data *d, const struct action_ctx *ctx,
+			    const struct json *from, const struct json *to)
+{
+	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (d->was_running && !d->bridge && !json_get(from, "bip") && json_get(to, "bip") &&
+	    !docker_api_open(&api, ctx->host->docker.socket, &ignored))
+		d->bridge = docker_bridge_address(api);
 }
 
 /* Not running now, but systemd will start it one day. */
@@ -412,7 +425,6 @@ static int prepare_daemon(struct docker_config_data *d, struct action_ctx *ctx,
 {
 	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
 
-	d->was_running = ctx->host->running && ctx->host->docker.main_pid > 0;
 	if (!d->was_running)
 		return to && may_be_started(ctx->host) && is_risky(from, to) ?
 			       try_next_start(d, ctx, err) :
@@ -456,5 +468,7 @@ int docker_config_prepare(struct action *a, struct action_ctx *ctx, struct err *
 	if (t &&
 	    docker_config_check(ctx->host, from, t->data, t->len, &d->planned_paths, ctx->rep, err))
 		return -1;
+	d->was_running = ctx->host->running && ctx->host->docker.main_pid > 0;
+	remember_bridge(d, ctx, from, to);
 	return know_all(d, ctx, b, t, err) || prepare_daemon(d, ctx, from, to, err) ? -1 : 0;
 }

@@ -183,13 +183,13 @@ static void settle_containers(const struct docker_config_data *d, const struct a
 int docker_config_commit(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct docker_config_data *d = a->data;
+	struct docker_way way = docker_config_way(d, ctx);
 	struct docker_stage *stages = NULL;
 	size_t n = 0;
 	int r = 0;
 
-	if (docker_config_stages(ctx->host->docker.flags, text_or_null(&d->before_text, &d->before),
-				 text_or_null(&d->after_text, &d->after), d->keep_containers,
-				 &stages, &n, err))
+	if (docker_config_stages(&way, text_or_null(&d->before_text, &d->before),
+				 text_or_null(&d->after_text, &d->after), &stages, &n, err))
 		return -1;
 	if (!n)		/* the same bytes; on the way back the time may be another one */
 		r = put_first(d, ctx, &d->after_text, d->after.type == NODE_ABSENT, err);
@@ -356,7 +356,7 @@ static int go_back(const struct docker_config_data *d, const struct action_ctx *
 		   struct err *err)
 {
 	size_t i = down ? first_restart(stages, n) : 0;
-	bool plain = down && (i == n || !d->keep_containers);
+	bool plain = down && (i == n || (i + 1 == n && !d->keep_containers));
 
 	for (; !plain && i + 1 < n; i++)
 		if (put_over(d, ctx, &stages[i].text, stages[i].absent, err) ||
@@ -375,6 +375,7 @@ static int bring_back(const struct docker_config_data *d, const struct action_ct
 	const struct buf *to = w->target_absent ? NULL : &w->target,
 			 *from = w->now_absent ? NULL : &w->now;
 	bool down = daemon_is_down(d, ctx);
+	struct docker_way way = docker_config_way(d, ctx);
 	struct docker_stage *stages = NULL;
 	size_t n = 0;
 	int r;
@@ -382,8 +383,7 @@ static int bring_back(const struct docker_config_data *d, const struct action_ct
 	/* The file is back already, but the daemon may not be: it had the after-image at most. */
 	if (down || (w->now_absent == w->target_absent && buf_equal(&w->now, &w->target)))
 		from = text_or_null(&d->after_text, &d->after);
-	if (docker_config_stages(ctx->host->docker.flags, from, to, d->keep_containers, &stages, &n,
-				 err))
+	if (docker_config_stages(&way, from, to, &stages, &n, err))
 		return -1;
 	r = go_back(d, ctx, w, stages, n, down, err);
 	docker_stages_free(stages, n);

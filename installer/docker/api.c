@@ -210,6 +210,23 @@ int docker_info(struct docker_api *a, struct json **ret, struct err *err)
 	return docker_api_call(a, "GET", "/info", NULL, ASK_TIMEOUT, NULL, ret, err);
 }
 
+char *docker_bridge_address(struct docker_api *a)
+{
+	struct json *net CLEANUP(json_freep) = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (docker_api_call(a, "GET", "/networks/bridge", NULL, 10, NULL, &net, &ignored))
+		return NULL;
+	for json_each(c, json_get(json_get(net, "IPAM"), "Config")) {
+		const char *subnet = json_get_str(c, "Subnet"), *gateway = json_get_str(c, "Gateway");
+		const char *bits = subnet ? strchr(subnet, '/') : NULL;
+
+		if (bits && gateway && !strchr(gateway, ':'))
+			return xasprintf("%s%s", gateway, bits);
+	}
+	return NULL;
+}
+
 int docker_version(struct docker_api *a, char **ret, struct err *err)
 {
 	struct json *j CLEANUP(json_freep) = NULL;

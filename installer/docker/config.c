@@ -5,6 +5,7 @@
 #include "docker/keys.h"
 
 #define LIVE_RESTORE "live-restore"
+#define BIP "bip"
 
 enum docker_key_class docker_key_class(const char *key)
 {
@@ -136,7 +137,7 @@ static void expect_fill(struct docker_expect *e, const struct docker_flags *flag
 /* --- stages --- */
 
 struct stages {
-	const struct docker_flags *flags;
+	const struct docker_way *way;
 	const struct json *from;	/* what the daemon runs with */
 	struct docker_stage *v;
 	size_t n;
@@ -172,23 +173,26 @@ static int stage_add(struct stages *s, const struct buf *text, enum docker_takeu
 	*st = (struct docker_stage){ .absent = !text, .text = BUF_INIT, .takeup = takeup };
 	if (text)
 		buf_add(&st->text, text->data, text->len);
-	expect_fill(&st->expect, s->flags, s->from, now);
+	expect_fill(&st->expect, s->way->flags, s->from, now);
 	return 0;
 }
 
 /* text (NULL = no file) with a patch spliced in. */
+static int text_patched(const struct buf *text, const struct json *patch, struct buf *ret,
+			struct err *err)
+{
+	if (text)
+		return json_splice(text->data, text->len, patch, "daemon.json", ret, err);
+	json_print_pretty(patch, ret);
+	return 0;
+}
+
 static int stage_add_patched(struct stages *s, const struct buf *text, const struct json *patch,
 			     enum docker_takeup takeup, struct err *err)
 {
 	struct buf out CLEANUP(buf_release) = BUF_INIT;
 
-	if (!text) {
-		json_print_pretty(patch, &out);
-		return stage_add(s, &out, takeup, err);
-	}
-	if (json_splice(text->data, text->len, patch, "daemon.json", &out, err))
-		return -1;
-	return stage_add(s, &out, takeup, err);
+	return text_patched(text, patch, &out, err) || stage_add(s, &out, takeup, err) ? -1 : 0;
 }
 
 /* The file given with --config-file must be there in a reload; without one a reload has nothing to
@@ -240,7 +244,7 @@ static int stages_dance(struct stages *s, const struct json *to_tree, const stru
 		return stage_add(s, to, TAKEUP_RESTART, err);
 	if (stage_live_restore(s, to, true, TAKEUP_RESTART, err))
 		return -1;
-	if (docker_flag_find(s->flags, "add-runtime") && json_get(to_tree, "runtimes"))
+	if (docker_flag_find(s->way->flags, "add-runtime") && json_get(to_tree, "runtimes"))
 		return stage_add_silent(s, to, err);
 	if (json_get(to_tree, LIVE_RESTORE))
 		return stage_add(s, to, TAKEUP_RELOAD, err);
@@ -259,36 +263,61 @@ static bool reload_forgets_flags(const struct docker_flags *flags, const struct 
 	return docker_flag_find(flags, "add-runtime") && strv_has(keys, "runtimes");
 }
 
+static int stages_restart(struct stages *s, const struct json *to_tree, const struct buf *from,
+			  const struct buf *to, struct err *err)
+{
+	if (!s->way->keep_containers || docker_flag_find(s->way->flags, LIVE_RESTORE) ||
+	    docker_flag_find(s->way->flags, "authorization-plugin"))
+		return stage_add(s, to, TAKEUP_RESTART, err);
+	return stages_dance(s, to_tree, from, to, err);
+}
+
+static bool takes_bip_back(const struct stages *s, const struct json *to_tree)
+{
+	return s->way->bridge && json_get(s->from, BIP) && !json_get(to_tree, BIP) &&
+	       !json_get(to_tree, "bridge");
+}
+
+/* Said once more, the address of before is what dockerd remembers from then on. */
+static int stages_bip(struct stages *s, const struct buf *from, const struct buf *to,
+		      struct err *err)
+{
+	struct json *patch CLEANUP(json_freep) = json_obj(), *tree CLEANUP(json_freep) = NULL;
+	struct buf said CLEANUP(buf_release) = BUF_INIT;
+
+	json_set_str(patch, BIP, s->way->bridge);
+	if (text_patched(to, patch, &said, err) || text_parse(&said, &tree, err) ||
+	    stages_restart(s, tree, from, &said, err))
+		return -1;
+	return stage_add(s, to, TAKEUP_NONE, err);
+}
+
 static int stages_plan(struct stages *s, const struct json *to_tree, const struct buf *from,
-		       const struct buf *to, bool keep, struct err *err)
+		       const struct buf *to, struct err *err)
 {
 	struct strv keys CLEANUP(strv_release) = STRV_INIT;
 
 	enum docker_takeup takeup = docker_config_takeup(s->from, to_tree, &keys);
 	if (takeup == TAKEUP_NONE)
 		return stage_add(s, to, TAKEUP_NONE, err);
-	bool forgets = reload_forgets_flags(s->flags, &keys);
-	if (takeup == TAKEUP_RELOAD && !forgets)
+	if (takeup == TAKEUP_RELOAD && !reload_forgets_flags(s->way->flags, &keys))
 		return stages_reload(s, to_tree, to, err);
-	if (!keep || docker_flag_find(s->flags, LIVE_RESTORE) ||
-	    docker_flag_find(s->flags, "authorization-plugin"))
-		return stage_add(s, to, TAKEUP_RESTART, err);
-	return stages_dance(s, to_tree, from, to, err);
+	return takes_bip_back(s, to_tree) ? stages_bip(s, from, to, err) :
+					    stages_restart(s, to_tree, from, to, err);
 }
 
-int docker_config_stages(const struct docker_flags *flags, const struct buf *from,
-			 const struct buf *to, bool keep_containers, struct docker_stage **ret,
-			 size_t *ret_n, struct err *err)
+int docker_config_stages(const struct docker_way *way, const struct buf *from, const struct buf *to,
+			 struct docker_stage **ret, size_t *ret_n, struct err *err)
 {
 	struct json *from_tree CLEANUP(json_freep) = NULL, *to_tree CLEANUP(json_freep) = NULL;
-	struct stages s = { .flags = flags };
+	struct stages s = { .way = way };
 
 	bool same = from && to ? buf_equal(from, to) : from == to;
 	if (!same) {
 		if (text_parse(from, &from_tree, err) || text_parse(to, &to_tree, err))
 			return -1;
 		s.from = from_tree;
-		if (stages_plan(&s, to_tree, from, to, keep_containers, err)) {
+		if (stages_plan(&s, to_tree, from, to, err)) {
 			docker_stages_free(s.v, s.n);
 			return -1;
 		}

@@ -52,6 +52,14 @@ struct docker_stage {
 	struct docker_expect expect;
 };
 
+/* What the way from one text to another depends on, beside the texts. */
+struct docker_way {
+	const struct docker_flags *flags; /* of the next start; those that a reload would forget
+					   * (--add-runtime, --authorization-plugin) make a restart necessary */
+	bool keep_containers;	/* containers run and no swarm is active (which forbids live-restore) */
+	const char *bridge;	/* "172.17.0.1/16": what docker0 had before bip was in the file; NULL: not known */
+};
+
 /*
  * The way from one text to another (NULL = no file), for commit and, with from and to swapped, for
  * undo. The last stage is `to`:
@@ -64,14 +72,14 @@ struct docker_stage {
  *	restart				to (restart)
  *	restart, keep_containers	from + live-restore (reload), to + live-restore (restart),
  *					to + "live-restore": false (reload), to
+ *	restart that takes bip back	as above to `to` + bip of before, then to (no takeup): dockerd remembers
+ *					docker0's address in network/files and keeps it where the key is gone
  *
- * keep_containers: containers run and no swarm is active (which forbids live-restore). flags: of
- * the next start; those that a reload would forget (--add-runtime, --authorization-plugin) make a
- * restart necessary. `from` has to be what the daemon runs with.
+ * `from` has to be what the daemon runs with.
  */
-int docker_config_stages(const struct docker_flags *flags, const struct buf *from,
-			 const struct buf *to, bool keep_containers, struct docker_stage **ret,
-			 size_t *ret_n, struct err *err);
+int docker_config_stages(const struct docker_way *way, const struct buf *from, const struct buf *to,
+			 struct docker_stage **ret, size_t *ret_n, struct err *err);
+
 void docker_stages_free(struct docker_stage *s, size_t n);
 
 /* Refuse a text that somebody else left and that this dockerd does not take (before 23: empty, or

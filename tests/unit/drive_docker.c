@@ -98,10 +98,12 @@ static int go(const char *file, bool keep)
 	struct docker_stage *s = NULL;
 	size_t n = 0;
 
+	struct docker_way way = { .flags = h.docker.flags, .keep_containers = keep };
+
 	slurp(h.docker.config_file, &from);
 	slurp(file, &to);
-	if (docker_config_stages(h.docker.flags, from_absent ? NULL : &from, to_absent ? NULL : &to,
-				 keep, &s, &n, &err))
+	if (docker_config_stages(&way, from_absent ? NULL : &from, to_absent ? NULL : &to, &s, &n,
+				 &err))
 		return fail();
 	for (size_t i = 0; i < n; i++) {
 		if (put(&s[i]) || docker_stage_takeup(&h, &s[i], NULL, &err))

@@ -85,7 +85,8 @@ static size_t go(const char *from, const char *to, size_t *ret_n)
 
 	buf_adds(&a, from);
 	buf_adds(&b, to);
-	CHECK_INT(docker_config_stages(h.docker.flags, &a, &b, false, &s, &n, &err), 0);
+	struct docker_way way = { .flags = h.docker.flags };
+	CHECK_INT(docker_config_stages(&way, &a, &b, &s, &n, &err), 0);
 	for (size_t i = 0; !failed && i < n; i++) {
 		put(s[i].text.data);
 		if (docker_stage_takeup(&h, &s[i], NULL, &err)) {

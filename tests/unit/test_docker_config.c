@@ -79,6 +79,8 @@ TEST(classes, "the table's classes")
 
 /* --- stages: "takeup text" lines with blanks of the text squeezed out --- */
 
+static const char *bridge;
+
 static const char *stages(const char *flags, const char *from, const char *to, bool keep)
 {
 	static const char *const names[] = {
@@ -97,7 +99,8 @@ static const char *stages(const char *flags, const char *from, const char *to, b
 	buf_adds(&a, from ? from : "");
 	buf_adds(&b, to ? to : "");
 	buf_clear(&out);
-	if (docker_config_stages(&f, from ? &a : NULL, to ? &b : NULL, keep, &s, &n, &err))
+	struct docker_way way = { .flags = &f, .keep_containers = keep, .bridge = bridge };
+	if (docker_config_stages(&way, from ? &a : NULL, to ? &b : NULL, &s, &n, &err))
 		return "error";
 	for (size_t i = 0; i < n; i++) {
 		buf_addf(&out, "%s%s ", i ? "\n" : "", names[s[i].takeup]);
@@ -173,6 +176,26 @@ TEST(stages_flags, "flags that a reload would forget make a restart; --live-rest
 		  "restart {\"mtu\":1400}");
 }
 
+TEST(stages_bip, "taking bip back says the address of before once more, where it is known")
+{
+	const char *with = "{\"bip\":\"10.0.0.1/24\",\"mtu\":1400}";
+
+	CHECK_STR(stages("dockerd", with, "{\"mtu\":1400}", false), "restart {\"mtu\":1400}");
+	bridge = "172.17.0.1/16";
+	CHECK_STR(stages("dockerd", with, "{\"mtu\":1400}", false),
+		  "restart {\"mtu\":1400,\"bip\":\"172.17.0.1/16\"}\nnone {\"mtu\":1400}");
+	CHECK_STR(stages("dockerd", "{\"bip\":\"10.0.0.1/24\"}", NULL, false),
+		  "restart {\"bip\":\"172.17.0.1/16\"}\nnone absent");
+	CHECK_STR(stages("dockerd", "{\"bip\":\"10.0.0.1/24\"}", "{}", true),
+		  "reload {\"bip\":\"10.0.0.1/24\",\"live-restore\":true}\n"
+		  "restart {\"bip\":\"172.17.0.1/16\",\"live-restore\":true}\n"
+		  "reload {\"bip\":\"172.17.0.1/16\",\"live-restore\":false}\n"
+		  "none {\"bip\":\"172.17.0.1/16\"}\nnone {}");
+	CHECK_STR(stages("dockerd", "{\"bip\":\"10.0.0.1/24\"}", "{\"bridge\":\"br7\"}", false),
+		  "restart {\"bridge\":\"br7\"}");
+	bridge = NULL;
+}
+
 TEST(stages_error, "a text that nobody can parse has no stages")
 {
 	CHECK_STR(stages("dockerd", "{bad", "{}", false), "error");
@@ -188,7 +211,8 @@ TEST(expectations, "what /info must say after a stage that takes the default run
 
 	buf_adds(&a, SYSBOX_DEFAULT);
 	buf_adds(&b, "{}");
-	CHECK_INT(docker_config_stages(NULL, &a, &b, true, &s, &n, &err), 0);
+	struct docker_way way = { .keep_containers = true };
+	CHECK_INT(docker_config_stages(&way, &a, &b, &s, &n, &err), 0);
 	CHECK_INT(n, 2);
 	for (size_t i = 0; i < n; i++) {
 		CHECK(strv_has(&s[i].expect.absent, "sysbox-runc"));
