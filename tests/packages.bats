@@ -159,6 +159,27 @@ hold_lock() {
 	guest_run "$guest" touch /root/go
 }
 
+@test "debconf's database locked by another program is waited for, and said" {
+	guest_run "$guest" sh -c 'flock /var/cache/debconf/config.dat sh -c "mkfifo /root/go; touch /root/held; read x </root/go" </dev/null >/dev/null 2>&1 3>&- &'
+	guest_wait "$guest" test -e /root/held
+	guest_run "$guest" sh -c 'sysboxup apply --force container --force recover-unit --profile /srv/good/profile.json >/root/out 2>&1 </dev/null; echo $? >/root/rc' 3>&- &
+	guest_wait "$guest" grep -q "waiting for '/var/cache/debconf/config.dat', locked by" /root/out
+	[ -z "$(state_of sysbox-ce)" ]
+	guest_run "$guest" sh -c "echo >/root/go"
+	guest_wait "$guest" test -s /root/rc
+	[ "$(guest_get "$guest" /root/rc)" = 0 ]
+	[ "$(state_of sysbox-ce)" = "ii " ]
+}
+
+@test "a package on hold is refused by name, with the remedy; nothing is touched" {
+	guest_run "$guest" apt-mark hold jq
+	snap before
+	run -3 apply
+	[[ $output == *"apt cannot install what is needed"*"on hold are: jq; apt-mark unhold "* ]]
+	snap after
+	"$hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+}
+
 @test "a stranger's half-configured package is refused with the remedy; nothing is touched" {
 	guest_run "$guest" sh -c 'mkdir -p /root/p/DEBIAN && printf "Package: broken\nVersion: 1\nArchitecture: all\nMaintainer: t <t@t.example>\nDescription: t\n" >/root/p/DEBIAN/control && printf "#!/bin/sh\nexit 1\n" >/root/p/DEBIAN/postinst && chmod 755 /root/p/DEBIAN/postinst && dpkg-deb -b /root/p /root/p.deb; ! dpkg -i /root/p.deb'
 	snap before

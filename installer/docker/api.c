@@ -218,11 +218,12 @@ char *docker_bridge_address(struct docker_api *a)
 	if (docker_api_call(a, "GET", "/networks/bridge", NULL, 10, NULL, &net, &ignored))
 		return NULL;
 	for json_each(c, json_get(json_get(net, "IPAM"), "Config")) {
-		const char *subnet = json_get_str(c, "Subnet"), *gateway = json_get_str(c, "Gateway");
-		const char *bits = subnet ? strchr(subnet, '/') : NULL;
+			const char *subnet = json_get_str(c, "Subnet"),
+				   *gateway = json_get_str(c, "Gateway");
+			const char *bits = subnet ? strchr(subnet, '/') : NULL;
 
-		if (bits && gateway && !strchr(gateway, ':'))
-			return xasprintf("%s%s", gateway, bits);
+			if (bits && gateway && !strchr(gateway, ':'))
+				return xasprintf("%s%s", gateway, bits);
 	}
 	return NULL;
 }

@@ -30,7 +30,8 @@ int docker_api_get_raw(struct docker_api *a, const char *path, unsigned int time
 int docker_info(struct docker_api *a, struct json **ret, struct err *err);			/* GET /info */
 int docker_version(struct docker_api *a, char **ret, struct err *err);			/* engine version "20.10.24+dfsg1" */
 
-/* The IPv4 address of the default bridge, "172.17.0.1/16", allocated; NULL where it cannot be told. */
+/* The IPv4 address of the default bridge, "172.17.0.1/16", allocated; NULL where it cannot be
+ * told. */
 char *docker_bridge_address(struct docker_api *a);
 
 /* Containers, all of them or only running ones. */

@@ -55,7 +55,8 @@ struct docker_stage {
 /* What the way from one text to another depends on, beside the texts. */
 struct docker_way {
 	const struct docker_flags *flags; /* of the next start; those that a reload would forget
-					   * (--add-runtime, --authorization-plugin) make a restart necessary */
+					   * (--add-runtime, --authorization-plugin) make a restart
+					   * necessary */
 	bool keep_containers;	/* containers run and no swarm is active (which forbids live-restore) */
 	const char *bridge;	/* "172.17.0.1/16": what docker0 had before bip was in the file; NULL: not known */
 };
@@ -72,8 +73,9 @@ struct docker_way {
  *	restart				to (restart)
  *	restart, keep_containers	from + live-restore (reload), to + live-restore (restart),
  *					to + "live-restore": false (reload), to
- *	restart that takes bip back	as above to `to` + bip of before, then to (no takeup): dockerd remembers
- *					docker0's address in network/files and keeps it where the key is gone
+ *	restart that takes bip back	as above to `to` + bip of before, then to (no takeup):
+ *					dockerd remembers docker0's address in network/files and
+ *					keeps it where the key is gone
  *
  * `from` has to be what the daemon runs with.
  */

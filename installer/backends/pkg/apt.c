@@ -199,6 +199,22 @@ static int check_plan(const struct host *h, struct pkg_plan *plan, const char *c
 	return 0;
 }
 
+/* apt does not name the package that is held, where that is why. */
+static int say_held(const struct host *h, struct err *err)
+{
+	struct buf status CLEANUP(buf_release) = BUF_INIT;
+	struct strv held CLEANUP(strv_release) = STRV_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (!strstr(err->msg, "held") || dpkgdb_read(h->root, &status, &ignored))
+		return -1;
+	dpkgdb_held(&status, &held);
+	if (!held.n)
+		return -1;
+	char *list CLEANUP(freep) = strv_join(&held, " ");
+	return err_remedy(err, "on hold are: %s; apt-mark unhold what is in the way, then try again", list);
+}
+
 static int apt_resolve(const struct host *h, const char *const *wants, const char *state_dir,
 		       struct pkg_plan *ret, struct report *rep, struct err *err)
 {
@@ -208,8 +224,10 @@ static int apt_resolve(const struct host *h, const char *const *wants, const cha
 	struct pkg_plan plan CLEANUP(pkg_plan_release) = { 0 };
 
 	apt_argv(&argv, state_dir, mode, wants);
-	if (make_archives(h, state_dir, err) || apt_run(&argv, APT_SECONDS, rep, &out, err))
+	if (make_archives(h, state_dir, err))
 		return -1;
+	if (apt_run(&argv, APT_SECONDS, rep, &out, err))
+		return say_held(h, err);
 	if (aptsim_parse(out.data, &plan, err) || check_plan(h, &plan, wants, err))
 		return -1;
 	*ret = plan;

@@ -235,6 +235,22 @@ void dpkgdb_unsettled_names(const struct buf *status, struct strv *ret)
 	unsettled_each(status, ret, add_name);
 }
 
+void dpkgdb_held(const struct buf *status, struct strv *ret)
+{
+	const char *at = status->data;
+	struct stanza s;
+
+	while (stanza_next(&at, status->data + status->len, &s)) {
+		char *want CLEANUP(freep) = NULL, *name CLEANUP(freep) = NULL;
+
+		if (!stanza_status(&s, &want, NULL, NULL) || !str_eq(want, "hold"))
+			continue;
+		name = stanza_field(&s, "Package");
+		if (name)
+			strv_add(ret, name);
+	}
+}
+
 int dpkgdb_updates(const struct root *r, size_t *ret, struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;

@@ -44,6 +44,9 @@ void dpkgdb_status(const struct buf *status, const struct buf *marks, const char
 void dpkgdb_unsettled(const struct buf *status, struct strv *ret);
 /* The names alone, "name:arch" where Multi-Arch is same: what dpkg --configure takes. */
 void dpkgdb_unsettled_names(const struct buf *status, struct strv *ret);
+/* Names of the packages that the administrator put on hold. */
+void dpkgdb_held(const struct buf *status, struct strv *ret);
+
 /*
  * Where a package of the plan is known for another architecture too, its name becomes "name:arch":
  * the bare one would mean either, to us and to dpkg.
