@@ -75,6 +75,14 @@ static void not_listed(const struct catalog *c, const char *name, const char *ve
 	err_remedy(err, "give the file as its maker published it, or name a catalog that lists it in the profile");
 }
 
+static void third_party(const struct catalog_entry *e, const char *file, struct err *err)
+{
+	err_set(err, ERR_USAGE, "'%s' is %s %s, whose hash only third parties know; \"latest\" takes none of these",
+		file, e->name, e->version);
+	err_remedy(err, "set \"sysbox\": { \"version\": \"%s\" } in the profile to trust it",
+		   e->version);
+}
+
 const struct catalog_entry *package_choose(const struct catalog *c, const char *name,
 					   const char *version, const char *arch, const char *file,
 					   struct err *err)
@@ -95,8 +103,12 @@ const struct catalog_entry *package_choose(const struct catalog *c, const char *
 		return NULL;
 	}
 	e = entry_by_hash(c, name, version, arch, hex);
-	if (!e)
+	if (!e) {
 		not_listed(c, name, version, arch, file, hex, err);
+	} else if (!e->upstream && str_eq(version, "latest")) {
+		third_party(e, file, err);
+		return NULL;
+	}
 	return e;
 }
 

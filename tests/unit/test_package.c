@@ -136,10 +136,17 @@ TEST(choose, "--package FILE is recognised by its hash")
 
 	v[1].version = (char *)"0.7.1";
 	v[1].sha256 = other_sha;
+	v[1].upstream = true;
 	file_put("x", "x", 1);
 	CHECK(package_choose(&c, "sysbox-ce", "latest", "amd64", q, &err) == &v[1]);
 	CHECK(package_choose(&c, "sysbox-ce", "0.7.1", "amd64", q, &err) == &v[1]);
 	CHECK(package_choose(&c, "sysbox-ce", "0.7.1", "amd64", NULL, &err) == &v[1]);
+	v[1].upstream = false;
+	CHECK(package_choose(&c, "sysbox-ce", "0.7.1", "amd64", q, &err) == &v[1]);
+	CHECK(!package_choose(&c, "sysbox-ce", "latest", "amd64", q, &err));
+	CHECK(strstr(err.msg, "0.7.1, whose hash only third parties know"));
+	err = (struct err)ERR_INIT;
+	v[1].upstream = true;
 	CHECK(!package_choose(&c, "sysbox-ce", "0.7.0", "amd64", q, &err));
 	CHECK_INT(err.kind, ERR_REFUSED);
 	CHECK(strstr(err.msg, "q.deb' is not sysbox-ce 0.7.0 for amd64 of the catalog"));
