@@ -27,6 +27,7 @@ setup() {
 
 teardown() {
 	umount "$R/var/lib/sysboxfs" 2>/dev/null || true
+	[ ! -e "$R/etc/group" ] || chattr -i "$R/etc/group"
 }
 
 # A fresh root, brought to where the test begins by the given commands' words: apply PROFILE.
@@ -541,4 +542,30 @@ recover_fails_at_every_call() {
 	SYSBOXUP_FAULT=die-before:$at "$FAULTY" --root "$R" -q rollback --force || [ $? -eq 137 ]
 	"$UP" --root "$R" -q recover
 	same_tree "$BATS_TEST_TMPDIR/before"
+}
+
+# interrupted_late PROFILE: in a fresh root, an apply that dies when all of it is done but COMMITTED.
+interrupted_late() {
+	local at
+	begin
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" --profile "$1" -q apply "${IMAGE_FORCE[@]}" 2>/dev/null
+	at=$(awk '$2 == "exchange" { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
+	begin
+	SYSBOXUP_FAULT=die-after:$at "$FAULTY" --root "$R" --profile "$1" -q apply "${IMAGE_FORCE[@]}" 2>/dev/null || [ $? -eq 137 ]
+}
+
+@test "what was undone before an undo failed is not undone again: a stranger's edit of it stays, and recover succeeds" {
+	interrupted_late "$WHOLE"
+	chattr +i "$R/etc/group"
+	run -5 "$UP" --root "$R" -q recover
+	chattr -i "$R/etc/group"
+	run -5 "$UP" --root "$R" status
+	[[ $output == *"account:sysbox: not undone yet"* && $output != *"daemon.json: not undone yet"* ]]
+	echo '{ "runtimes": { "sysbox-runc": { "path": "/theirs" } } }' >"$R/etc/docker/daemon.json"
+	echo "# theirs" >"$R/usr/lib/sysctl.d/99-sysbox-sysctl.conf"
+	"$UP" --root "$R" -q recover
+	[ "$(cat "$R/usr/lib/sysctl.d/99-sysbox-sysctl.conf")" = "# theirs" ]
+	[ "$(daemon_json)" = '{"runtimes":{"sysbox-runc":{"path":"/theirs"}}}' ]
+	run ! grep -q sysbox "$R/etc/passwd"
+	run -0 "$UP" --root "$R" status
 }

@@ -4,14 +4,26 @@
 #include "cli/show.h"
 #include "cli/who.h"
 
-/* What a failed way back left, each thing as a check, and why. */
+/* Each thing that may not be as before yet, in the order in which it is tried again. */
+static void show_left(struct session *s, const struct txn_summary *t)
+{
+	struct strv keys CLEANUP(strv_release) = STRV_INIT;
+	unsigned int left = txn_summary_left(t);
+
+	for json_each(a, json_get(t->prepared, "actions"))
+		if (left && left-- && json_get_i64(a, "rank", 0) != RANK_FETCH)
+			strv_add(&keys, json_get_str(a, "key"));
+	for (size_t i = keys.n; i-- > 0;)
+		report_check(s->rep, keys.v[i], STATE_BAD, NULL, NULL, "not undone yet");
+}
+
+/* What a failed way back left, and why. */
 static int failed(struct session *s, const struct txn_summary *t, struct err *err)
 {
 	const char *reason = json_get_str(t->terminal, "reason");
 	const char *remedy = json_get_str(t->terminal, "remedy");
 
-	for json_each(key, json_get(t->terminal, "left"))
-		report_check(s->rep, json_string(key), STATE_BAD, NULL, NULL, "not undone yet");
+	show_left(s, t);
 	err_set(err, ERR_UNDO, "transaction %u could not be rolled back: %s", t->id, reason ? reason : "unknown");
 	if (str_empty(remedy))
 		return err_remedy(err, "remove the cause, then: sysboxup recover");

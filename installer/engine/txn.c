@@ -41,12 +41,12 @@
 #include <stdio.h>
 
 /* Never used up: a spare behind a terminal record says that cleaning up is not finished. */
-enum { SPARES_LAST = 1, SPARES_TERMINAL = 1 };
+enum { SPARES_LAST = 1, SPARES_TERMINAL = 1, SPARES_FAILED = 1 };
 
-/* INTENT of each action, FAILED, one more for a FAILED that is tried again, the terminal record. */
+/* INTENT and UNDONE of each action, FAILED, the terminal record. */
 static unsigned int spares_needed(size_t actions)
 {
-	return (unsigned int)actions + 2 + SPARES_TERMINAL + SPARES_LAST;
+	return 2 * (unsigned int)actions + SPARES_FAILED + SPARES_TERMINAL + SPARES_LAST;
 }
 
 static void ctx_at(struct action_ctx *ctx, struct txnlog *log, unsigned int index, char *tag,
@@ -166,33 +166,53 @@ static int decode_all(const struct json *prepared, struct plan *ret, struct err 
 	return 0;
 }
 
-/* What is not undone yet when action `at` fails, for `status`: later actions are undone, earlier
- * ones wait. */
-static int write_failed(struct txnlog *log, const struct plan *plan, unsigned int at,
-			const struct err *why, struct err *err)
+/* Text of a record that has to fit into a spare whatever is in it, twice: a quoted byte takes two in
+ * JSON at most. */
+static void set_quoted(struct json *body, const char *key, const char *text)
 {
-	struct json *body CLEANUP(json_freep) = stamp(), *left = json_arr();
+	char quoted[900];
 
-	for (unsigned int i = 0; i <= at; i++)
-		json_add_str(left, plan->v[i]->key);
-	json_set_str(body, "reason", why->msg);
-	json_set_str(body, "remedy", why->remedy);
-	json_set(body, "left", left);
-	return txnlog_append(log, RECORD_FAILED, body, err);
+	err_quote(quoted, sizeof(quoted), text);
+	json_set_str(body, key, quoted);
+}
+
+/* Why; what is left is told by INTENT and UNDONE (txn_summary_left). */
+static struct json *failed_body(const struct err *why)
+{
+	struct json *body = stamp();
+
+	set_quoted(body, "reason", why->msg);
+	set_quoted(body, "remedy", why->remedy);
+	return body;
+}
+
+/*
+ * Only for those who come after: without it the action is undone once more, which changes nothing
+ * unless somebody has edited what is his own again by then. So a failure here is none of the undo;
+ * and a transaction of an older version has no spares for it.
+ */
+static void mark_undone(struct txnlog *log, unsigned int i, enum txn_state was)
+{
+	struct json *body CLEANUP(json_freep) = json_obj();
+	unsigned int kept = SPARES_TERMINAL + SPARES_LAST + (was == TXN_FAILED ? 0 : SPARES_FAILED);
+	struct err ignored = ERR_INIT;
+
+	json_set_i64(body, "action", i);
+	if (log->spares > kept)
+		(void)txnlog_append(log, RECORD_UNDONE, body, &ignored);
 }
 
 static int undo_actions(const struct action_ctx *base, struct txnlog *log, const struct plan *plan,
-			int last, unsigned int *ret_at, struct err *err)
+			const struct txn_summary *t, struct err *err)
 {
-	for (int i = last; i >= 0; i--) {
+	for (unsigned int i = txn_summary_left(t); i-- > 0;) {
 		struct action *a = plan->v[i];
 		char tag[32];
-		struct action_ctx ctx = ctx_for(base, log, (unsigned int)i, tag);
+		struct action_ctx ctx = ctx_for(base, log, i, tag);
 
-		if (a->ops->undo(a, &ctx, err)) {
-			*ret_at = (unsigned int)i;
+		if (a->ops->undo(a, &ctx, err))
 			return err_prefix(err, "cannot undo %s", a->key);
-		}
+		mark_undone(log, i, t->state);
 	}
 	return 0;
 }
@@ -220,37 +240,44 @@ static int finish_all(const struct action_ctx *base, struct txnlog *log, const s
 	return txnlog_clean(log, err);
 }
 
-/* A FAILED behind another one is written only while a spare is left beside the two that are
- * needed. */
-static int undo_failed(struct txnlog *log, const struct plan *plan, unsigned int at,
-		       enum txn_state was, struct err *err)
+/* A FAILED behind another one is written only if it says something else, and not into the spares. */
+static int undo_failed(struct txnlog *log, const struct txn_summary *t, struct err *err)
 {
+	struct json *body CLEANUP(json_freep) = failed_body(err);
 	struct err ignored = ERR_INIT;
 
-	if (was != TXN_FAILED || log->spares > SPARES_TERMINAL + SPARES_LAST)
-		write_failed(log, plan, at, err, &ignored);
+	if (t->state != TXN_FAILED)
+		(void)txnlog_append(log, RECORD_FAILED, body, &ignored);
+	else if (!str_eq(json_get_str(t->terminal, "reason"), json_get_str(body, "reason")))
+		(void)txnlog_append_new(log, RECORD_FAILED, body, &ignored);
 	return err_raise(err, ERR_UNDO);
+}
+
+static int undo_all(const struct action_ctx *base, struct txnlog *log, const struct txn_summary *t,
+		    const char *reason, struct err *err)
+{
+	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
+	struct json *body CLEANUP(json_freep) = stamp();
+
+	set_quoted(body, "reason", reason);
+	if (decode_all(t->prepared, &plan, err))
+		return -1;
+	if (undo_actions(base, log, &plan, t, err))
+		return undo_failed(log, t, err);
+	if (txnlog_append(log, RECORD_ROLLED_BACK, body, err))
+		return err_raise(err, ERR_UNDO);
+	return finish_all(base, log, &plan, false, err);
 }
 
 static int undo_from_records(const struct action_ctx *base, struct txnlog *log, const char *reason,
 			     struct err *err)
 {
 	struct txn_summary t;
-	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
-	struct json *body CLEANUP(json_freep) = stamp();
-	unsigned int at = 0;
 	int r;
 
 	if (txnlog_read(log->state, log->id, &t, err))
 		return -1;
-	r = decode_all(t.prepared, &plan, err);
-	if (!r && undo_actions(base, log, &plan, t.last_intent, &at, err))
-		r = undo_failed(log, &plan, at, t.state, err);
-	json_set_str(body, "reason", reason);
-	if (!r && txnlog_append(log, RECORD_ROLLED_BACK, body, err))
-		r = err_raise(err, ERR_UNDO);
-	if (!r)
-		r = finish_all(base, log, &plan, false, err);
+	r = undo_all(base, log, &t, reason, err);
 	txn_summary_release(&t);
 	return r;
 }
@@ -394,6 +421,10 @@ int txn_recover(const struct action_ctx *ctx, bool *ret_done, struct err *err)
 	bool done = false;
 	int r = newest(ctx->state, &t, err);
 
+	if (!r && txnlog_sweep(ctx->state, err)) {
+		txn_summary_release(&t);
+		return -1;
+	}
 	if (r) {
 		*ret_done = false;
 		return r > 0 ? 0 : -1;

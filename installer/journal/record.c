@@ -16,6 +16,7 @@ static const char *const type_names[RECORD_TYPES] = {
 	[RECORD_COMMITTED] = "committed",
 	[RECORD_ROLLED_BACK] = "rolled-back",
 	[RECORD_FAILED] = "failed",
+	[RECORD_UNDONE] = "undone",
 };
 
 const char *record_type_name(enum record_type t)

@@ -20,7 +20,8 @@ enum record_type {
 	RECORD_INTENT,		/* action N begins now */
 	RECORD_COMMITTED,	/* terminal: THE instant */
 	RECORD_ROLLED_BACK,	/* terminal: everything undone */
-	RECORD_FAILED,		/* an undo failed: reason, what is left */
+	RECORD_FAILED,		/* an undo failed: reason and remedy; what is left is told by the records before it */
+	RECORD_UNDONE,		/* action N, which had an INTENT, is undone: an undo that is tried again leaves it alone */
 	RECORD_TYPES
 };
 

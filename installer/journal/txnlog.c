@@ -11,6 +11,7 @@
 #define SPARE_SIZE 4096
 #define TXN_MAX 999999		/* names have six digits */
 #define RECORD_MAX (256 * 1024 * 1024)
+#define DISCARDED "discarded"	/* in STATE_DIR */
 
 static void txn_name(unsigned int id, char name[16])
 {
@@ -105,7 +106,7 @@ int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, 
 	struct err ignored = ERR_INIT;
 	size_t n;
 
-	if (txnlog_list(s, &ids, &n, err))
+	if (txnlog_sweep(s, err) || txnlog_list(s, &ids, &n, err))
 		return -1;
 	id = n ? ids[n - 1] + 1 : 1;
 	if (id > TXN_MAX)
@@ -184,6 +185,15 @@ static int record_publish(struct txnlog *t, const char *from, int flags, const s
 	return -1;
 }
 
+int txnlog_append_new(struct txnlog *t, enum record_type type, const struct json *body,
+		      struct err *err)
+{
+	struct buf bytes CLEANUP(buf_release) = BUF_INIT;
+
+	record_encode(type, body, &bytes);
+	return record_publish(t, "new", O_CREAT | O_TRUNC, &bytes, err);
+}
+
 int txnlog_append(struct txnlog *t, enum record_type type, const struct json *body, struct err *err)
 {
 	struct buf bytes CLEANUP(buf_release) = BUF_INIT;
@@ -191,7 +201,7 @@ int txnlog_append(struct txnlog *t, enum record_type type, const struct json *bo
 
 	record_encode(type, body, &bytes);
 	if (!t->spares || bytes.len > SPARE_SIZE || type == RECORD_PREPARED)
-		return record_publish(t, "new", O_CREAT | O_TRUNC, &bytes, err);
+		return txnlog_append_new(t, type, body, err);
 	snprintf(spare, sizeof(spare), "spare-%04u", t->spares - 1);
 	buf_add(&bytes, zeros, SPARE_SIZE - bytes.len);	/* over what a crash left of a longer record */
 	if (record_publish(t, spare, 0, &bytes, err))
@@ -200,13 +210,30 @@ int txnlog_append(struct txnlog *t, enum record_type type, const struct json *bo
 	return 0;
 }
 
-/* Where a record leads: the state machine of enum txn_state. */
+/* Where the body of a record is kept; NULL: nowhere. */
+static struct json **summary_place(struct txn_summary *t, enum record_type type)
+{
+	switch (type) {
+	case RECORD_BEGIN:
+		return &t->begin;
+	case RECORD_PREPARED:
+		return &t->prepared;
+	case RECORD_COMMITTED:
+	case RECORD_ROLLED_BACK:
+	case RECORD_FAILED:
+		return &t->terminal;
+	case RECORD_INTENT:
+	case RECORD_UNDONE:
+	case RECORD_TYPES:
+		break;
+	}
+	return NULL;
+}
+
+/* Where a record leads: the state machine of enum txn_state. An UNDONE leads nowhere. */
 static void summary_take(struct txn_summary *t, enum record_type type, struct json *body)
 {
-	struct json **keep = type == RECORD_BEGIN    ? &t->begin :
-			     type == RECORD_PREPARED ? &t->prepared :
-			     type == RECORD_INTENT   ? NULL :
-						       &t->terminal;
+	struct json **keep = summary_place(t, type);
 	static const enum txn_state next[RECORD_TYPES] = {
 		[RECORD_BEGIN] = TXN_NONE,
 		[RECORD_PREPARED] = TXN_PREPARED,
@@ -216,9 +243,12 @@ static void summary_take(struct txn_summary *t, enum record_type type, struct js
 		[RECORD_FAILED] = TXN_FAILED,
 	};
 
-	t->state = next[type];
+	if (type != RECORD_UNDONE)
+		t->state = next[type];
 	if (type == RECORD_INTENT)
 		t->last_intent = (int)json_get_i64(body, "action", t->last_intent);
+	if (type == RECORD_UNDONE)
+		t->undone_from = (int)json_get_i64(body, "action", t->undone_from);
 	if (!keep) {
 		json_free(body);
 		return;
@@ -253,7 +283,8 @@ int txnlog_read(const struct state *s, unsigned int id, struct txn_summary *ret,
 {
 	struct state borrowed = *s;
 	struct txnlog log = TXNLOG_INIT;
-	struct txn_summary t = { .id = id, .state = TXN_NONE, .last_intent = -1 };
+	struct txn_summary t = { .id = id, .state = TXN_NONE,
+				 .last_intent = -1, .undone_from = -1 };
 	int r = 0;
 
 	if (txnlog_open(&log, &borrowed, id, err))
@@ -278,6 +309,13 @@ void txn_summary_release(struct txn_summary *t)
 	t->begin = t->prepared = t->terminal = NULL;
 }
 
+unsigned int txn_summary_left(const struct txn_summary *t)
+{
+	int end = t->last_intent + 1;
+
+	return (unsigned int)(t->undone_from >= 0 && t->undone_from < end ? t->undone_from : end);
+}
+
 int txnlog_clean(struct txnlog *t, struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
@@ -294,14 +332,24 @@ int txnlog_clean(struct txnlog *t, struct err *err)
 	return fs_sync_dir(t->fd, err);
 }
 
+int txnlog_sweep(struct state *s, struct err *err)
+{
+	return fs_remove_tree(s->fd, DISCARDED, err) ?
+		       err_prefix(err, "cannot remove what a transaction prepared") :
+		       0;
+}
+
+/* File by file a crash would leave one without its first record, which nobody can read. */
 int txnlog_discard(struct state *s, unsigned int id, struct err *err)
 {
 	char name[16];
 
 	txn_name(id, name);
-	if (fs_remove_tree(s->txn_fd, name, err))
-		return err_prefix(err, "cannot remove what transaction %u prepared", id);
-	return fs_sync_dir(s->txn_fd, err);
+	if (txnlog_sweep(s, err))
+		return -1;
+	if (io_renameat2(s->txn_fd, name, s->fd, DISCARDED, 0))
+		return errno == ENOENT ? 0 : err_errno(err, errno, "cannot take away transaction %u", id);
+	return fs_sync_dir(s->txn_fd, err) || fs_sync_dir(s->fd, err) || txnlog_sweep(s, err) ? -1 : 0;
 }
 
 static int before_dir(int txn_fd, struct err *err)

@@ -10,6 +10,9 @@
  *	before/N		content of the before-image of action N
  *	stage/			what commit puts in place; gone after cleaning
  *
+ * STATE_DIR/discarded is one that was thrown away and could not be removed whole: nothing reads it,
+ * the next run removes it.
+ *
  * The journal knows nothing of actions: bodies are JSON.
  */
 #ifndef JOURNAL_TXNLOG_H
@@ -41,6 +44,7 @@ struct txn_summary {		/* read from the records */
 	enum txn_state state;
 	bool clean;		/* no spares left */
 	int last_intent;	/* -1: none */
+	int undone_from;	/* this action and all behind it are undone; -1: none is */
 	struct json *begin;	/* bodies, or NULL */
 	struct json *prepared;
 	struct json *terminal;	/* of COMMITTED, ROLLED_BACK or FAILED */
@@ -57,12 +61,19 @@ int txnlog_spare(struct txnlog *t, unsigned int n, struct err *err);
  * of its own size. */
 int txnlog_append(struct txnlog *t, enum record_type type, const struct json *body,
 		  struct err *err);
+/* The same in a file of its own: needs space, and leaves the spares to those who cannot do without. */
+int txnlog_append_new(struct txnlog *t, enum record_type type, const struct json *body,
+		      struct err *err);
 int txnlog_read(const struct state *s, unsigned int id, struct txn_summary *ret, struct err *err);
 void txn_summary_release(struct txn_summary *t);
+/* The actions from 0 up to, not including, this one may still have effects on the host. */
+unsigned int txn_summary_left(const struct txn_summary *t);
 /* Removes stage/ and the spares, spares last. Idempotent. */
 int txnlog_clean(struct txnlog *t, struct err *err);
-/* For a transaction in TXN_NONE: the directory goes. */
+/* For a transaction in TXN_NONE: it goes as a whole, by one rename, before its files do. */
 int txnlog_discard(struct state *s, unsigned int id, struct err *err);
+/* What a crash left of such a one. */
+int txnlog_sweep(struct state *s, struct err *err);
 
 /* Content of the before-image of action n: kept from an open file (digest computed), durable with
  * txnlog_sync_before. */

@@ -131,6 +131,46 @@ TEST(begin_fails, "a transaction that could not begin leaves no directory behind
 	journal_close(&j);
 }
 
+static int discard_killed(void *arg)
+{
+	struct journal *j = arg;
+	struct err err = ERR_INIT;
+
+	return txnlog_discard(&j->state, j->log.id, &err);
+}
+
+TEST(discard, "a transaction that is thrown away, killed at any call, is whole or not there, and nothing stays in the end")
+{
+	struct journal j;
+	struct stat st;
+	char fault[32];
+	int n = 1, got;
+
+	journal_open(&j);
+	do {
+		unsigned int *ids CLEANUP(freep) = NULL;
+		struct err err = ERR_INIT;
+		struct json *begin CLEANUP(json_freep) = body("command", "test");
+		size_t found;
+
+		CHECK_INT(append(&j, RECORD_PREPARED, ""), 0);
+		snprintf(fault, sizeof(fault), "die-before:%d", n++);
+		fault_set(fault);
+		got = in_child(discard_killed, &j);
+		fault_set(NULL);
+		CHECK_INT(txnlog_list(&j.state, &ids, &found, &err), 0);
+		if (found)
+			CHECK_INT(state_on_disk(&j), TXN_PREPARED);
+		CHECK_INT(txnlog_discard(&j.state, j.log.id, &err), 0);
+		txnlog_release(&j.log);
+		CHECK_INT(fstatat(j.state.fd, "discarded", &st, 0), -1);
+		CHECK_INT(txnlog_begin(&j.log, &j.state, begin, &err), 0);
+		CHECK_STR(err.msg, "");
+	} while (got);
+	CHECK(n > 6);
+	journal_close(&j);
+}
+
 TEST(state_link, "a symlink in place of the journal is not followed")
 {
 	struct scratch s;
