@@ -569,3 +569,12 @@ interrupted_late() {
 	run ! grep -q sysbox "$R/etc/passwd"
 	run -0 "$UP" --root "$R" status
 }
+
+@test "apply counts as many changes as it shows" {
+	local shown
+	begin
+	run -0 "$UP" --root "$R" --profile "$WHOLE" apply "${IMAGE_FORCE[@]}"
+	shown=$("$UP" --root "$R" --json history show 1 | jq -s '[.[] | select(.event == "change")] | length')
+	[ "$shown" -gt 10 ]
+	[[ $output == *"Done: transaction 1, $shown changes. To take it back"* ]]
+}

@@ -32,8 +32,8 @@ struct account {
 	struct entry *v;
 	size_t n;
 	int64_t day;
-	bool lock_made;		/* /etc/.pwd.lock was absent: undo takes it away */
-	bool lock_goes;		/* inverted: commit takes it away */
+	bool lock_made;		/* /etc/.pwd.lock was absent: it goes after an undo */
+	bool lock_goes;		/* inverted: it goes after the commit */
 };
 
 extern const struct action_ops account_ops;
@@ -308,7 +308,7 @@ static int account_commit(struct action *a, struct action_ctx *ctx, struct err *
 		if (foreign)
 			return changed_since(d, d->v[i].file, err);
 	}
-	return d->lock_goes ? account_locks_unmake(locks, err) : 0;
+	return 0;
 }
 
 static int tidy_files(const struct account *d, const struct action_ctx *ctx, struct err *err)
@@ -345,8 +345,6 @@ static int account_undo(struct action *a, struct action_ctx *ctx, struct err *er
 	if (take_locks(d, ctx, &locks, err) || tidy_files(d, ctx, err) ||
 	    undo_entries(d, ctx, &strangers, err))
 		return -1;
-	if (d->lock_made && account_locks_unmake(locks, err))
-		return -1;
 	if (!strangers.n)
 		return 0;
 	char *where CLEANUP(freep) = strv_join(&strangers, ", ");
@@ -356,6 +354,24 @@ static int account_undo(struct action *a, struct action_ctx *ctx, struct err *er
 	}
 	err_set(err, ERR_FAILED, "the entry of '%s' in %s was changed by somebody else and was left alone", d->name, where);
 	return err_remedy(err, "delete it, or run: userdel %s; then: sysboxup recover", d->name);
+}
+
+/*
+ * In an image the lock file goes again if it was not there before us. On a host that runs it stays:
+ * who waits for its lock by now would get that of a file which others do not see any more.
+ */
+static int account_finish(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	static const char *const none[] = { NULL };
+	struct account *d = a->data;
+	struct account_locks *locks CLEANUP(account_locks_drop) = NULL;
+	bool goes = ctx->committed ? d->lock_goes : d->lock_made;
+
+	if (!goes || !d->n || ctx->host->running || !root_exists(ctx->root, ACCOUNT_LOCK_PATH))
+		return 0;
+	return account_locks_take(&locks, ctx->root, none, err) || account_locks_unmake(locks, err) ?
+		       -1 :
+		       0;
 }
 
 static int account_verify(struct action *a, struct action_ctx *ctx, struct err *err)
@@ -539,6 +555,7 @@ const struct action_ops account_ops = {
 	.prepare = account_prepare,
 	.commit = account_commit,
 	.undo = account_undo,
+	.finish = account_finish,
 	.verify = account_verify,
 	.invert = account_invert,
 	.encode = account_encode,

@@ -9,6 +9,7 @@ void report_emit(struct report *r, const struct report_line *line)
 		r->warnings++;
 	if (line->kind == REPORT_CHECK && line->state == STATE_BAD)
 		r->bad++;
+	r->changes += line->kind == REPORT_CHANGE;
 	if (r->emit)
 		r->emit(r, line);
 }

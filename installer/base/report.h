@@ -35,6 +35,7 @@ struct report {
 	void (*emit)(struct report *r, const struct report_line *line);
 	unsigned int warnings;		/* REPORT_WARN and STATE_WARN, counted by report_emit */
 	unsigned int bad;		/* REPORT_CHECK lines with STATE_BAD */
+	unsigned int changes;		/* REPORT_CHANGE lines */
 };
 
 void report_emit(struct report *r, const struct report_line *line);

@@ -51,10 +51,11 @@ static void keep_profile(struct session *s)
 static int change(struct session *s, struct plan *plan, struct err *err)
 {
 	struct action_ctx ctx = session_action_ctx(s);
-	unsigned int id = 0;
+	unsigned int id = 0, shown = s->rep->changes;
 
 	show_target(s, "Changes");
 	plan_describe(plan, &ctx, s->rep);
+	shown = s->rep->changes - shown;
 	render_say(s->cli->out, PAINT_NONE, "%s", "");
 	if (session_preflight(s, err) < 0)
 		return -1;
@@ -62,8 +63,8 @@ static int change(struct session *s, struct plan *plan, struct err *err)
 		return -1;
 	s->cli->result = (struct summary){ .changed = true, .transaction = id, .actions = plan->n };
 	keep_profile(s);
-	render_say(s->cli->out, PAINT_GOOD, "Done: transaction %u, %zu change%s. To take it back: sysboxup rollback", id,
-		   plan->n, plan->n == 1 ? "" : "s");
+	render_say(s->cli->out, PAINT_GOOD, "Done: transaction %u, %u change%s. To take it back: sysboxup rollback", id,
+		   shown, shown == 1 ? "" : "s");
 	return EXIT_DONE;
 }
 

@@ -328,6 +328,17 @@ static int tidy(const struct place *pl, struct err *err)
 	return sync_place(pl, err);
 }
 
+/* Without the exchange nothing shows afterwards what was replaced: it is looked at just before. */
+static int rename_back(const struct replace *rp, const struct place *pl, const char *source,
+		       struct err *err)
+{
+	int same = came_out(rp, pl, pl->name, false, err);
+
+	if (same != 1)
+		return same ? same : conflict(pl, err);
+	return io_renameat2(pl->dirfd, source, pl->dirfd, pl->name, 0) ? failed(pl, err) : 0;
+}
+
 /* The before-image under source becomes the target again; what comes out there must be ours. */
 static int put_back(const struct replace *rp, const struct place *pl, const char *source,
 		    bool target_absent, struct err *err)
@@ -340,8 +351,7 @@ static int put_back(const struct replace *rp, const struct place *pl, const char
 	if (swap(pl, source)) {
 		if (!unsupported())
 			return errno == ENOENT ? conflict(pl, err) : failed(pl, err);
-		return io_renameat2(pl->dirfd, source, pl->dirfd, pl->name, 0) ? failed(pl, err) :
-										 0;
+		return rename_back(rp, pl, source, err);
 	}
 	int same = came_out(rp, pl, source, false, err);
 	if (same == 1)

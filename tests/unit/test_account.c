@@ -20,6 +20,8 @@ struct host_root {
 	struct action_ctx ctx;
 };
 
+static const struct host image = { .running = false };
+
 static void made_root(struct host_root *h)
 {
 	scratch_open(&h->s);
@@ -31,7 +33,7 @@ static void made_root(struct host_root *h)
 	put(&h->s, "etc/subuid", subids);
 	put(&h->s, "etc/subgid", subids);
 	put(&h->s, "etc/login.defs", login_defs);
-	h->ctx = (struct action_ctx){ .root = &h->s.root, .tag = "000001.0" };
+	h->ctx = (struct action_ctx){ .root = &h->s.root, .host = &image, .tag = "000001.0" };
 }
 
 /* The bytes and metadata of /etc but for times: of files that only shadow's tools write they do not
@@ -79,6 +81,15 @@ static struct action *prepared(struct host_root *h)
 	return a;
 }
 
+static void finish(struct action *a, struct host_root *h, bool committed)
+{
+	struct err err = ERR_INIT;
+
+	h->ctx.committed = committed;
+	CHECK_INT(a->ops->finish(a, &h->ctx, &err), 0);
+	CHECK_STR(err.msg, "");
+}
+
 static void commit(struct action *a, struct host_root *h)
 {
 	struct err err = ERR_INIT;
@@ -86,6 +97,7 @@ static void commit(struct action *a, struct host_root *h)
 	CHECK_INT(a->ops->commit(a, &h->ctx, &err), 0);
 	CHECK_INT(a->ops->verify(a, &h->ctx, &err), 0);
 	CHECK_STR(err.msg, "");
+	finish(a, h, true);
 }
 
 static void undo(struct action *a, struct host_root *h)
@@ -94,6 +106,7 @@ static void undo(struct action *a, struct host_root *h)
 
 	CHECK_INT(a->ops->undo(a, &h->ctx, &err), 0);
 	CHECK_STR(err.msg, "");
+	finish(a, h, false);
 }
 
 /* Commit, undo from the record, undo again: every byte as it was. */
@@ -396,6 +409,25 @@ TEST(held, "the holder of a lock is named; without a process id in it we refuse,
 	locked_by(own, own);
 	locked_by("", "no process id");
 	account_locks_set_wait(15000);
+}
+
+TEST(lock_file, "the lock file that we made goes with our entries from an image, and stays on a host that runs")
+{
+	static const struct host hosts[] = { { .running = false }, { .running = true } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+		struct host_root h;
+		struct stat st;
+
+		made_root(&h);
+		h.ctx.host = &hosts[i];
+		struct action *a CLEANUP(action_freep) = prepared(&h);
+		commit(a, &h);
+		CHECK_INT(fstatat(h.s.fd, "etc/.pwd.lock", &st, 0), 0);
+		undo(a, &h);
+		CHECK_INT(fstatat(h.s.fd, "etc/.pwd.lock", &st, 0), i ? 0 : -1);
+		scratch_close(&h.s);
+	}
 }
 
 struct run {

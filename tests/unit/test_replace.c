@@ -443,6 +443,39 @@ TEST(stranger_before_undo, "what somebody changed after us is left alone: conten
 	}
 }
 
+/* A child stopped before call n of undo, and what a stranger does then. */
+static int undo_stopped(struct trial *t, const char *fault)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	t->fault = fault;
+	if (!child)
+		_exit(undo_faulty(t));
+	CHECK_INT(waitpid(child, &status, WUNTRACED), child);
+	CHECK(WIFSTOPPED(status));
+	put(&t->s, "f", "a stranger's content\n");
+	kill(child, SIGCONT);
+	CHECK_INT(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(stranger_no_exchange, "an edit in the instant before the way back is seen, also where the file system has no exchange")
+{
+	static const char *const faults[] = { "stop-before:1", "stop-before:1,fail:1:EINVAL" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		struct trial t;
+		struct err err = ERR_INIT;
+
+		trial_open(&t, &scenarios[1]);
+		CHECK_INT(replace_commit(&t.rp, &err), 0);
+		CHECK_INT(undo_stopped(&t, faults[i]), 1);
+		CHECK_STR(get(&t.s, "f"), "a stranger's content\n");
+		trial_close(&t);
+	}
+}
+
 TEST(interim, "a further state that is ours is taken back too")
 {
 	struct trial t;
