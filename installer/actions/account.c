@@ -369,7 +369,8 @@ static int account_finish(struct action *a, struct action_ctx *ctx, struct err *
 
 	if (!goes || !d->n || ctx->host->running || !root_exists(ctx->root, ACCOUNT_LOCK_PATH))
 		return 0;
-	return account_locks_take(&locks, ctx->root, none, err) || account_locks_unmake(locks, err) ?
+	return account_locks_take(&locks, ctx->root, none, err) ||
+			       account_locks_unmake(locks, err) ?
 		       -1 :
 		       0;
 }

@@ -166,8 +166,8 @@ static int decode_all(const struct json *prepared, struct plan *ret, struct err 
 	return 0;
 }
 
-/* Text of a record that has to fit into a spare whatever is in it, twice: a quoted byte takes two in
- * JSON at most. */
+/* Text of a record that has to fit into a spare whatever is in it, twice: a quoted byte takes two
+ * in JSON at most. */
 static void set_quoted(struct json *body, const char *key, const char *text)
 {
 	char quoted[900];
@@ -240,7 +240,8 @@ static int finish_all(const struct action_ctx *base, struct txnlog *log, const s
 	return txnlog_clean(log, err);
 }
 
-/* A FAILED behind another one is written only if it says something else, and not into the spares. */
+/* A FAILED behind another one is written only if it says something else, and not into the
+ * spares. */
 static int undo_failed(struct txnlog *log, const struct txn_summary *t, struct err *err)
 {
 	struct json *body CLEANUP(json_freep) = failed_body(err);

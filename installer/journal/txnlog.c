@@ -348,8 +348,11 @@ int txnlog_discard(struct state *s, unsigned int id, struct err *err)
 	if (txnlog_sweep(s, err))
 		return -1;
 	if (io_renameat2(s->txn_fd, name, s->fd, DISCARDED, 0))
-		return errno == ENOENT ? 0 : err_errno(err, errno, "cannot take away transaction %u", id);
-	return fs_sync_dir(s->txn_fd, err) || fs_sync_dir(s->fd, err) || txnlog_sweep(s, err) ? -1 : 0;
+		return errno == ENOENT ?
+			       0 :
+			       err_errno(err, errno, "cannot take away transaction %u", id);
+	return fs_sync_dir(s->txn_fd, err) || fs_sync_dir(s->fd, err) || txnlog_sweep(s, err) ? -1 :
+												0;
 }
 
 static int before_dir(int txn_fd, struct err *err)

@@ -61,7 +61,7 @@ int txnlog_spare(struct txnlog *t, unsigned int n, struct err *err);
  * of its own size. */
 int txnlog_append(struct txnlog *t, enum record_type type, const struct json *body,
 		  struct err *err);
-/* The same in a file of its own: needs space, and leaves the spares to those who cannot do without. */
+/* The same in a file of its own: needs space, leaves the spares to those who cannot do without. */
 int txnlog_append_new(struct txnlog *t, enum record_type type, const struct json *body,
 		      struct err *err);
 int txnlog_read(const struct state *s, unsigned int id, struct txn_summary *ret, struct err *err);
