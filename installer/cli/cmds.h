@@ -15,6 +15,7 @@ extern const struct command cmd_plan;
 extern const struct command cmd_recover;
 extern const struct command cmd_rollback;
 extern const struct command cmd_status;
+extern const struct command cmd_uninstall;
 extern const struct command cmd_verify;
 
 #endif

@@ -10,6 +10,7 @@ const struct command *const commands[] = {
 	&cmd_recover,
 	&cmd_status,
 	&cmd_history,
+	&cmd_uninstall,
 	&cmd_verify,
 	&cmd_fetch,
 	&cmd_distros,

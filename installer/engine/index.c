@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/index.h"
 
+#include "engine/chain.h"
 #include "sys/fs.h"
 
 #define INDEX_MAX (64 * 1024 * 1024)
@@ -52,34 +53,27 @@ static int index_take_all(struct json *keys, const struct txn_summary *t, const 
 	return 0;
 }
 
-/* 0 for anything but a committed rollback. */
-static unsigned int rolled_back_to(const struct txn_summary *t)
-{
-	return t->state == TXN_COMMITTED ? (unsigned int)json_get_i64(t->begin, "rollback_to", 0) :
-					   0;
-}
-
-/* What was ours before transaction `before`, out of the n oldest. A rollback leads to before its
- * target: what was ours then is ours again. */
+/* What was ours before transaction `before`, out of the n oldest. */
 static int replay(const struct state *s, const unsigned int *ids, size_t n, unsigned int before,
 		  struct json *keys, struct err *err)
 {
-	struct txn_summary t;
-	unsigned int target;
-	int r;
+	unsigned int *in_force CLEANUP(freep) = NULL;
+	size_t have;
 
-	while (n && ids[n - 1] >= before)
-		n--;
-	if (!n)
-		return 0;
-	if (txnlog_read(s, ids[n - 1], &t, err))
+	if (chain_in_force(s, ids, n, before, &in_force, &have, err))
 		return -1;
-	target = rolled_back_to(&t);
-	r = replay(s, ids, n - 1, target ? target : t.id, keys, err);
-	if (!r && !target && t.state == TXN_COMMITTED)
+	for (size_t i = 0; i < have; i++) {
+		struct txn_summary t;
+		int r;
+
+		if (txnlog_read(s, in_force[i], &t, err))
+			return -1;
 		r = index_take_all(keys, &t, s->root, err);
-	txn_summary_release(&t);
-	return r;
+		txn_summary_release(&t);
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 static int index_take_txn(const struct state *s, const unsigned int *ids, size_t at,
@@ -91,7 +85,7 @@ static int index_take_txn(const struct state *s, const unsigned int *ids, size_t
 
 	if (r)
 		return r;
-	target = rolled_back_to(&t);
+	target = chain_target(&t);
 	if (target) {
 		struct json *keys = json_obj();
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/rollback.h"
 
+#include "engine/chain.h"
+
+#include <limits.h>
+
 /* All actions of the transactions concerned, oldest first, with where they come from. */
 struct history {
 	struct record *v;
@@ -190,10 +194,20 @@ static void join_sorted(struct plan *ret, struct plan *back, struct plan *again)
 	back->n = again->n = 0;
 }
 
+static int history_invert(struct plan *ret, struct history *h, struct err *err)
+{
+	struct plan back CLEANUP(plan_release) = PLAN_INIT, again CLEANUP(plan_release) = PLAN_INIT;
+
+	for (size_t i = 0; i < h->n; i++)
+		if (!seen_before(h, i) && invert_key(&back, &again, h, i, err))
+			return -1;
+	join_sorted(ret, &back, &again);
+	return 0;
+}
+
 int rollback_plan(struct plan *ret, const struct action_ctx *ctx, unsigned int id,
 		  unsigned int *ret_id, struct err *err)
 {
-	struct plan back CLEANUP(plan_release) = PLAN_INIT, again CLEANUP(plan_release) = PLAN_INIT;
 	struct history h CLEANUP(history_release) = { NULL, 0 };
 	unsigned int *ids CLEANUP(freep) = NULL;
 	size_t n;
@@ -204,10 +218,22 @@ int rollback_plan(struct plan *ret, const struct action_ctx *ctx, unsigned int i
 		return -1;
 	if (id && history_read(&h, ctx->state, ids, n, id, err))
 		return -1;
-	for (size_t i = 0; i < h.n; i++)
-		if (!seen_before(&h, i) && invert_key(&back, &again, &h, i, err))
-			return -1;
-	join_sorted(ret, &back, &again);
+	if (history_invert(ret, &h, err))
+		return -1;
 	*ret_id = id;
+	return 0;
+}
+
+int uninstall_plan(struct plan *ret, const struct action_ctx *ctx, bool *ret_any, struct err *err)
+{
+	struct history h CLEANUP(history_release) = { NULL, 0 };
+	unsigned int *ids CLEANUP(freep) = NULL, *in_force CLEANUP(freep) = NULL;
+	size_t n, have;
+
+	if (txnlog_list(ctx->state, &ids, &n, err) ||
+	    chain_in_force(ctx->state, ids, n, UINT_MAX, &in_force, &have, err) ||
+	    history_read(&h, ctx->state, in_force, have, 0, err) || history_invert(ret, &h, err))
+		return -1;
+	*ret_any = have;
 	return 0;
 }

@@ -15,4 +15,9 @@
 int rollback_plan(struct plan *ret, const struct action_ctx *ctx, unsigned int id,
 		  unsigned int *ret_id, struct err *err);
 
+/* Every path back to what it was before the first of the transactions whose changes are in force
+ * (engine/chain.h): what was taken back before is nobody's concern any more. *ret_any: there are
+ * such transactions. The transaction made of it has rollback_to 1. */
+int uninstall_plan(struct plan *ret, const struct action_ctx *ctx, bool *ret_any, struct err *err);
+
 #endif

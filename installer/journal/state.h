@@ -54,4 +54,9 @@ int state_note_child(struct state *s, pid_t pid, uint64_t starttime, struct err 
  * the lock held. */
 int state_wait_child(struct state *s, unsigned int seconds, struct err *err);
 
+/* Everything below STATE_DIR goes, and the directory itself; call it with the lock held and nothing
+ * in force. The history goes in one instant: whoever looks after a crash sees all of it or none.
+ * Doing it again goes on where it stopped. */
+int state_purge(struct state *s, struct err *err);
+
 #endif
