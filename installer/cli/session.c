@@ -73,7 +73,7 @@ static int open_state(struct session *s, int want, struct err *err)
 
 static int load_host(struct session *s, struct err *err)
 {
-	if (host_gather(&s->host, &s->root, err) < 0)
+	if (host_gather_as(&s->host, &s->root, option_text(&s->cli->opts, "distro"), err) < 0)
 		return -1;
 	return index_load(&s->state, &s->index, err);
 }

@@ -24,8 +24,10 @@ struct key {
 };
 
 #define NO_SLOT ((size_t)-1)
+#define TIERS "\"proven\", \"recognised\" or \"refused\""
 
-static const char *const tiers[] = { "proven", "recognised", NULL };
+static const char *const tiers[] = { "proven", "recognised", "refused", NULL };
+static const char *const firewalls[] = { "none", "ufw", "firewalld", "nftables", "iptables", NULL };
 
 static const struct {
 	const char *name, *install;
@@ -34,13 +36,15 @@ static const struct {
 	{ "pacman", "pacman -S" }, { "apk", "apk add" }, { "none", "install" },
 };
 
-static bool valid_tier(const char *s)
+static bool is_one_of(const char *s, const char *const *words)
 {
-	for (size_t i = 0; tiers[i]; i++)
-		if (str_eq(s, tiers[i]))
-			return true;
-	return false;
+	while (*words && !str_eq(s, *words))
+		words++;
+	return *words != NULL;
 }
+
+static bool valid_tier(const char *s) { return is_one_of(s, tiers); }
+static bool valid_firewall(const char *s) { return is_one_of(s, firewalls); }
 
 static bool valid_manager(const char *s)
 {
@@ -76,10 +80,14 @@ static const struct key distro_keys[] = {
 	{ "name", JSON_STRING, true, valid_text, "a name", offsetof(struct distro, name) },
 	{ "package_manager", JSON_STRING, true, valid_manager,
 	  "one of apt, dnf, zypper, pacman, apk, none", offsetof(struct distro, package_manager) },
-	{ "tier", JSON_STRING, true, valid_tier, "\"proven\" or \"recognised\"",
+	{ "tier", JSON_STRING, true, valid_tier, TIERS,
 	  offsetof(struct distro, tier) },
 	{ "kernel_min", JSON_STRING, true, valid_kernel, "numbers and dots",
 	  offsetof(struct distro, kernel_min) },
+	{ "firewall", JSON_STRING, false, valid_firewall,
+	  "one of none, ufw, firewalld, nftables, iptables", offsetof(struct distro, firewall) },
+	{ "remedies", JSON_OBJECT, false, NULL, NULL, NO_SLOT },
+	{ "refuse", JSON_OBJECT, false, NULL, NULL, NO_SLOT },
 	{ "releases", JSON_ARRAY, false, NULL, NULL, NO_SLOT },
 	{ "docker", JSON_OBJECT, true, NULL, NULL, NO_SLOT },
 	{ "packages", JSON_OBJECT, false, NULL, NULL, NO_SLOT },
@@ -97,12 +105,19 @@ static const struct key docker_keys[] = {
 	{ 0 },
 };
 
+static const struct key refuse_keys[] = {
+	{ "why", JSON_STRING, true, valid_text, "words", offsetof(struct distro, refuse.why) },
+	{ "instead", JSON_STRING, true, valid_text, "words",
+	  offsetof(struct distro, refuse.instead) },
+	{ 0 },
+};
+
 static const struct key release_keys[] = {
 	{ "version_id", JSON_STRING, true, valid_text, "a version",
 	  offsetof(struct distro_release, version_id) },
 	{ "codename", JSON_STRING, false, valid_text, "a name",
 	  offsetof(struct distro_release, codename) },
-	{ "tier", JSON_STRING, true, valid_tier, "\"proven\" or \"recognised\"",
+	{ "tier", JSON_STRING, true, valid_tier, TIERS,
 	  offsetof(struct distro_release, tier) },
 	{ "kernel_min", JSON_STRING, false, valid_kernel, "numbers and dots",
 	  offsetof(struct distro_release, kernel_min) },
@@ -172,6 +187,16 @@ static int read_object(struct reader *r, const struct key *keys, const char *whe
 	return 0;
 }
 
+static const struct distro_release *release_of(const struct distro *d, const char *version,
+					       size_t len)
+{
+	for (size_t i = 0; i < d->releases_n; i++)
+		if (!strncmp(d->releases[i].version_id, version, len) &&
+		    !d->releases[i].version_id[len])
+			return &d->releases[i];
+	return NULL;
+}
+
 static int read_releases(struct reader *r, const struct json *list, struct distro *d)
 {
 	d->releases = xcalloc(json_len(list) + 1, sizeof(*d->releases));
@@ -180,7 +205,7 @@ static int read_releases(struct reader *r, const struct json *list, struct distr
 		struct distro_release *rel = &d->releases[d->releases_n++];
 		if (read_object(r, release_keys, where, m, rel) < 0)
 			return -1;
-		if (distro_release_find(d, rel->version_id) != rel)
+		if (release_of(d, rel->version_id, strlen(rel->version_id)) != rel)
 			return complain(r, where, "version_id", "is there twice");
 	}
 	return 0;
@@ -193,6 +218,22 @@ static int read_packages(struct reader *r, const struct json *list, struct distr
 			return complain(r, "packages", json_key(m), "must be a package's name");
 	d->packages = json_dup(list);
 	return 0;
+}
+
+static int read_remedies(struct reader *r, const struct json *list, struct distro *d)
+{
+	for json_each(m, list)
+		if (str_empty(json_string(m)))
+			return complain(r, "remedies", json_key(m), "must be words");
+	d->remedies = json_dup(list);
+	return 0;
+}
+
+static int read_refuse(struct reader *r, const struct json *refuse, struct distro *d)
+{
+	if (!refuse != !str_eq(d->tier, "refused"))
+		return complain(r, "", "refuse", "goes with the tier \"refused\"");
+	return refuse ? read_object(r, refuse_keys, "refuse", refuse, d) : 0;
 }
 
 static int read_docker(struct reader *r, const struct json *docker, struct distro *d)
@@ -209,7 +250,7 @@ static int read_docker(struct reader *r, const struct json *docker, struct distr
 
 static int read_distro(struct reader *r, const struct json *j, struct distro *d)
 {
-	const struct json *releases, *packages;
+	const struct json *releases, *packages, *remedies;
 
 	if (json_type(j) != JSON_OBJECT)
 		return err_set(r->err, ERR_USAGE, "'%s': must be an object", r->file);
@@ -221,8 +262,11 @@ static int read_distro(struct reader *r, const struct json *j, struct distro *d)
 		return -1;
 	releases = json_get(j, "releases");
 	packages = json_get(j, "packages");
+	remedies = json_get(j, "remedies");
 	if ((releases && read_releases(r, releases, d) < 0) ||
-	    (packages && read_packages(r, packages, d) < 0))
+	    (packages && read_packages(r, packages, d) < 0) ||
+	    (remedies && read_remedies(r, remedies, d) < 0) ||
+	    read_refuse(r, json_get(j, "refuse"), d) < 0)
 		return -1;
 
 	char *name CLEANUP(freep) = xasprintf("%s.json", d->id);
@@ -269,6 +313,10 @@ void distro_release_all(struct distro *d)
 	free(d->tier);
 	free(d->package_manager);
 	free(d->kernel_min);
+	free(d->firewall);
+	free(d->refuse.why);
+	free(d->refuse.instead);
+	json_free(d->remedies);
 	free(d->docker.unit);
 	free(d->docker.config);
 	free(d->docker.package);
@@ -317,15 +365,23 @@ static int add_overrides(struct distro_list *l, const struct root *root, const s
 	return 0;
 }
 
-static int add_embedded(struct distro_list *l, const struct strv *overridden, struct err *err)
+static bool is_wanted(const struct embedded *e, const struct strv *overridden,
+		      const struct strv *only)
 {
-	for (const struct embedded *e = embedded_files; e->name; e++) {
-		if (!str_starts(e->name, "distros/") ||
-		    strv_has(overridden, path_basename(e->name)))
-			continue;
-		if (list_add(l, e->data, e->len, e->name, err) < 0)
+	const char *file = path_basename(e->name);
+	char *id CLEANUP(freep) = xstrndup(file, strcspn(file, "."));
+
+	return str_starts(e->name, "distros/") && !strv_has(overridden, file) &&
+	       (!only || strv_has(only, id));
+}
+
+static int add_embedded(struct distro_list *l, const struct strv *overridden,
+			const struct strv *only, struct err *err)
+{
+	for (const struct embedded *e = embedded_files; e->name; e++)
+		if (is_wanted(e, overridden, only) &&
+		    list_add(l, e->data, e->len, e->name, err) < 0)
 			return -1;
-	}
 	return 0;
 }
 
@@ -334,13 +390,14 @@ static int by_id(const void *a, const void *b)
 	return strcmp(((const struct distro *)a)->id, ((const struct distro *)b)->id);
 }
 
-int distro_list_load(struct distro_list *ret, const struct root *root, struct err *err)
+int distro_list_load(struct distro_list *ret, const struct root *root, const struct strv *only,
+		     struct err *err)
 {
 	struct distro_list l CLEANUP(distro_list_release) = { 0 };
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
 	if (root_list(root, OVERRIDES, &names, err) < 0 ||
-	    add_overrides(&l, root, &names, err) < 0 || add_embedded(&l, &names, err) < 0)
+	    add_overrides(&l, root, &names, err) < 0 || add_embedded(&l, &names, only, err) < 0)
 		return -1;
 	if (l.n)
 		qsort(l.v, l.n, sizeof(*l.v), by_id);
@@ -364,7 +421,7 @@ const struct distro *distro_find(const struct distro_list *l, const char *id,
 
 	if (d && ret_by)
 		*ret_by = xstrdup("id");
-	for (size_t i = 0; !d && i < id_like->n; i++) {
+	for (size_t i = 0; !d && id_like && i < id_like->n; i++) {
 		d = find_id(l, id_like->v[i]);
 		if (d && ret_by)
 			*ret_by = xasprintf("id_like %s", id_like->v[i]);
@@ -374,10 +431,14 @@ const struct distro *distro_find(const struct distro_list *l, const char *id,
 
 const struct distro_release *distro_release_find(const struct distro *d, const char *version_id)
 {
-	for (size_t i = 0; i < d->releases_n; i++)
-		if (str_eq(d->releases[i].version_id, version_id))
-			return &d->releases[i];
-	return NULL;
+	const struct distro_release *r = release_of(d, version_id, strlen(version_id));
+
+	return r ? r : release_of(d, version_id, strcspn(version_id, "."));
+}
+
+const char *distro_remedy(const struct distro *d, const char *check)
+{
+	return d ? json_get_str(d->remedies, check) : NULL;
 }
 
 const char *distro_package(const struct distro *d, const char *tool)

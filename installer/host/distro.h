@@ -5,17 +5,21 @@
  * that means nothing to us is an ERR_USAGE with file and key. The id is the file's name.
  *
  *	{ "format": 1, "id": "debian", "name": "Debian", "package_manager": "apt",
- *	  "tier": "proven",				// or "recognised"
+ *	  "tier": "proven",				// or "recognised", or "refused"
  *	  "releases": [ { "version_id": "12", "codename": "bookworm", "tier": "proven",
  *	                  "kernel_min": "5.5", "notes": "..." } ],
  *	  "kernel_min": "5.5",
  *	  "docker": { "unit": "docker.service", "config": "/etc/docker/daemon.json",
  *	              "env_files": ["/etc/default/docker"], "package": "docker.io" },
+ *	  "firewall": "ufw",				// what guards it by default
+ *	  "remedies": { "selinux": "..." },		// check of preflight: what to do here
+ *	  "refuse": { "why": "...", "instead": "..." },	// of tier "refused"
  *	  "packages": { "fusermount3": "fuse3", "rsync": "rsync", "modprobe": "kmod" } }
  *
- * Required: format, id, name, package_manager, tier, kernel_min, docker (unit, config). Comments
- * are allowed. The tier says what we know: "proven" by our own tests on that system, "recognised"
- * by what others report. Kernel minima: facts/sysbox.md 1.1, 1.3.
+ * Required: format, id, name, package_manager, tier, kernel_min, docker (unit, config); refuse
+ * where the tier is "refused", and nowhere else. No releases: it has none, it rolls. "9" means 9.4
+ * too. Comments are allowed. The tier says what we know: "proven" by our own tests on that system,
+ * "recognised" by what others report. Kernel minima: facts/sysbox.md 1.1, 1.3.
  */
 #ifndef HOST_DISTRO_H
 #define HOST_DISTRO_H
@@ -31,6 +35,9 @@ struct distro {
 	char *file;			/* where it came from */
 	char *id, *name, *tier, *package_manager, *kernel_min;
 	struct { char *unit, *config, *package; struct strv env_files; } docker;	/* package may be NULL */
+	char *firewall;			/* NULL: not said */
+	struct { char *why, *instead; } refuse;	/* NULL unless tier is "refused" */
+	struct json *remedies;		/* check -> words; may be NULL */
 	struct json *packages;		/* tool -> package; may be NULL */
 	struct distro_release *releases;
 	size_t releases_n;
@@ -41,14 +48,19 @@ struct distro_list {
 	size_t n;
 };
 
-/* All known ones: the embedded, and those of the root's /etc/sysboxup/distros.d. */
-int distro_list_load(struct distro_list *ret, const struct root *root, struct err *err);
+/* All of the root's /etc/sysboxup/distros.d, and of the embedded ones those whose id is among
+ * `only` (NULL: all). */
+int distro_list_load(struct distro_list *ret, const struct root *root, const struct strv *only,
+		     struct err *err);
 void distro_list_release(struct distro_list *l);
 /* By ID, then by each word of ID_LIKE in order; *ret_by (may be NULL) says how ("id", "id_like
  * debian"). NULL if unknown. */
 const struct distro *distro_find(const struct distro_list *l, const char *id,
 				 const struct strv *id_like, char **ret_by);
+/* By the whole number, else by the part before its first dot. */
 const struct distro_release *distro_release_find(const struct distro *d, const char *version_id);
+/* What to do here where that preflight check refuses, or NULL; d may be NULL. */
+const char *distro_remedy(const struct distro *d, const char *check);
 /* The package that brings a tool here, or the tool's own name. */
 const char *distro_package(const struct distro *d, const char *tool);
 /* "apt-get install fuse3 rsync" in this distribution's words; d may be NULL. Allocated. */

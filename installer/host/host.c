@@ -6,12 +6,31 @@
 #include "sys/idmap.h"
 #include "sys/io.h"
 
-static int gather(struct host *h, struct err *err)
+/* distro: an id that goes before what os-release says, or NULL. */
+static int recognise(struct host *h, const char *distro, struct err *err)
 {
-	if (osrelease_read(&h->os, h->root, err) < 0 ||
-	    distro_list_load(&h->distros, h->root, err) < 0)
+	struct strv ids CLEANUP(strv_release) = STRV_INIT;
+
+	strv_add(&ids, distro ? distro : h->os.id);
+	if (!distro)
+		strv_addv(&ids, (const char *const *)h->os.id_like.v);
+	if (distro_list_load(&h->distros, h->root, &ids, err) < 0)
 		return -1;
-	h->distro = distro_find(&h->distros, h->os.id, &h->os.id_like, &h->distro_by);
+	h->distro = distro_find(&h->distros, ids.v[0], &h->os.id_like, &h->distro_by);
+	if (!distro)
+		return 0;
+	free(h->distro_by);
+	h->distro_by = xstrdup("--distro");
+	if (h->distro && str_eq(h->distro->id, distro))
+		return 0;
+	err_set(err, ERR_USAGE, "no distribution is called '%s'", distro);
+	return err_remedy(err, "sysboxup distros lists the known ones");
+}
+
+static int gather(struct host *h, const char *distro, struct err *err)
+{
+	if (osrelease_read(&h->os, h->root, err) < 0 || recognise(h, distro, err) < 0)
+		return -1;
 	gather_platform(h);
 	gather_virt(h);
 	return gather_docker(h, err);
@@ -19,9 +38,14 @@ static int gather(struct host *h, struct err *err)
 
 int host_gather(struct host *ret, const struct root *root, struct err *err)
 {
+	return host_gather_as(ret, root, NULL, err);
+}
+
+int host_gather_as(struct host *ret, const struct root *root, const char *distro, struct err *err)
+{
 	struct host h = { .root = root, .running = root->is_host };
 
-	if (gather(&h, err) < 0) {
+	if (gather(&h, distro, err) < 0) {
 		host_release(&h);
 		return -1;
 	}

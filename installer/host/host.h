@@ -28,9 +28,9 @@ struct host {
 		char *id, *version_id, *codename, *pretty_name;	/* never NULL */
 		struct strv id_like;
 	} os;
-	struct distro_list distros;	/* all that are known */
+	struct distro_list distros;	/* those that may be this one */
 	const struct distro *distro;	/* how it was recognised, or NULL; one of distros */
-	char *distro_by;		/* "id", "id_like debian", or NULL */
+	char *distro_by;		/* "id", "id_like debian", "--distro", or NULL */
 	char *kernel;			/* uname -r; "" for an image */
 	char *machine;			/* uname -m; for an image what its userland is made for */
 	char *arch;			/* userland's, Debian's name: "amd64", "arm64"; "" if it cannot be told */
@@ -44,6 +44,7 @@ struct host {
 	bool reboot_pending;
 	bool kubernetes_node;
 	bool usr_read_only;		/* /usr is mounted read-only, or the system is an ostree deployment */
+	bool ostree;			/* /usr and the defaults of /etc come as one image */
 	char *fusermount;		/* path of fusermount3, else fusermount, else NULL */
 	char *var_lib_fs;		/* "ext4", "overlay" ... of /var/lib/sysbox, or where it will be made; "" if unknown */
 	uint64_t var_lib_free;		/* bytes */
@@ -70,6 +71,8 @@ struct host {
 /* Errors: what must be readable is not, a file of distros.d is wrong, the unit's files cannot be
  * understood. */
 int host_gather(struct host *ret, const struct root *root, struct err *err);
+/* Taken for the distribution of this id, whatever os-release says; NULL: as host_gather. */
+int host_gather_as(struct host *ret, const struct root *root, const char *distro, struct err *err);
 void host_release(struct host *h);
 
 /* After the daemon was reloaded or restarted, or its files changed: h->docker read anew. On failure

@@ -148,6 +148,15 @@ static bool any_exists(const struct root *root, const char *const *paths)
 	return false;
 }
 
+/* Booted from an ostree deployment, or the tree of one. */
+static bool is_ostree(const struct root *root)
+{
+	static const char *const marks[] = { "/run/ostree-booted", "/ostree", "/sysroot/ostree",
+					     NULL };
+
+	return any_exists(root, marks);
+}
+
 /* Does what the package manager writes at runtime end up in /usr? statvfs tells; ostree remounts
  * for its own tools only. */
 static bool usr_is_read_only(const struct host *h)
@@ -155,7 +164,7 @@ static bool usr_is_read_only(const struct host *h)
 	int fd CLEANUP(closep) = root_openat(h->root, "/usr", O_PATH | O_DIRECTORY, 0);
 	struct statvfs st;
 
-	if (h->running && root_exists(h->root, "/run/ostree-booted"))
+	if (h->ostree)
 		return true;
 	return h->running && fd >= 0 && !fstatvfs(fd, &st) && (st.f_flag & ST_RDONLY);
 }
@@ -172,6 +181,7 @@ static void gather_marks(struct host *h)
 	h->dev_fuse = h->running && root_exists(h->root, "/dev/fuse");
 	h->reboot_pending = h->running && any_exists(h->root, reboot);
 	h->kubernetes_node = any_exists(h->root, kubernetes);
+	h->ostree = is_ostree(h->root);
 	h->usr_read_only = usr_is_read_only(h);
 }
 

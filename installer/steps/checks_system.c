@@ -2,6 +2,11 @@
 #include "steps/checks.h"
 
 #define KERNEL_MIN "5.5"	/* what sysbox-runc asks for on anything but Ubuntu: facts/sysbox.md 1.3 */
+#define OSTREE_INSTEAD \
+	"put the programs of Sysbox into the image that it is made of, and say the rest in its Butane file: " \
+	"storage: { files: [ { path: /etc/docker/daemon.json, contents: { inline: " \
+	"'{ \"runtimes\": { \"sysbox-runc\": { \"path\": \"/usr/bin/sysbox-runc\" } } }' } } ] }"
+#define NOT_PROVEN "%s is known from others' reports, not proven by our tests%s%s"
 
 static const char *kernel_min(const struct host *h)
 {
@@ -53,15 +58,24 @@ enum report_state check_distro(CHECK_ARGS)
 
 	if (!h->distro)
 		return finding(f, STATE_BAD, "'%s' (%s) is not known", h->os.id, name);
+	if (h->distro->refuse.why) {
+		buf_adds(&f->remedy, h->distro->refuse.instead);
+		return finding(f, STATE_BAD, "%s: %s", h->distro->name, h->distro->refuse.why);
+	}
+	if (str_eq(h->distro_by, "--distro"))
+		return finding(f, STATE_WARN, "'%s' is taken for %s, because --distro says so", h->os.id,
+			       h->distro->name);
 	if (!str_eq(h->distro_by, "id"))
 		return finding(f, STATE_WARN, "'%s' is not known; taken for %s by its %s", h->os.id, h->distro->name,
 			       h->distro_by);
+	if (!r && !h->distro->releases_n)
+		return finding(f, STATE_NONE, NOT_PROVEN, name, "", "");
 	if (!r)
 		return finding(f, STATE_WARN, "this release of %s (%s) is not known",
 			       h->distro->name,
 			       str_empty(h->os.version_id) ? "no number" : h->os.version_id);
 	if (!str_eq(r->tier, "proven"))
-		return finding(f, STATE_NONE, "%s is known from others' reports, not proven by our tests%s%s", name,
+		return finding(f, STATE_NONE, NOT_PROVEN, name,
 			       r->notes ? "; " : "", r->notes ? r->notes : "");
 	return finding(f, STATE_OK, "%s", name);
 }
@@ -93,6 +107,10 @@ enum report_state check_immutable(CHECK_ARGS)
 {
 	if (!h->usr_read_only)
 		return finding(f, STATE_OK, "/usr is writable");
+	if (h->ostree) {
+		buf_adds(&f->remedy, OSTREE_INSTEAD);
+		return finding(f, STATE_BAD, "this is an ostree system, whose /usr comes as one image");
+	}
 	return finding(f, STATE_BAD, "/usr is read-only");
 }
 

@@ -303,10 +303,21 @@ struct refusals {
 	struct strv firm;	/* ids of those that cannot */
 };
 
-static void emit(const struct preflight_check *c, enum report_state state,
+/* What depends on the finding goes before what depends on the distribution, and that before the
+ * table. */
+static const char *remedy_of(const struct preflight_check *c, const struct host *h,
+			     const struct preflight_finding *f)
+{
+	const char *here = distro_remedy(h->distro, c->id);
+
+	if (f->remedy.len)
+		return f->remedy.data;
+	return here ? here : c->remedy;
+}
+
+static void emit(const struct preflight_check *c, const struct host *h, enum report_state state,
 		 const struct preflight_finding *f, struct report *rep)
 {
-	const char *remedy = f->remedy.len ? f->remedy.data : c->remedy;
 
 	if (state == STATE_OK)
 		report_log(rep, "preflight %s: %s", c->id,
@@ -314,7 +325,7 @@ static void emit(const struct preflight_check *c, enum report_state state,
 	else if (state == STATE_NONE)
 		report_info(rep, "%s: %s", c->id, f->found.data);
 	else
-		report_check(rep, c->id, state, c->why, remedy, "%s", f->found.data);
+		report_check(rep, c->id, state, c->why, remedy_of(c, h, f), "%s", f->found.data);
 }
 
 static void run_check(const struct preflight_check *c, const struct host *h,
@@ -328,7 +339,7 @@ static void run_check(const struct preflight_check *c, const struct host *h,
 		state = STATE_WARN;
 		buf_adds(&f.found, " (forced)");
 	}
-	emit(c, state, &f, rep);
+	emit(c, h, state, &f, rep);
 	if (state == STATE_BAD)
 		strv_add(&no->ids, c->id);
 	if (state == STATE_BAD && c->can_force)

@@ -56,13 +56,20 @@ static const struct {
 	  "'x.json': 'releases[0].version_id' is missing" },
 	{ HEAD DOCKER ", \"releases\": [ 1 ] }", "'x.json': 'releases[0]' must be an object" },
 	{ HEAD DOCKER ", \"releases\": [ { \"version_id\": \"1\", \"tier\": \"gold\" } ] }",
-	  "'x.json': 'releases[0].tier' must be \"proven\" or \"recognised\"" },
+	  "'x.json': 'releases[0].tier' must be \"proven\", \"recognised\" or \"refused\"" },
 	{ HEAD DOCKER
 	  ", \"releases\": [ { \"version_id\": \"1\", \"tier\": \"proven\" }, { \"version_id\": \"1\", \"tier\": \"proven\" } ] }",
 	  "'x.json': 'releases[1].version_id' is there twice" },
 	{ HEAD DOCKER
 	  ", \"releases\": [ { \"version_id\": \"1\", \"tier\": \"proven\", \"kernel_min\": \"5.\" } ] }",
 	  "'x.json': 'releases[0].kernel_min' must be numbers and dots" },
+	{ HEAD DOCKER ", \"firewall\": \"moat\" }",
+	  "'x.json': 'firewall' must be one of none, ufw, firewalld, nftables, iptables" },
+	{ HEAD DOCKER ", \"remedies\": { \"arch\": \"\" } }", "'x.json': 'remedies.arch' must be words" },
+	{ HEAD DOCKER ", \"refuse\": { \"why\": \"a\", \"instead\": \"b\" } }",
+	  "'x.json': 'refuse' goes with the tier \"refused\"" },
+	{ "{ \"format\": 1, \"id\": \"x\", \"name\": \"X\", \"package_manager\": \"none\", \"tier\": \"refused\", \"kernel_min\": \"5.5\", " DOCKER ", \"refuse\": { \"why\": \"a\" } }",
+	  "'x.json': 'refuse.instead' is missing" },
 	{ "{ \"id\": \"x\" }", "'x.json': 'format' is missing" },
 	{ "{ \"format\": 2, \"later\": true }",
 	  "'x.json': 'format' must be 1: made for another release of sysboxup" },
@@ -107,14 +114,17 @@ TEST(embedded, "the embedded distributions are valid, sorted, and name a package
 	struct fixture f;
 
 	fixture_open(&f, true);
-	CHECK_INT(distro_list_load(&l, &f.root, &err), 0);
+	CHECK_INT(distro_list_load(&l, &f.root, NULL, &err), 0);
 	CHECK_STR(err.msg, "");
-	CHECK(l.n >= 2);
+	CHECK(l.n >= 20);
 	for (size_t i = 0; i < l.n; i++) {
 		CHECK(!i || strcmp(l.v[i - 1].id, l.v[i].id) < 0);
+		CHECK(l.v[i].firewall);
+		if (l.v[i].refuse.why)
+			continue;
+		CHECK(l.v[i].docker.package);
 		for (size_t t = 0; t < ARRAY_SIZE(tools); t++)
 			CHECK(json_get_str(l.v[i].packages, tools[t]));
-		CHECK(l.v[i].docker.package && l.v[i].docker.env_files.n);
 	}
 	fixture_close(&f);
 }
@@ -129,17 +139,55 @@ TEST(find, "a distribution is found by its id, then by ID_LIKE in its order, els
 		    *by_none CLEANUP(freep) = NULL;
 
 	fixture_open(&f, true);
-	CHECK_INT(distro_list_load(&l, &f.root, &err), 0);
+	CHECK_INT(distro_list_load(&l, &f.root, NULL, &err), 0);
 	str_words(&like, "nobody ubuntu debian");
 	CHECK_STR(distro_find(&l, "debian", &like, &by_id)->id, "debian");
 	CHECK_STR(by_id, "id");
-	CHECK_STR(distro_find(&l, "linuxmint", &like, &by_like)->id, "ubuntu");
+	CHECK_STR(distro_find(&l, "elementary", &like, &by_like)->id, "ubuntu");
 	CHECK_STR(by_like, "id_like ubuntu");
 	CHECK(!distro_find(&l, "slackware", &none, &by_none));
 	CHECK_STR(by_none, NULL);
 	CHECK_STR(distro_release_find(distro_find(&l, "debian", &none, NULL), "12")->codename,
 		  "bookworm");
 	CHECK(!distro_release_find(distro_find(&l, "debian", &none, NULL), "99"));
+	fixture_close(&f);
+}
+
+TEST(lazy, "only what may be this host is read, and all that was put there by hand")
+{
+	struct distro_list l CLEANUP(distro_list_release) = { 0 };
+	struct strv only CLEANUP(strv_release) = STRV_INIT;
+	struct err err = ERR_INIT;
+	struct fixture f;
+
+	fixture_open(&f, true);
+	fixture_put(&f, "/etc/sysboxup/distros.d/x.json", HEAD DOCKER " }");
+	str_words(&only, "elementary ubuntu debian");
+	CHECK_INT(distro_list_load(&l, &f.root, &only, &err), 0);
+	CHECK_INT(l.n, 3);
+	CHECK_STR(l.v[0].id, "debian");
+	CHECK_STR(l.v[1].id, "ubuntu");
+	CHECK_STR(l.v[2].id, "x");
+	fixture_close(&f);
+}
+
+TEST(numbers, "a release is found by its whole number, else by what stands before its first dot")
+{
+	struct distro_list l CLEANUP(distro_list_release) = { 0 };
+	struct err err = ERR_INIT;
+	struct fixture f;
+
+	fixture_open(&f, true);
+	CHECK_INT(distro_list_load(&l, &f.root, NULL, &err), 0);
+	const struct distro *mint = distro_find(&l, "linuxmint", NULL, NULL),
+			    *rocky = distro_find(&l, "rocky", NULL, NULL);
+	CHECK_STR(distro_release_find(mint, "21.1")->codename, "vera");
+	CHECK_STR(distro_release_find(mint, "21")->codename, "vanessa");
+	CHECK_STR(distro_release_find(rocky, "9.6")->version_id, "9");
+	CHECK(!distro_release_find(rocky, "19.6"));
+	CHECK(!distro_release_find(distro_find(&l, "ubuntu", NULL, NULL), "22"));
+	CHECK(!distro_release_find(rocky, ""));
+	CHECK(distro_remedy(rocky, "selinux") && !distro_remedy(rocky, "arch") && !distro_remedy(NULL, "arch"));
 	fixture_close(&f);
 }
 
@@ -157,7 +205,7 @@ TEST(override, "a file under /etc/sysboxup/distros.d goes before the embedded on
 		"{ \"format\": 1, \"id\": \"debian\", \"name\": \"Ours\", \"package_manager\": \"apt\","
 		"\"tier\": \"proven\", \"kernel_min\": \"6.1\"," DOCKER "}");
 	fixture_put(&f, "/etc/sysboxup/distros.d/README", "not a distribution");
-	CHECK_INT(distro_list_load(&l, &f.root, &err), 0);
+	CHECK_INT(distro_list_load(&l, &f.root, NULL, &err), 0);
 	CHECK_STR(distro_find(&l, "debian", &none, NULL)->name, "Ours");
 	CHECK_STR(distro_find(&l, "debian", &none, NULL)->file,
 		  "/etc/sysboxup/distros.d/debian.json");
@@ -173,7 +221,7 @@ TEST(bad_override, "a wrong file there is an error, not skipped")
 
 	fixture_open(&f, true);
 	fixture_put(&f, "/etc/sysboxup/distros.d/x.json", "{ \"format\": 1, \"nome\": \"x\" }");
-	CHECK_INT(distro_list_load(&l, &f.root, &err), -1);
+	CHECK_INT(distro_list_load(&l, &f.root, NULL, &err), -1);
 	CHECK_STR(err.msg, "'/etc/sysboxup/distros.d/x.json': 'nome' is not known; did you mean 'name'?");
 	CHECK(!l.v);
 	fixture_close(&f);

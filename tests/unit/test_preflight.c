@@ -57,7 +57,7 @@ static void world_open(struct world *w)
 
 	memset(w, 0, sizeof(*w));
 	fixture_open(&w->f, true);
-	CHECK_INT(distro_list_load(&w->distros, &w->f.root, &err), 0);
+	CHECK_INT(distro_list_load(&w->distros, &w->f.root, NULL, &err), 0);
 	good_host(w);
 	w->p = (struct profile){
 		.sysbox = { .present = true, .version = (char *)"latest", .method = METHOD_AUTO }
@@ -208,6 +208,10 @@ static void mint(struct world *w)
 	w->h.distro_by = (char *)"id_like ubuntu";
 }
 static void sid(struct world *w) { w->h.os.version_id = (char *)""; }
+static void refused(struct world *w) { w->h.distro = distro_find(&w->distros, "nixos", NULL, NULL); }
+static void rolling(struct world *w) { w->h.distro = distro_find(&w->distros, "arch", NULL, NULL); }
+static void by_option(struct world *w) { w->h.distro_by = (char *)"--distro"; }
+static void ostree(struct world *w) { w->h.ostree = true; w->h.usr_read_only = true; }
 static void unknown(struct world *w)
 {
 	w->h.distro = NULL;
@@ -355,6 +359,10 @@ static const struct {
 	{ "container", wsl, STATE_OK },
 	{ "wsl", wsl, STATE_WARN },
 	{ "immutable", set_usr_read_only, STATE_BAD },
+	{ "immutable", ostree, STATE_BAD },
+	{ "distro", refused, STATE_BAD },
+	{ "distro", rolling, STATE_NONE },
+	{ "distro", by_option, STATE_WARN },
 	{ "method", deb_with_apt, STATE_OK },
 	{ "method", deb_without_apt, STATE_BAD },
 	{ "method", image_deb, STATE_BAD },
@@ -570,6 +578,25 @@ TEST(refusal, "refusals are named in one line with the --force that overrides th
 	CHECK_INT(run(&w, "selinux", &forced, &err2), -1);
 	CHECK_STR(err2.msg, "preflight refuses: systemd-pid1; to go on all the same: --force systemd-pid1");
 	CHECK(strstr(forced, "check WARN selinux: SELinux is enforcing (forced)"));
+	world_close(&w);
+}
+
+TEST(remedies, "a distribution's own remedies are for checks that exist, and go before the table's")
+{
+	char *here CLEANUP(freep) = NULL, *elsewhere CLEANUP(freep) = NULL;
+	struct err err = ERR_INIT, err2 = ERR_INIT;
+	struct world w;
+
+	world_open(&w);
+	for (size_t i = 0; i < w.distros.n; i++)
+		for json_each(m, w.distros.v[i].remedies)
+			CHECK(find(json_key(m)));
+	enforcing(&w);
+	CHECK_INT(run(&w, "", &elsewhere, &err), -1);
+	CHECK(strstr(elsewhere, "SELinux is enforcing | set SELINUX=disabled in"));
+	w.h.distro = distro_find(&w.distros, "rocky", NULL, NULL);
+	CHECK_INT(run(&w, "", &here, &err2), -1);
+	CHECK(strstr(here, "SELinux is enforcing | set SELINUX=permissive in"));
 	world_close(&w);
 }
 
