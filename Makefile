@@ -139,22 +139,27 @@ $(BUILD)/completion.bash: $(BUILD)/sysboxup
 
 man: $(MAN)
 
-# The unit is enabled by a link beside it, and names the program where it is installed.
+# The units are enabled by links beside them, and name the program where it is installed.
+EARLY := sysboxup-recover.service
+LATE  := sysboxup-recover-late.service
+
 install: $(BUILD)/sysboxup $(MAN) $(BUILD)/completion.bash
 	$(Q)install -D -m 0755 $(BUILD)/sysboxup $(DESTDIR)$(BINDIR)/sysboxup
 	$(Q)install -D -m 0644 $(BUILD)/man/sysboxup.8 $(DESTDIR)$(MANDIR)/man8/sysboxup.8
 	$(Q)install -D -m 0644 $(BUILD)/man/sysboxup.json.5 $(DESTDIR)$(MANDIR)/man5/sysboxup.json.5
 	$(Q)install -D -m 0644 $(BUILD)/completion.bash $(DESTDIR)$(COMPDIR)/sysboxup
-	$(Q)install -D -m 0644 templates/sysboxup-recover.service $(DESTDIR)$(UNITDIR)/sysboxup-recover.service
-	$(Q)sed -i 's|/usr/bin/|$(BINDIR)/|g' $(DESTDIR)$(UNITDIR)/sysboxup-recover.service
-	$(Q)install -d -m 0755 $(DESTDIR)$(UNITDIR)/sysinit.target.wants
-	$(Q)ln -sfn ../sysboxup-recover.service $(DESTDIR)$(UNITDIR)/sysinit.target.wants/sysboxup-recover.service
+	$(Q)install -d -m 0755 $(DESTDIR)$(UNITDIR)/sysinit.target.wants $(DESTDIR)$(UNITDIR)/multi-user.target.wants
+	$(Q)for u in $(EARLY) $(LATE); do \
+		install -m 0644 templates/$$u $(DESTDIR)$(UNITDIR)/$$u && \
+		sed -i 's|/usr/bin/|$(BINDIR)/|g' $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
+	$(Q)ln -sfn ../$(EARLY) $(DESTDIR)$(UNITDIR)/sysinit.target.wants/$(EARLY)
+	$(Q)ln -sfn ../$(LATE) $(DESTDIR)$(UNITDIR)/multi-user.target.wants/$(LATE)
 
 uninstall:
 	$(Q)rm -f $(DESTDIR)$(BINDIR)/sysboxup $(DESTDIR)$(MANDIR)/man8/sysboxup.8 \
 		$(DESTDIR)$(MANDIR)/man5/sysboxup.json.5 $(DESTDIR)$(COMPDIR)/sysboxup \
-		$(DESTDIR)$(UNITDIR)/sysinit.target.wants/sysboxup-recover.service \
-		$(DESTDIR)$(UNITDIR)/sysboxup-recover.service
+		$(DESTDIR)$(UNITDIR)/sysinit.target.wants/$(EARLY) $(DESTDIR)$(UNITDIR)/$(EARLY) \
+		$(DESTDIR)$(UNITDIR)/multi-user.target.wants/$(LATE) $(DESTDIR)$(UNITDIR)/$(LATE)
 
 lint:
 	$(Q)./scripts/lint

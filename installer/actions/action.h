@@ -66,11 +66,12 @@ struct action_ctx {
 	bool force;			/* rollback --force: a stranger's version is kept beside, and we go on */
 	bool recovering;		/* undo in a later process, or at boot */
 	/*
-	 * Early at boot, in the unit that holds back Docker: nothing runs yet, so files go back and
-	 * nothing is reloaded; jobs of systemd are queued, not waited for (they wait for us).
+	 * At boot, in the units that hold back Docker: it does not run, so its files go back and it
+	 * is told nothing; jobs of systemd are queued, not waited for (they wait for us).
 	 * facts/dpkg-tried.md section 8.
 	 */
 	bool at_boot;
+	bool early;			/* at_boot, in the first half: before sysinit.target, nothing runs yet */
 	bool committed;			/* in finish: COMMITTED is what it comes after, not ROLLED_BACK */
 	struct report *rep;
 };
@@ -86,6 +87,12 @@ struct record {			/* an action read back from a committed transaction */
 
 struct action_ops {
 	const char *kind;		/* the name in the journal: never changes */
+	/* Its undo starts programs of strangers and may take minutes: left for the second half at
+	 * boot. */
+	bool late;
+	/* Undone also where commit was never reached, if that of any other was: a boot in between
+	 * may have had its effect. */
+	bool unbidden;
 	int (*prepare)(struct action *a, struct action_ctx *ctx, struct err *err);
 	int (*commit)(struct action *a, struct action_ctx *ctx, struct err *err);
 	int (*undo)(struct action *a, struct action_ctx *ctx, struct err *err);

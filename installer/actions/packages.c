@@ -387,6 +387,7 @@ static enum report_state packages_drift(const struct json *entry, const char *ke
 
 const struct action_ops packages_ops = {
 	.kind = "packages",
+	.late = true,
 	.prepare = packages_prepare,
 	.commit = packages_commit,
 	.undo = packages_undo,

@@ -59,14 +59,14 @@ static int reload_systemd(const struct action_ctx *ctx, struct err *err)
 
 /*
  * The profile may be gone again (its package was removed meanwhile): then nothing is loaded from
- * it. At boot apparmor.service comes behind us.
+ * it. Early at boot apparmor.service comes behind us.
  */
 static int reload_apparmor(const struct action_ctx *ctx, const char *profile, struct err *err)
 {
 	const char *const argv[] = { "apparmor_parser", "-r", profile, NULL };
 	struct proc p = PROC_INIT;
 
-	if (!ctx->host->running || !ctx->host->apparmor_enabled || ctx->at_boot ||
+	if (!ctx->host->running || !ctx->host->apparmor_enabled || ctx->early ||
 	    !root_exists(ctx->root, profile))
 		return 0;
 	p.argv = argv;

@@ -205,6 +205,7 @@ static enum report_state units_drift(const struct json *entry, const char *key,
 
 const struct action_ops units_ops = {
 	.kind = "units",
+	.unbidden = true,	/* a package that was cut short may have enabled its units */
 	.prepare = units_prepare,
 	.commit = units_commit,
 	.undo = units_undo,

@@ -145,10 +145,10 @@ static int rescue(void *arg, int wait_status)
 	struct cli *cli = arg;
 	struct err err = ERR_INIT;
 	char how[64];
-	bool done;
+	enum txn_recovered came;
 
 	proc_status_words(wait_status, how, sizeof(how));
-	if (session_recover(cli, &done, &err) < 0) {
+	if (session_recover(cli, &came, &err) < 0) {
 		err_prefix(&err, "the working process was %s, and recovery failed", how);
 		return conclude(cli, err_raise(&err, ERR_UNDO), &err);
 	}
@@ -156,8 +156,12 @@ static int rescue(void *arg, int wait_status)
 		report_warn(cli->rep, NULL, "the working process was %s, but after the commit: it is done", how);
 		return conclude(cli, EXIT_DONE, &err);
 	}
-	err_set(&err, ERR_FAILED, "the working process was %s; %s", how,
-		done ? "what it had done is undone" : "it had not changed anything yet");
+	if (came == RECOVERED_PART)
+		err_set(&err, ERR_INTERRUPTED, "the working process was %s", how);
+	else
+		err_set(&err, ERR_FAILED, "the working process was %s; %s", how,
+			came == RECOVERED_DONE ? "what it had done is undone" :
+						 "it had not changed anything yet");
 	return conclude(cli, -1, &err);
 }
 

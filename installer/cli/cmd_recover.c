@@ -1,34 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/str.h"
 #include "cli/cmds.h"
 #include "cli/exit.h"
 #include "cli/session.h"
 
+static const struct {
+	enum out_paint paint;
+	const char *words;
+} outcomes[] = {
+	[RECOVERED_NOTHING] = { PAINT_NONE, "Nothing to recover." },
+	[RECOVERED_DONE] = { PAINT_GOOD, "Done: what the interrupted run had begun is undone. The host is as before it." },
+	[RECOVERED_PART] = { PAINT_NONE, "Files and units are as before; packages follow in sysboxup-recover-late.service." },
+};
+
 static int run(struct cli *cli, struct err *err)
 {
-	bool done = false;
+	const char *half = option_text(&cli->opts, "boot");
+	enum txn_recovered came;
 
-	if (session_recover(cli, &done, err) < 0)
+	if (half && !str_eq(half, "early") && !str_eq(half, "late"))
+		return err_set(err, ERR_USAGE, "--boot is 'early' or 'late', as the two units have it");
+	if (session_recover(cli, &came, err) < 0)
 		return -1;
-	cli->result.changed = done;
-	if (done)
-		render_say(cli->out, PAINT_GOOD, "Done: what the interrupted run had begun is undone. The host is as before it.");
-	else
-		render_say(cli->out, PAINT_NONE, "Nothing to recover.");
+	cli->result.changed = came != RECOVERED_NOTHING;
+	render_say(cli->out, outcomes[came].paint, "%s", outcomes[came].words);
 	return EXIT_DONE;
 }
 
 static const struct option_spec recover_options[] = {
-	{ .name = "boot",
-	  .help = "as the unit at boot: nothing runs yet and nothing is waited for" },
+	{ .name = "boot", .arg = "HALF",
+	  .help = "early or late, as the two units at boot: before anything runs, and in front of Docker" },
 	{ .name = NULL },
 };
 
 const struct command cmd_recover = {
 	.name = "recover",
-	.usage = "[--boot]",
+	.usage = "[--boot early|late]",
 	.summary = "finish what a crash left: undo, or clean up",
 	.about = "If an earlier run was interrupted before its commit, undoes everything it had done; after it, only cleans up. "
-		 "Doing it twice changes nothing. A unit does the same at boot, before Docker starts.",
+		 "Doing it twice changes nothing. Two units do the same at boot, before Docker starts: sysboxup-recover.service "
+		 "files and units, early, and sysboxup-recover-late.service packages. After a failure, Docker starts all the same.",
 	.options = recover_options,
 	.flags = CMD_ROOT | CMD_CHANGES,
 	.run = run,

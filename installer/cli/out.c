@@ -7,10 +7,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool colored[2];
 static int failed;
+
+static struct {
+	const char *mark;	/* of each line that begins now */
+	bool in_line;
+} lines[2];
 
 static const char *const escapes[] = {
 	[PAINT_NONE] = "",
@@ -40,6 +46,26 @@ void out_set_color(enum out_color when)
 			     (when == COLOR_AUTO && auto_color((enum out_stream)s));
 }
 
+/* $JOURNAL_STREAM is inherited; only what it names is the journal. */
+static bool is_journal(enum out_stream s)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char name[48];
+	struct stat st;
+
+	if (!stream || fstat(fileno(file_of(s)), &st))
+		return false;
+	snprintf(name, sizeof(name), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return str_eq(stream, name);
+}
+
+void out_set_level(enum out_stream s, enum out_level level)
+{
+	static const char *const marks[] = { [LEVEL_WARNING] = "<4>", [LEVEL_ERROR] = "<3>" };
+
+	lines[s].mark = is_journal(s) ? marks[level] : NULL;
+}
+
 bool out_is_terminal(enum out_stream s)
 {
 	return isatty(fileno(file_of(s)));
@@ -63,8 +89,12 @@ static void note_failure(enum out_stream s)
 
 void out_raw(enum out_stream s, const void *data, size_t len)
 {
+	if (len && lines[s].mark && !lines[s].in_line)
+		fputs(lines[s].mark, file_of(s));
 	if (len && fwrite(data, 1, len, file_of(s)) != len)
 		note_failure(s);
+	if (len)
+		lines[s].in_line = ((const char *)data)[len - 1] != '\n';
 }
 
 static void add_escaped(struct buf *b, const char *text)

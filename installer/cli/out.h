@@ -13,6 +13,8 @@
 enum out_stream { OUT_RESULT /* stdout */, OUT_TALK /* stderr */ };
 enum out_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
+enum out_level { LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR };
+
 enum out_paint {
 	PAINT_NONE,
 	PAINT_GOOD,		/* green */
@@ -25,6 +27,9 @@ enum out_paint {
 
 /* auto: on a terminal that is not dumb, unless NO_COLOR is set to something. Decided per stream. */
 void out_set_color(enum out_color when);
+/* Of the lines that follow: in systemd's journal, where a unit's output goes, a level of their own
+ * (sd-daemon(3)); elsewhere nothing. */
+void out_set_level(enum out_stream s, enum out_level level);
 bool out_is_terminal(enum out_stream s);
 unsigned int out_width(enum out_stream s);		/* columns; 80 where unknown */
 

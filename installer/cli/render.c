@@ -169,12 +169,14 @@ void render_error(struct render *r, const struct err *err, int code, bool change
 	const char *remedy = err->remedy[0] ? err->remedy : exit_remedy(code);
 
 	progress_clear(&r->progress);
+	out_set_level(OUT_TALK, LEVEL_ERROR);
 	out_text(OUT_TALK, PAINT_BAD, "sysboxup: ");
 	out_text(OUT_TALK, PAINT_STRONG, err->msg);
 	out_newline(OUT_TALK);
 	if (remedy)
 		text_folded(OUT_TALK, PAINT_NONE, 2, "try:  ", remedy);
 	text_folded(OUT_TALK, PAINT_NONE, 2, "host: ", exit_host_state(code, changes));
+	out_set_level(OUT_TALK, LEVEL_INFO);
 }
 
 static struct json *error_object(const struct err *err, int code)

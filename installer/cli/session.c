@@ -241,19 +241,24 @@ int session_keep_profile(struct session *s, struct err *err)
 	return fs_put(s->state.fd, APPLIED, 0600, s->profile.text.data, s->profile.text.len, err);
 }
 
-static int recover(struct session *s, bool *ret_done, struct err *err)
+/* Facts about the host cost more than all the rest: gathered only where something is left. */
+static int recover(struct session *s, enum txn_recovered *ret, struct err *err)
 {
 	struct action_ctx ctx = session_action_ctx(s);
+	const char *half = option_text(&s->cli->opts, "boot");
+	bool left;
 
-	if (host_gather(&s->host, &s->root, err) < 0)
+	if (txn_left(&s->state, &left, err) < 0 ||
+	    (left && host_gather(&s->host, &s->root, err) < 0))
 		return -1;
 	ctx.profile = NULL;
 	/* The option is believed only as long as there is no daemon that would have to be told. */
-	ctx.at_boot = option_given(&s->cli->opts, "boot") && !s->host.docker.main_pid;
-	return txn_recover(&ctx, ret_done, err);
+	ctx.at_boot = half && !s->host.docker.main_pid;
+	ctx.early = ctx.at_boot && str_eq(half, "early");
+	return txn_recover(&ctx, ret, err);
 }
 
-static int lock_and_recover(struct session *s, bool *ret_done, struct err *err)
+static int lock_and_recover(struct session *s, enum txn_recovered *ret, struct err *err)
 {
 	if (s->state.fd < 0)
 		return 0;
@@ -261,7 +266,7 @@ static int lock_and_recover(struct session *s, bool *ret_done, struct err *err)
 	if (state_open(&s->state, &s->root, STATE_CREATE, err) < 0 ||
 	    state_lock(&s->state, "recover", err) < 0)
 		return -1;
-	return recover(s, ret_done, err);
+	return recover(s, ret, err);
 }
 
 /* "The host is as before" must not be said while something is unfinished. */
@@ -276,12 +281,12 @@ static int raise_unfinished(const struct root *root, struct err *err)
 	return -1;
 }
 
-int session_recover(struct cli *cli, bool *ret_done, struct err *err)
+int session_recover(struct cli *cli, enum txn_recovered *ret, struct err *err)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
 
-	*ret_done = false;
+	*ret = RECOVERED_NOTHING;
 	if (session_open(&s, cli, 0, err) < 0)
 		return -1;
-	return lock_and_recover(&s, ret_done, err) < 0 ? raise_unfinished(&s.root, err) : 0;
+	return lock_and_recover(&s, ret, err) < 0 ? raise_unfinished(&s.root, err) : 0;
 }

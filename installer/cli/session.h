@@ -64,7 +64,7 @@ int session_prove(void *user, struct report *rep, struct err *err);
 /* Take over the profile as the one last applied, if it is another one. */
 int session_keep_profile(struct session *s, struct err *err);
 
-/* Opens, locks, and undoes or cleans up what a dead run left. *ret_done: something was undone. */
-int session_recover(struct cli *cli, bool *ret_done, struct err *err);
+/* Opens, locks, and undoes or cleans up what a dead run left; --boot says in which half. */
+int session_recover(struct cli *cli, enum txn_recovered *ret, struct err *err);
 
 #endif

@@ -130,9 +130,11 @@ void text_check(const struct report_line *l, bool verbose)
 
 void text_warning(const struct report_line *l)
 {
+	out_set_level(OUT_TALK, LEVEL_WARNING);
 	out_text(OUT_TALK, PAINT_WARN, "warning: ");
 	out_text(OUT_TALK, PAINT_NONE, l->text ? l->text : "");
 	out_newline(OUT_TALK);
 	if (l->remedy)
 		text_folded(OUT_TALK, PAINT_NONE, 9, "try: ", l->remedy);
+	out_set_level(OUT_TALK, LEVEL_INFO);
 }

@@ -9,7 +9,7 @@
  *  4. `undo` uses only the record and the disk. Twice equals once. It needs no free space of others.	[undo_from_records; spares]
  *  5. Undo runs in reverse order and includes actions whose outcome is unknown.				[undo_actions]
  *  6. An undo that fails leads to FAILED: no new transaction starts, `status` names every path left
- *     and what to do, before-images are kept, `recover` tries again.					[write_failed, txn_check_unfinished]
+ *     and what to do, before-images are kept, `recover` tries again.					[undo_failed, txn_check_unfinished]
  *  7. What somebody else changed after us is never overwritten.						[each kind's undo and prepare]
  *  8. One transaction at a time: a lock that dies with the process, held from begin to end.		[journal/state.c]
  *  9. Any subset of unsynced effects may be lost in a power cut without breaking 1 to 8.			[journal/txnlog.c, sys/replace.c]
@@ -30,6 +30,22 @@
  *
  * In the process that failed and in a later one undo takes the same path: the actions are decoded
  * from PREPARED again.
+ *
+ * At boot recovery has two halves (sysboxup-recover.service, sysboxup-recover-late.service), both
+ * in front of Docker and Sysbox, and both take this path. The order of undo is one and does not
+ * bend: the first half stops in front of the first action that is `late` (packages: dpkg and
+ * scripts of strangers, for minutes perhaps, which must not keep getty and ssh from starting),
+ * and the second one, in a system that runs, goes on from there (UNDONE). Between the halves:
+ *  - an interrupted apply has its daemon.json and units back, and a package too many: nothing
+ *  refers
+ *    to it any more;
+ *  - an interrupted rollback has a package too few, and daemon.json, which comes after it, without
+ *  the
+ *    runtime. Docker would start, and fail containers of that runtime for good: so Docker waits for
+ *    both halves. Nothing that starts before it reads what we change.
+ * No proof through Docker's /info follows: Docker starts behind us, from files that are as before,
+ * and says itself when it does not start. What the first half could not undo (FAILED) the second
+ * tries again, and then Docker starts in any case.
  */
 #include "engine/txn.h"
 
@@ -202,6 +218,22 @@ static void mark_undone(struct txnlog *log, unsigned int i, enum txn_state was)
 		(void)txnlog_append(log, RECORD_UNDONE, body, &ignored);
 }
 
+/* Behind the last that was begun, what may have come about all the same. */
+static int undo_unbidden(const struct action_ctx *base, struct txnlog *log, const struct plan *plan,
+			 const struct txn_summary *t, struct err *err)
+{
+	for (int i = (int)plan->n - 1; t->last_intent >= 0 && i > t->last_intent; i--) {
+		struct action *a = plan->v[i];
+		char tag[32];
+		struct action_ctx ctx = ctx_for(base, log, (unsigned int)i, tag);
+
+		if (a->ops->unbidden && a->ops->undo(a, &ctx, err))
+			return err_prefix(err, "cannot undo %s", a->key);
+	}
+	return 0;
+}
+
+/* 1: what is left is for the second half at boot. */
 static int undo_actions(const struct action_ctx *base, struct txnlog *log, const struct plan *plan,
 			const struct txn_summary *t, struct err *err)
 {
@@ -210,6 +242,8 @@ static int undo_actions(const struct action_ctx *base, struct txnlog *log, const
 		char tag[32];
 		struct action_ctx ctx = ctx_for(base, log, i, tag);
 
+		if (base->early && a->ops->late)
+			return 1;
 		if (a->ops->undo(a, &ctx, err))
 			return err_prefix(err, "cannot undo %s", a->key);
 		mark_undone(log, i, t->state);
@@ -259,17 +293,22 @@ static int undo_all(const struct action_ctx *base, struct txnlog *log, const str
 {
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
 	struct json *body CLEANUP(json_freep) = stamp();
+	int r;
 
 	set_quoted(body, "reason", reason);
 	if (decode_all(t->prepared, &plan, err))
 		return -1;
-	if (undo_actions(base, log, &plan, t, err))
-		return undo_failed(log, t, err);
+	r = undo_unbidden(base, log, &plan, t, err);
+	if (!r)
+		r = undo_actions(base, log, &plan, t, err);
+	if (r)
+		return r < 0 ? undo_failed(log, t, err) : r;
 	if (txnlog_append(log, RECORD_ROLLED_BACK, body, err))
 		return err_raise(err, ERR_UNDO);
 	return finish_all(base, log, &plan, false, err);
 }
 
+/* 1: as undo_actions. */
 static int undo_from_records(const struct action_ctx *base, struct txnlog *log, const char *reason,
 			     struct err *err)
 {
@@ -390,8 +429,8 @@ static int clean_terminal(const struct action_ctx *base, struct txnlog *log,
 		       0;
 }
 
-static int recover_one(const struct action_ctx *base, const struct txn_summary *t, bool *ret_done,
-		       struct err *err)
+static int recover_one(const struct action_ctx *base, const struct txn_summary *t,
+		       enum txn_recovered *ret, struct err *err)
 {
 	struct txnlog log = TXNLOG_INIT;
 	int r;
@@ -407,35 +446,53 @@ static int recover_one(const struct action_ctx *base, const struct txn_summary *
 	} else {
 		report_info(base->rep, "transaction %u was interrupted: undoing it", t->id);
 		r = undo_from_records(base, &log, "interrupted", err);
-		if (r)
+		if (r < 0)
 			err_raise(err, ERR_UNDO);
-		*ret_done = !r;
+		else
+			*ret = r ? RECOVERED_PART : RECOVERED_DONE;
 	}
 	txnlog_release(&log);
-	return r;
+	return r < 0 ? -1 : 0;
 }
 
-int txn_recover(const struct action_ctx *ctx, bool *ret_done, struct err *err)
+static bool is_left(const struct txn_summary *t)
+{
+	return !t->clean || (t->state != TXN_COMMITTED && t->state != TXN_ROLLED_BACK);
+}
+
+int txn_left(const struct state *s, bool *ret, struct err *err)
+{
+	struct txn_summary t;
+	int r = newest(s, &t, err);
+
+	if (r < 0)
+		return -1;
+	*ret = !r && is_left(&t);
+	if (!r)
+		txn_summary_release(&t);
+	return 0;
+}
+
+int txn_recover(const struct action_ctx *ctx, enum txn_recovered *ret, struct err *err)
 {
 	struct action_ctx base = *ctx;
+	enum txn_recovered came = RECOVERED_NOTHING;
 	struct txn_summary t;
-	bool done = false;
 	int r = newest(ctx->state, &t, err);
 
-	if (!r && txnlog_sweep(ctx->state, err)) {
-		txn_summary_release(&t);
+	if (r >= 0 && txnlog_sweep(ctx->state, err)) {
+		if (!r)
+			txn_summary_release(&t);
 		return -1;
 	}
-	if (r) {
-		*ret_done = false;
-		return r > 0 ? 0 : -1;
-	}
 	base.recovering = true;
-	r = recover_one(&base, &t, &done, err);
-	txn_summary_release(&t);
-	if (!r)
-		r = index_save(ctx->state, err);
-	if (!r)
-		*ret_done = done;
-	return r;
+	if (!r) {
+		r = recover_one(&base, &t, &came, err);
+		txn_summary_release(&t);
+	}
+	if (r < 0 || (came != RECOVERED_PART && (state_mark_finished(ctx->state, err) ||
+						 index_save(ctx->state, err))))
+		return -1;
+	*ret = came;
+	return 0;
 }

@@ -27,9 +27,16 @@ int txn_run(struct txn_request *rq, unsigned int *ret_id, struct err *err);
 /* ERR_INTERRUPTED if the newest transaction is unfinished (ERR_UNDO if it is FAILED, ERR_LOCKED if
  * another run is at work on it); 0 otherwise. */
 int txn_check_unfinished(const struct state *s, struct err *err);
-/* Undo what a crash left, or only clean up after a terminal record. *ret_done: something was
- * undone. Idempotent. ERR_UNDO where the host is neither before nor after, ERR_INTERRUPTED where
- * only cleaning up failed. */
-int txn_recover(const struct action_ctx *ctx, bool *ret_done, struct err *err);
+enum txn_recovered {
+	RECOVERED_NOTHING,	/* there was nothing to undo; cleaned up, if that was left */
+	RECOVERED_DONE,		/* undone */
+	RECOVERED_PART,		/* ctx->early: the rest is for the second half at boot */
+};
+
+/* Is there anything for txn_recover to do? Whoever holds the lock may ask. */
+int txn_left(const struct state *s, bool *ret, struct err *err);
+/* Undo what a crash left, or only clean up after a terminal record. Idempotent. ERR_UNDO where the
+ * host is neither before nor after, ERR_INTERRUPTED where only cleaning up failed. */
+int txn_recover(const struct action_ctx *ctx, enum txn_recovered *ret, struct err *err);
 
 #endif

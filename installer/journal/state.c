@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define RUN_MAX (64 * 1024)
+#define UNFINISHED "unfinished"
 
 static int open_existing(struct state *s, struct err *err)
 {
@@ -136,6 +137,23 @@ int state_lock(struct state *s, const char *command, struct err *err)
 		return -1;
 	s->lock_fd = STEAL_FD(fd);
 	return 0;
+}
+
+/* Empty, so the directory's sync is all that it needs. One that is there may be of a run whose sync
+ * never came. */
+int state_mark_unfinished(struct state *s, struct err *err)
+{
+	int fd CLEANUP(closep) = io_openat(s->fd, UNFINISHED, O_WRONLY | O_CREAT | O_NOFOLLOW,
+					   0600);
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot make '%s/%s'", STATE_DIR, UNFINISHED);
+	return fs_sync_dir(s->fd, err);
+}
+
+int state_mark_finished(struct state *s, struct err *err)
+{
+	return fs_unlink(s->fd, UNFINISHED, err);
 }
 
 int state_busy(const struct state *s, struct err *err)

@@ -6,6 +6,9 @@
  *				holder
  *	run			who holds the lock: pid, start time, command; and the shield's init
  *				while one runs
+ *	unfinished		there from before a transaction begins until nothing of it is left
+ *				to do, so always while one is unfinished. The units at boot look at
+ *				it before they start anything
  *	txn/000001/		one directory per transaction (journal/txn.h)
  *	cache/			verified packages by SHA-256 (fetch/)
  *	known/			monotonic knowledge, never rolled back (catalog serial)
@@ -45,6 +48,11 @@ void state_release(struct state *s);		/* drops the lock too */
 /* Takes the lock or fails at once with ERR_LOCKED naming pid and command of the holder. Writes the
  * run file. */
 int state_lock(struct state *s, const char *command, struct err *err);
+/* Durable when it returns; before the first trace of a transaction. */
+int state_mark_unfinished(struct state *s, struct err *err);
+/* After the last trace of work left is durably gone. Not synced: what comes back in a power cut
+ * costs one `recover` that finds nothing. Absent is fine. */
+int state_mark_finished(struct state *s, struct err *err);
 /* Without the lock: does another run hold it? Then -1, ERR_LOCKED as above. Told by the run file
  * alone: a look at the lock itself would make somebody's state_lock fail. */
 int state_busy(const struct state *s, struct err *err);

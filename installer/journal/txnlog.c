@@ -111,7 +111,7 @@ int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, 
 	id = n ? ids[n - 1] + 1 : 1;
 	if (id > TXN_MAX)
 		return err_set(err, ERR_REFUSED, "the history is full: transaction %u was the last", TXN_MAX);
-	if (begin_at(ret, s, id, begin, err)) {
+	if (state_mark_unfinished(s, err) || begin_at(ret, s, id, begin, err)) {
 		(void)txnlog_discard(s, id, &ignored);	/* the first error is the one to tell */
 		return err_prefix(err, "cannot begin transaction %u", id);
 	}
@@ -329,7 +329,7 @@ int txnlog_clean(struct txnlog *t, struct err *err)
 		if (number_of(names.v[i], "spare-") >= 0 && fs_unlink(t->fd, names.v[i], err))
 			return -1;
 	t->spares = 0;
-	return fs_sync_dir(t->fd, err);
+	return fs_sync_dir(t->fd, err) || state_mark_finished(t->state, err) ? -1 : 0;
 }
 
 int txnlog_sweep(struct state *s, struct err *err)
@@ -340,19 +340,22 @@ int txnlog_sweep(struct state *s, struct err *err)
 }
 
 /* File by file a crash would leave one without its first record, which nobody can read. */
+static int take_away(struct state *s, const char *name, struct err *err)
+{
+	if (!io_renameat2(s->txn_fd, name, s->fd, DISCARDED, 0))
+		return fs_sync_dir(s->txn_fd, err) || fs_sync_dir(s->fd, err) ? -1 : 0;
+	return errno == ENOENT ? 0 : err_errno(err, errno, "cannot take away '%s/txn/%s'",
+					       STATE_DIR, name);
+}
+
 int txnlog_discard(struct state *s, unsigned int id, struct err *err)
 {
 	char name[16];
 
 	txn_name(id, name);
-	if (txnlog_sweep(s, err))
+	if (txnlog_sweep(s, err) || take_away(s, name, err) || txnlog_sweep(s, err))
 		return -1;
-	if (io_renameat2(s->txn_fd, name, s->fd, DISCARDED, 0))
-		return errno == ENOENT ?
-			       0 :
-			       err_errno(err, errno, "cannot take away transaction %u", id);
-	return fs_sync_dir(s->txn_fd, err) || fs_sync_dir(s->fd, err) || txnlog_sweep(s, err) ? -1 :
-												0;
+	return state_mark_finished(s, err);
 }
 
 static int before_dir(int txn_fd, struct err *err)

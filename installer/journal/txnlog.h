@@ -51,7 +51,7 @@ struct txn_summary {		/* read from the records */
 };
 
 int txnlog_list(const struct state *s, unsigned int **ret_ids, size_t *ret_n, struct err *err);	/* ascending; caller frees */
-int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, struct err *err);	/* newest id + 1 */
+int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, struct err *err);	/* newest id + 1; marked as unfinished before */
 int txnlog_open(struct txnlog *ret, struct state *s, unsigned int id, struct err *err);
 void txnlog_release(struct txnlog *t);
 
@@ -68,7 +68,8 @@ int txnlog_read(const struct state *s, unsigned int id, struct txn_summary *ret,
 void txn_summary_release(struct txn_summary *t);
 /* The actions from 0 up to, not including, this one may still have effects on the host. */
 unsigned int txn_summary_left(const struct txn_summary *t);
-/* Removes stage/ and the spares, spares last. Idempotent. */
+/* Removes stage/ and the spares, spares last, and then the mark of an unfinished transaction.
+ * Idempotent. */
 int txnlog_clean(struct txnlog *t, struct err *err);
 /* For a transaction in TXN_NONE: it goes as a whole, by one rename, before its files do. */
 int txnlog_discard(struct state *s, unsigned int id, struct err *err);

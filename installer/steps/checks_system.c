@@ -137,20 +137,20 @@ enum report_state check_reboot_pending(CHECK_ARGS)
 	return finding(f, STATE_WARN, "packages ask for a reboot (/run/reboot-required)");
 }
 
-#define RECOVER_UNIT "sysboxup-recover.service"
+/* Where units lie, the first wins. */
+static const char *const unit_dirs[] = { "/etc/systemd/system", "/usr/lib/systemd/system",
+					 "/lib/systemd/system" };
 
 /* The program that the unit starts, out of the first unit file that systemd would take; NULL: there
  * is none. */
-static char *recover_program(const struct host *h)
+static char *unit_program(const struct host *h, const char *unit)
 {
-	static const char *const dirs[] = { "/etc/systemd/system", "/usr/lib/systemd/system",
-					    "/lib/systemd/system" };
 	struct strv lines CLEANUP(strv_release) = STRV_INIT;
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 	struct err ignored = ERR_INIT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(dirs) && !text.len; i++) {
-		char *path CLEANUP(freep) = path_join(dirs[i], RECOVER_UNIT);
+	for (size_t i = 0; i < ARRAY_SIZE(unit_dirs) && !text.len; i++) {
+		char *path CLEANUP(freep) = path_join(unit_dirs[i], unit);
 
 		(void)root_read_optional(h->root, path, 64 * 1024, &text, &ignored);	/* unreadable: as if absent */
 	}
@@ -164,33 +164,48 @@ static char *recover_program(const struct host *h)
 	return NULL;
 }
 
-static bool recover_enabled(const struct host *h)
+static bool unit_enabled(const struct host *h, const char *target, const char *unit)
 {
-	static const char *const links[] = {
-		"/etc/systemd/system/sysinit.target.wants/" RECOVER_UNIT,
-		"/usr/lib/systemd/system/sysinit.target.wants/" RECOVER_UNIT,
-		"/lib/systemd/system/sysinit.target.wants/" RECOVER_UNIT,
-	};
+	for (size_t i = 0; i < ARRAY_SIZE(unit_dirs); i++) {
+		char *link CLEANUP(freep) = xasprintf("%s/%s.wants/%s", unit_dirs[i], target, unit);
 
-	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
-		if (root_exists(h->root, links[i]))
+		if (root_exists(h->root, link))
 			return true;
+	}
 	return false;
+}
+
+static enum report_state check_boot_unit(const struct host *h, const char *target, const char *unit,
+					 struct preflight_finding *f)
+{
+	static const char *const fleeting[] = { "/tmp/", "/run/", "/dev/", "/var/tmp/",
+						"/var/run/" };
+	char *program CLEANUP(freep) = unit_program(h, unit);
+
+	if (!program || !unit_enabled(h, target, unit))
+		return finding(f, STATE_BAD, "%s is not installed, or not enabled", unit);
+	if (!root_exists(h->root, program))
+		return finding(f, STATE_BAD, "the program of %s, '%s', is not there", unit,
+			       program);
+	for (size_t i = 0; i < ARRAY_SIZE(fleeting); i++)
+		if (str_starts(program, fleeting[i]))
+			return finding(f, STATE_BAD,
+				       "the program of %s, '%s', will be gone at boot", unit,
+				       program);
+	return finding(f, STATE_OK, "both halves are enabled, and start '%s'", program);
 }
 
 enum report_state check_recover_unit(CHECK_ARGS)
 {
-	static const char *const fleeting[] = { "/tmp/", "/run/", "/dev/", "/var/tmp/",
-						"/var/run/" };
-	char *program CLEANUP(freep) = recover_program(h);
+	static const struct { const char *target, *unit; } halves[] = {
+		{ "sysinit.target", "sysboxup-recover.service" },
+		{ "multi-user.target", "sysboxup-recover-late.service" },
+	};
+	enum report_state state = STATE_OK;
 
-	if (!program || !recover_enabled(h))
-		return finding(f, STATE_BAD, RECOVER_UNIT " is not installed, or not enabled");
-	if (!root_exists(h->root, program))
-		return finding(f, STATE_BAD, "its program '%s' is not there", program);
-	for (size_t i = 0; i < ARRAY_SIZE(fleeting); i++)
-		if (str_starts(program, fleeting[i]))
-			return finding(f, STATE_BAD, "its program '%s' will be gone at boot",
-				       program);
-	return finding(f, STATE_OK, "enabled, starts '%s'", program);
+	for (size_t i = 0; i < ARRAY_SIZE(halves) && state == STATE_OK; i++) {
+		buf_clear(&f->found);
+		state = check_boot_unit(h, halves[i].target, halves[i].unit, f);
+	}
+	return state;
 }

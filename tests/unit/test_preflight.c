@@ -74,8 +74,11 @@ static void world_open(struct world *w)
 	fixture_mkdir(&w->f, "/var/lib/dpkg/updates");
 	fixture_mkdir(&w->f, "/var/lib/sysbox");
 	fixture_put(&w->f, "/usr/lib/systemd/system/sysboxup-recover.service",
-		    "[Service]\nType=oneshot\nExecStart=/usr/bin/sysboxup recover --boot\n");
+		    "[Service]\nType=oneshot\nExecStart=/usr/bin/sysboxup recover --boot early\n");
 	fixture_put(&w->f, "/usr/lib/systemd/system/sysinit.target.wants/sysboxup-recover.service", "");
+	fixture_put(&w->f, "/usr/lib/systemd/system/sysboxup-recover-late.service",
+		    "[Service]\nType=oneshot\nExecStart=/usr/bin/sysboxup recover --boot late\n");
+	fixture_put(&w->f, "/usr/lib/systemd/system/multi-user.target.wants/sysboxup-recover-late.service", "");
 	fixture_program(&w->f, "/usr/bin/sysboxup");
 }
 
@@ -147,6 +150,14 @@ static void recover_fleeting(struct world *w)
 static void recover_disabled(struct world *w)
 {
 	fixture_unlink(&w->f, "/usr/lib/systemd/system/sysinit.target.wants/sysboxup-recover.service");
+}
+static void recover_late_disabled(struct world *w)
+{
+	fixture_unlink(&w->f, "/usr/lib/systemd/system/multi-user.target.wants/sysboxup-recover-late.service");
+}
+static void recover_late_gone(struct world *w)
+{
+	fixture_unlink(&w->f, "/usr/lib/systemd/system/sysboxup-recover-late.service");
 }
 H(init, INIT_OTHER)
 H(virt, VIRT_CONTAINER)
@@ -374,6 +385,8 @@ static const struct {
 	{ "recover-unit", file_recover_nothing, STATE_BAD },
 	{ "recover-unit", recover_fleeting, STATE_BAD },
 	{ "recover-unit", recover_disabled, STATE_BAD },
+	{ "recover-unit", recover_late_disabled, STATE_BAD },
+	{ "recover-unit", recover_late_gone, STATE_BAD },
 	{ "recover-unit", set_init, NOT_RUN },
 	{ "recover-unit", image, NOT_RUN },
 	{ "userns", no_ns, STATE_BAD },
