@@ -118,6 +118,8 @@ $(BUILD)/tools/%: tests/tools/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< -lssl -lcrypto
 
+$(BUILD)/tools/everycall: tests/tools/tree.h
+
 tools: $(TOOLS)
 
 units: $(UNITS) tools
@@ -164,13 +166,17 @@ uninstall:
 lint:
 	$(Q)./scripts/lint
 
+# Every call of the binary in every mode, not only every so many-th.
+check-killat:
+	$(Q)SYSBOXUP_EVERY=1 BUILD=$(BUILD) tests/run --no-skip tests/crash/killat.bats
+
 bench: $(BUILD)/sysboxup
 	$(Q)./tests/bench/run
 
 clean:
 	rm -rf build
 
-.PHONY: all objects tools units check-unit lint bench install clean
+.PHONY: all objects tools units check-unit check-killat lint bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(FAULTY)
 -include $(OBJS:.o=.d) $(filter $(BUILD)/faults/%,$(FAULTY:.o=.d))

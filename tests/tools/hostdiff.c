@@ -71,6 +71,7 @@ static const struct rule {
 	{ MEANING, "/var/cache/debconf/config.dat" },
 	{ MEANING, "/var/cache/debconf/templates.dat" },
 	{ MTIME, "/etc/ld.so.cache" },
+	{ MTIME, "/etc/.pwd.lock" },	/* empty, of whoever held it last */
 	{ MTIME, "/var/lib/dpkg/lock" },
 	{ MTIME, "/var/lib/dpkg/triggers/Lock" },
 	{ MTIME, "/var/lib/dpkg/diversions" },
