@@ -3,6 +3,7 @@
 # make                     build/sysboxup
 # make check-unit          the unit tests          make SANITIZE=address,undefined   sanitizer build
 # make lint                what CONTRIBUTING.md lists    make bench   ratios of one run
+# make fuzz                every fuzzer for FUZZ_SECONDS=3600
 # make install DESTDIR= PREFIX=/usr   V=1 shows the commands
 
 VERSION   := 0.1.0
@@ -37,6 +38,17 @@ SAN    := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -static-libasan -stat
 else
 HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
+# The fuzzers (tests/fuzz): clang's libFuzzer, and every file of ours with its counters.
+ifneq ($(filter %/fuzz,$(BUILD)),)
+FUZZ   ?= 1
+endif
+ifneq ($(FUZZ),)
+BUILD  := build/fuzz
+CC     := clang
+OPT    := -O1 -g -fno-omit-frame-pointer
+HARDEN := -fPIE
+SAN    := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+endif
 ifneq ($(COVERAGE),)
 BUILD  := build/coverage
 OPT    := -O0 -g
@@ -59,6 +71,7 @@ FAULTY := $(patsubst $(BUILD)/installer/sys/%,$(BUILD)/faults/installer/sys/%,$(
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 DATA  := $(sort $(wildcard distros/*.json templates/*))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
@@ -127,6 +140,20 @@ units: $(UNITS) tools
 check-unit: units
 	$(Q)for t in $(UNITS); do echo "# $$t"; $$t || exit 1; done
 
+fuzzers:
+	$(Q)$(MAKE) --no-print-directory BUILD=build/fuzz fuzz-programs
+
+fuzz-programs: $(FUZZERS)
+
+$(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(CORE)
+	$(call say,FUZZ,$@)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fsanitize=fuzzer $(LDFLAGS_ALL) -o $@ $< $(CORE) $(LIB_LDLIBS) $(LDLIBS)
+
+# Every fuzzer for FUZZ_SECONDS, one after the other; what it learned is kept in build/fuzz/found.
+FUZZ_SECONDS ?= 3600
+fuzz: fuzzers
+	$(Q)set -e; for f in $(FUZZERS:$(BUILD)/fuzz_%=%); do tests/fuzz/run --keep "$$f" $(FUZZ_SECONDS); done
+
 # The man page's lists of commands and options, and the completion, come out of the program's own tables.
 MAN := $(BUILD)/man/sysboxup.8 $(BUILD)/man/sysboxup.json.5
 
@@ -176,7 +203,7 @@ bench: $(BUILD)/sysboxup
 clean:
 	rm -rf build
 
-.PHONY: all objects tools units check-unit check-killat lint bench install clean
+.PHONY: all objects tools units check-unit check-killat fuzzers fuzz-programs fuzz lint bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(FAULTY)
 -include $(OBJS:.o=.d) $(filter $(BUILD)/faults/%,$(FAULTY:.o=.d))

@@ -236,6 +236,9 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* -1 is no id (chown(2)), and UID_MIN 0 would make worse of it. */
+#define ID_MAX (UINT32_MAX - 1)
+
 /* As useradd -r: the highest that is free as user and as group. */
 static int pick_id(const struct account_texts *t, const struct buf *defs, uint64_t *ret,
 		   struct err *err)
@@ -244,8 +247,8 @@ static int pick_id(const struct account_texts *t, const struct buf *defs, uint64
 	uint64_t low = max_u64(def_number(defs, "SYS_UID_MIN", 101),
 			       def_number(defs, "SYS_GID_MIN", 101));
 	uint64_t uid_high = def_number(defs, "SYS_UID_MAX", def_number(defs, "UID_MIN", 1000) - 1);
-	uint64_t high = min_u64(uid_high, def_number(defs, "SYS_GID_MAX",
-						     def_number(defs, "GID_MIN", 1000) - 1));
+	uint64_t gid_high = def_number(defs, "SYS_GID_MAX", def_number(defs, "GID_MIN", 1000) - 1);
+	uint64_t high = min_u64(min_u64(uid_high, gid_high), ID_MAX);
 	uint64_t next;
 
 	collect_ids(&t->v[ACC_PASSWD], 2, &used);
@@ -269,9 +272,9 @@ static int pick_subids(const struct account_texts *t, const struct buf *defs, ui
 	struct ranges used CLEANUP(ranges_release) = { 0 };
 	uint64_t at = max_u64(def_number(defs, "SUB_UID_MIN", 100000),
 			      def_number(defs, "SUB_GID_MIN", 100000));
-	uint64_t high = min_u64(def_number(defs, "SUB_UID_MAX", 600100000),
+	uint64_t most = min_u64(def_number(defs, "SUB_UID_MAX", 600100000),
 				def_number(defs, "SUB_GID_MAX", 600100000));
-	uint64_t low = at;
+	uint64_t high = min_u64(most, ID_MAX), low = at;
 
 	collect_subids(&t->v[ACC_SUBUID], &used);
 	collect_subids(&t->v[ACC_SUBGID], &used);

@@ -242,16 +242,22 @@ void unitfile_release(struct unitfile *u)
 
 static const struct { char c, is; } escapes[] = {
 	{ 'a', '\a' }, { 'b', '\b' }, { 'f', '\f' }, { 'n', '\n' }, { 'r', '\r' }, { 't', '\t' },
-	{ 'v', '\v' }, { '\\', '\\' }, { '"', '"' }, { '\'', '\'' }, { 's', ' ' }, { ';', ';' },
+	{ 'v', '\v' }, { '\\', '\\' }, { '"', '"' }, { '\'', '\'' }, { 's', ' ' },
 };
 
+/* n digits of that base, and nothing else; -1 also for what no byte can be. */
 static int digits(const char *s, size_t n, int base)
 {
-	char tmp[4] = "", *end;
+	static const char all[] = "0123456789abcdef";
+	int v = 0;
 
-	memcpy(tmp, s, n);
-	long v = strtol(tmp, &end, base);
-	return end == tmp + n && strlen(tmp) == n ? (int)v : -1;
+	for (size_t i = 0; i < n; i++) {
+		const char *d = s[i] ? memchr(all, s[i] | (s[i] > '9' ? 0x20 : 0), (size_t)base) : NULL;
+		if (!d)
+			return -1;
+		v = v * base + (int)(d - all);
+	}
+	return v <= UINT8_MAX ? v : -1;
 }
 
 /* The escape after a backslash at s: bytes used, the character in *ret. An unknown one stays as it
@@ -627,6 +633,20 @@ static const struct unit_setting *exec_setting(const struct unitfile *u)
 	return last;
 }
 
+/*
+ * A ";" that stands alone ends the command, "\;" alone is the word; quoted it is a word like any
+ * other (systemd's config_parse_exec). Gives how many bytes of it there are at *pos, 0: neither.
+ */
+static size_t semicolon(const struct otext *t, size_t *pos)
+{
+	const char *s = t->text.data;
+
+	while (*pos < t->text.len && isspace((unsigned char)s[*pos]))
+		++*pos;
+	size_t n = s[*pos] == ';' ? 1 : s[*pos] == '\\' && s[*pos + 1] == ';' ? 2 : 0;
+	return !s[*pos + n] || isspace((unsigned char)s[*pos + n]) ? n : 0;
+}
+
 void unitfile_exec(struct owords *ret, const struct unitfile *u, const struct unit_env *env)
 {
 	const struct unit_setting *s = exec_setting(u);
@@ -636,7 +656,11 @@ void unitfile_exec(struct owords *ret, const struct unitfile *u, const struct un
 	for (size_t n = 0; s; n++) {
 		struct otext word CLEANUP(otext_release) = OTEXT_INIT;
 		struct origin first;
-		if (!word_next(&s->value, &pos, &word, &first) || str_eq(word.text.data, ";"))
+		size_t semi = n ? semicolon(&s->value, &pos) : 0;
+		if (semi == 1)
+			return;
+		pos += semi == 2;	/* the backslash */
+		if (!word_next(&s->value, &pos, &word, &first))
 			return;
 		specifiers_expand(u, &word);
 		if (!n)

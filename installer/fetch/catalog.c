@@ -92,7 +92,11 @@ static int read_texts(struct catalog_entry *e, const struct json *j, const char 
 static int read_urls(struct catalog_entry *e, const struct json *j, const char *what, size_t i,
 		     struct err *err)
 {
-	for json_each(it, json_get(j, "urls")) {
+	const struct json *urls = json_get(j, "urls");
+
+	if (json_type(urls) != JSON_ARRAY)
+		return bad_entry(what, i, "urls", "a list of addresses", err);
+	for json_each(it, urls) {
 		if (!json_string(it) || strlen(json_string(it)) > 4096)
 			return bad_entry(what, i, "urls", "a list of addresses", err);
 		strv_add(&e->urls, json_string(it));

@@ -2,6 +2,7 @@
 #include "fetch/download.h"
 
 #include "fetch/part.h"
+#include "fetch/range.h"
 #include "fetch/url.h"
 #include "sys/clock.h"
 #include "sys/io.h"
@@ -51,7 +52,7 @@ struct try {
 	uint64_t discarded;		/* bytes of redirects' bodies */
 	char etag[256];			/* of the answer being read */
 	bool ranged;			/* it has a Content-Range: */
-	uint64_t range_start, range_total;	/* total 0 = unknown */
+	struct content_range range;
 	unsigned int retry_after;	/* seconds */
 };
 
@@ -110,13 +111,7 @@ static bool header_is(const char *line, size_t len, const char *name, const char
 
 static void read_range(struct try *t, const char *value)
 {
-	unsigned long long start, end, total = 0;
-
-	if (sscanf(value, "bytes %llu-%llu/%llu", &start, &end, &total) < 2)
-		return;
-	t->ranged = true;
-	t->range_start = start;
-	t->range_total = total;
+	t->ranged = !content_range_parse(value, &t->range);
 }
 
 static size_t on_header(char *data, size_t size, size_t n, void *user)
@@ -162,11 +157,11 @@ static enum verdict continue_part(struct try *t)
 	struct part *p = &t->run->part;
 	uint64_t size = t->run->d->size;
 
-	if (!t->ranged || t->range_start != p->len)
+	if (!t->ranged || t->range.start != p->len)
 		return fail(t, RESTART, "sent another range than it was asked for");
-	if (size && t->range_total && t->range_total != size)
+	if (size && t->range.total && t->range.total != size)
 		return fail(t, NEXT, "has %llu bytes instead of %llu",
-			    (unsigned long long)t->range_total, (unsigned long long)size);
+			    (unsigned long long)t->range.total, (unsigned long long)size);
 	if (p->etag && *t->etag && !str_eq(p->etag, t->etag))
 		return fail(t, RESTART, "went on with another version of the file");
 	p->resumed = true;

@@ -3,20 +3,13 @@
  * libFuzzer entry for base/splice.h. The input is a patch, a NUL byte, a text. Whenever the splice
  * succeeds: the new text means json_merge(old, patch); what the patch does not name kept its
  * bytes and its order; a second splice changes nothing; json_unmerge takes everything back.
- *
- * clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinstaller tests/fuzz/fuzz_splice.c \
- *	$(ls installer/base/[!e]*.c) installer/base/err.c -lcjson -lcrypto
  */
 #include "base/jsonscan.h"
 #include "base/splice.h"
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include <cjson/cJSON.h>
+#include <math.h>
 
 struct text {
 	struct buf bytes;
@@ -89,6 +82,60 @@ static void check_bytes(const struct text *old, const struct text *new, const st
 	untouched(old, 0, old->tree, new, 0, new->tree, patch);
 }
 
+static bool has_infinite(const cJSON *j)
+{
+	const cJSON *it;
+
+	if (cJSON_IsNumber(j) && !isfinite(j->valuedouble))
+		return true;
+	cJSON_ArrayForEach(it, j)
+		if (has_infinite(it))
+			return true;
+	return false;
+}
+
+/* RFC 7396 section 2, on cJSON alone. Takes target, which may be NULL. */
+static cJSON *merge(cJSON *target, const cJSON *patch)
+{
+	const cJSON *p;
+
+	if (!cJSON_IsObject(target) || !cJSON_IsObject(patch)) {
+		cJSON_Delete(target);
+		if (!cJSON_IsObject(patch))
+			return cJSON_Duplicate(patch, true);
+		target = cJSON_CreateObject();
+	}
+	cJSON_ArrayForEach(p, patch) {
+		cJSON *old = cJSON_DetachItemFromObjectCaseSensitive(target, p->string);
+
+		if (cJSON_IsNull(p))
+			cJSON_Delete(old);
+		else
+			cJSON_AddItemToObject(target, p->string, merge(old, p));
+	}
+	return target;
+}
+
+static cJSON *cjson_of(const struct text *t)
+{
+	return t->scan.n ? cJSON_ParseWithLength(t->bytes.data, t->bytes.len) : cJSON_CreateObject();
+}
+
+/* A second opinion: cJSON reads all three, merges, and compares. It cannot compare infinite
+ * numbers, and takes an empty text for none. */
+static void check_cjson(const struct text *old, const struct text *new, const char *patch, size_t n)
+{
+	cJSON *target = cjson_of(old), *got = cjson_of(new), *p = cJSON_ParseWithLength(patch, n);
+
+	must(target && p && got);
+	target = merge(target, p);
+	if (!has_infinite(target))
+		must(cJSON_Compare(target, got, true));
+	cJSON_Delete(target);
+	cJSON_Delete(p);
+	cJSON_Delete(got);
+}
+
 static bool has_null(const struct json *j)
 {
 	if (json_type(j) == JSON_NULL)
@@ -113,7 +160,8 @@ static void check_undo(const struct text *old, const struct text *new, const str
 	must(json_equal(got, old->tree));
 }
 
-static void check(const uint8_t *data, size_t size, const struct json *patch)
+static void check(const uint8_t *data, size_t size, const struct json *patch,
+		  const char *patch_text, size_t patch_len)
 {
 	struct text old CLEANUP(text_release) = TEXT_INIT, new CLEANUP(text_release) = TEXT_INIT;
 	struct buf again CLEANUP(buf_release) = BUF_INIT;
@@ -132,6 +180,7 @@ static void check(const uint8_t *data, size_t size, const struct json *patch)
 	want = json_merge(old.tree, patch);
 	must(json_equal(want, new.tree));
 	check_bytes(&old, &new, patch);
+	check_cjson(&old, &new, patch_text, patch_len);
 	must(!json_splice(new.bytes.data, new.bytes.len, patch, "fuzz", &again, NULL));
 	must(buf_equal(&again, &new.bytes));
 	check_undo(&old, &new, patch);
@@ -145,6 +194,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!nul || json_parse((const char *)data, n, JSON_STRICT, "patch", &patch, NULL) < 0)
 		return 0;
-	check(nul + 1, size - n - 1, patch);
+	check(nul + 1, size - n - 1, patch, (const char *)data, n);
 	return 0;
 }

@@ -286,6 +286,26 @@ TEST(holes, "the first range that is free in both files is taken, users' own ids
 	scratch_close(&h.s);
 }
 
+TEST(no_id, "login.defs that leaves no limit does not make an id that is none")
+{
+	struct host_root h;
+
+	made_root(&h);
+	put(&h.s, "etc/login.defs", "UID_MIN 0\nGID_MIN 0\nSUB_UID_MIN 4294901760\nSUB_GID_MIN 100000\n"
+				    "SUB_UID_MAX 4294967295\nSUB_GID_MAX 4294967295\n");
+	struct action *a CLEANUP(action_freep) = action_account("sysbox", "sysbox");
+	struct err err = ERR_INIT;
+
+	CHECK_INT(a->ops->prepare(a, &h.ctx, &err), -1);
+	CHECK_STR(err.msg, "no range of 65536 subordinate ids is free between 4294901760 and 4294967294");
+	put(&h.s, "etc/login.defs", "UID_MIN 0\nGID_MIN 0\n");
+	there_and_back(&h);
+	struct action *b CLEANUP(action_freep) = prepared(&h);
+	commit(b, &h);
+	CHECK_STR(line_in(&h, "/etc/passwd"), "sysbox:x:4294967294:4294967294::/nonexistent:/bin/false");
+	scratch_close(&h.s);
+}
+
 TEST(odd_names, "ids of accounts with unusual names are in use as well")
 {
 	struct host_root h;

@@ -93,6 +93,9 @@ TEST(shape, "what is not a catalog is refused")
 	check_refused(HEAD "1 ] }", "c.json: 'packages[0].name' must be a word");
 	check_refused(HEAD ENTRY("../x", "upstream", "") "] }",
 		      "c.json: 'packages[0].version' must be a word");
+	check_refused(HEAD "{ \"name\": \"a\", \"version\": \"1\", \"arch\": \"amd64\", \"sha256\": \"" HASH "\", \"source\": \"s\", "
+			   "\"provenance\": \"upstream\", \"urls\": { \"a\": \"https://a/b\" } } ] }",
+		      "c.json: 'packages[0].urls' must be a list of addresses");
 	check_refused(HEAD ENTRY("1", "rumour", "") "] }",
 		      "c.json: 'packages[0].provenance' must be \"upstream\" or \"third-party\"");
 	check_refused(HEAD ENTRY("1", "upstream", "") "," ENTRY("2", "upstream",

@@ -175,6 +175,22 @@ TEST(quoting, "quotes inside a variable group words as systemd does; $$ and % ar
 	tree_remove();
 }
 
+TEST(semicolons, "a ; of its own ends the command, \\; and a quoted one are words")
+{
+	tree_make();
+	put(U, "[Service]\nExecStart=/d --label \\; --group \";\" --x=a\\;b ; /other --no\n");
+	CHECK_UNIT(0, "label=;@" U ":2 group=;@" U ":2 x=a\\;b@" U ":2");
+	tree_remove();
+}
+
+TEST(numbers, "an escape is all digits and one byte, or it stays as it is written")
+{
+	tree_make();
+	put(U, "[Service]\nExecStart=/d --a=\\x41\\x4a\\101 \"--b=\\x 1\\x+1\" --c=\\777\\400\\x00 --d=\\377\n");
+	CHECK_UNIT(0, "a=AJA@" U ":2 b=\\x 1\\x+1@" U ":2 c=\\777\\400\\x00@" U ":2 d=\377@" U ":2");
+	tree_remove();
+}
+
 TEST(env_file_wins, "EnvironmentFile= beats Environment=, a missing file with - is fine, a variable set twice keeps the last")
 {
 	tree_make();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
+#include "json_rfc8259.h"
 #include "test.h"
 
 #include <math.h>
@@ -106,6 +107,49 @@ TEST(refusals, "what RFC 8259 does not allow is refused with its place")
 		"line 1, column 2: number of more than 63 characters");
 	REFUSES("\xef\xbb\xbf\xef\xbb\xbf{}", 0, "line 1, column 1: a value expected");
 	REFUSES("true false", 0, "line 1, column 6: more text behind the value");
+}
+
+TEST(rfc_taken, "RFC 8259: what a reader must take is taken, and taken the same when printed again")
+{
+	for (size_t i = 0; i < ARRAY_SIZE(json_taken); i++) {
+		const struct json_case *c = &json_taken[i];
+		struct json *j CLEANUP(json_freep) = NULL, *again CLEANUP(json_freep) = NULL;
+		struct buf b CLEANUP(buf_release) = BUF_INIT;
+		struct err err = ERR_INIT;
+
+		if (json_parse(c->text, c->len, JSON_STRICT, c->why, &j, &err) < 0) {
+			CHECK_STR(err.msg, "");
+			continue;
+		}
+		json_print(j, &b);
+		CHECK_INT(json_parse(b.data, b.len, JSON_STRICT, c->why, &again, &err), 0);
+		CHECK(json_equal(j, again));
+	}
+}
+
+TEST(rfc_refused, "RFC 8259: what it does not allow, and what it leaves to us, is refused on one line")
+{
+	for (size_t i = 0; i < ARRAY_SIZE(json_refused); i++) {
+		const struct json_case *c = &json_refused[i];
+		struct json *j = NULL;
+		struct err err = ERR_INIT;
+
+		if (json_parse(c->text, c->len, JSON_STRICT, c->why, &j, &err) == 0)
+			CHECK_STR("taken", c->why);
+		CHECK(!j && strstr(err.msg, ": line ") && !strchr(err.msg, '\n'));
+		json_free(j);
+	}
+}
+
+TEST(rfc_copy, "nothing behind the text's length is looked at")
+{
+	for (size_t i = 0; i < ARRAY_SIZE(json_taken); i++) {
+		const struct json_case *c = &json_taken[i];
+		char *exact CLEANUP(freep) = xmemdup(c->text, c->len);	/* the sanitizer sees a byte more */
+		struct json *j CLEANUP(json_freep) = NULL;
+
+		CHECK_INT(json_parse(exact, c->len, JSON_STRICT, c->why, &j, NULL), 0);
+	}
 }
 
 TEST(longest_number, "a number of 63 characters is read")

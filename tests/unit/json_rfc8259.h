@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Corner cases of RFC 8259, by its sections: what a reader must take, what it must refuse, and what
+ * it may decide, with what we decided (base/jsonscan.h). Lengths are given, so that NUL bytes count.
+ */
+#ifndef JSON_RFC8259_H
+#define JSON_RFC8259_H
+
+#include <stddef.h>
+
+struct json_case {
+	const char *why;
+	const char *text;
+	size_t len;
+};
+
+#define CASE(why, text) { why, text, sizeof(text) - 1 }
+#define TEN(x) x x x x x x x x x x
+
+static const struct json_case json_taken[] = {
+	/* 2: a text is any value, with white space of four kinds around every token */
+	CASE("2: null alone", "null"),
+	CASE("2: true alone", "true"),
+	CASE("2: false alone", "false"),
+	CASE("2: a number alone", "0"),
+	CASE("2: a string alone", "\"\""),
+	CASE("2: an empty array", "[]"),
+	CASE("2: an empty object", "{}"),
+	CASE("2: all white space", " \t\n\r[ \t\n\r1 \t\n\r, \t\n\r{ \t\n\r\"a\" \t\n\r: \t\n\r2 \t\n\r} \t\n\r] \t\n\r"),
+	/* 4: objects */
+	CASE("4: an empty name", "{\"\":0}"),
+	CASE("4: names that differ in case", "{\"a\":1,\"A\":2}"),
+	CASE("4: the same name in another object", "{\"a\":{\"a\":1}}"),
+	CASE("4: a name with escapes", "{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0061\":1}"),
+	/* 5: arrays of anything */
+	CASE("5: mixed values", "[null,true,1,\"\",[],{}]"),
+	CASE("5: 128 levels", TEN(TEN("[")) TEN("[") TEN("[") "[[[[[[[[" "]]]]]]]]" TEN("]") TEN("]") TEN(TEN("]"))),
+	/* 6: numbers */
+	CASE("6: minus zero", "-0"),
+	CASE("6: a fraction of zeros", "0.000"),
+	CASE("6: a fraction that ends in zero", "1.10"),
+	CASE("6: an exponent", "1e1"),
+	CASE("6: an exponent in capitals", "1E1"),
+	CASE("6: an exponent with plus", "1e+1"),
+	CASE("6: an exponent with minus", "1E-1"),
+	CASE("6: an exponent with zeros before it", "1e00001"),
+	CASE("6: all of it", "-12.034e-05"),
+	CASE("6: zero with an exponent", "0e0"),
+	CASE("6: beyond a double", "1e400"),
+	CASE("6: below a double", "1e-400"),
+	CASE("6: beyond 2^53", "[9007199254740993,-9223372036854775809]"),
+	/* 7: strings */
+	CASE("7: every short escape", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""),
+	CASE("7: hex digits in either case", "\"\\u00Ff\\uABcd\""),
+	CASE("7: a pair of surrogates", "\"\\uD834\\uDD1E\""),
+	CASE("7: the last pair", "\"\\uDBFF\\uDFFF\""),
+	CASE("7: a non-character by escape", "\"\\uFFFF\""),
+	CASE("7: DEL as it is", "\"\x7f\""),
+	CASE("7: quotes of the other kind", "\"'\""),
+	CASE("7: what a comment looks like", "\"// /* */\""),
+	/* 8.1: UTF-8 */
+	CASE("8.1: two, three and four bytes", "\"\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e\""),
+	CASE("8.1: the first of each length", "\"\xc2\x80\xe0\xa0\x80\xf0\x90\x80\x80\""),
+	CASE("8.1: the last of each length", "\"\xdf\xbf\xef\xbf\xbf\xf4\x8f\xbf\xbf\""),
+	CASE("8.1: U+2028, no line end here", "\"\xe2\x80\xa8\""),
+	CASE("8.1: a byte order mark may be ignored", "\xef\xbb\xbf[]"),
+	CASE("8.1: the same character within a string", "\"\xef\xbb\xbf\""),
+};
+
+static const struct json_case json_refused[] = {
+	CASE("2: nothing", ""),
+	CASE("2: nothing but white space", " \n"),
+	CASE("2: nothing but a byte order mark", "\xef\xbb\xbf"),
+	CASE("2: two values", "1 1"),
+	CASE("2: a comma behind the value", "[],"),
+	CASE("2: a bracket too many", "[]]"),
+	CASE("2: the wrong bracket", "[}"),
+	CASE("2: the wrong bracket inside", "{\"a\":[1}"),
+	CASE("2: a form feed as white space", "[\f]"),
+	CASE("2: a vertical tab", "[\v]"),
+	CASE("2: a no-break space", "[\xc2\xa0]"),
+	CASE("2: a NUL byte behind", "1\0"),
+	CASE("2: a NUL byte before", "\0" "1"),
+	CASE("2: a NUL byte between", "[1\0]"),
+	CASE("2: a comment", "1 // x"),
+	CASE("2: a block comment", "/* */1"),
+	CASE("3: a literal in capitals", "TRUE"),
+	CASE("3: half a literal", "tru"),
+	CASE("3: a literal that goes on", "nulll"),
+	CASE("3: another language's", "undefined"),
+	CASE("4: a comma before the end", "{\"a\":1,}"),
+	CASE("4: a comma alone", "{,}"),
+	CASE("4: two commas", "{\"a\":1,,\"b\":2}"),
+	CASE("4: a name without quotes", "{a:1}"),
+	CASE("4: a name in other quotes", "{'a':1}"),
+	CASE("4: a number as name", "{1:1}"),
+	CASE("4: no colon", "{\"a\" 1}"),
+	CASE("4: two colons", "{\"a\"::1}"),
+	CASE("4: '=' for a colon", "{\"a\"=1}"),
+	CASE("4: a name without value", "{\"a\":}"),
+	CASE("4: a name alone", "{\"a\"}"),
+	CASE("4: never closed", "{\"a\":1"),
+	CASE("4: a name twice (our choice)", "{\"a\":1,\"a\":1}"),
+	CASE("4: a name twice, once escaped (our choice)", "{\"a\":1,\"\\u0061\":2}"),
+	CASE("5: a comma before the end", "[1,]"),
+	CASE("5: a comma first", "[,1]"),
+	CASE("5: no comma", "[1 2]"),
+	CASE("5: a colon", "[\"a\":1]"),
+	CASE("5: never closed", "[1"),
+	CASE("5: 129 levels (our choice)",
+	     TEN(TEN("[")) TEN("[") TEN("[") "[[[[[[[[[" "]]]]]]]]]" TEN("]") TEN("]") TEN(TEN("]"))),
+	CASE("6: plus", "+1"),
+	CASE("6: a zero in front", "01"),
+	CASE("6: a zero in front of a negative one", "-01"),
+	CASE("6: a point first", ".5"),
+	CASE("6: a point last", "5."),
+	CASE("6: a point before the exponent", "5.e1"),
+	CASE("6: minus alone", "-"),
+	CASE("6: minus and a point", "-.5"),
+	CASE("6: minus with a blank", "- 1"),
+	CASE("6: two minus", "--1"),
+	CASE("6: an exponent of nothing", "1e"),
+	CASE("6: an exponent of a sign", "1e+"),
+	CASE("6: an exponent with a fraction", "1e1.5"),
+	CASE("6: two exponents", "1e1e1"),
+	CASE("6: hexadecimal", "0x10"),
+	CASE("6: octal", "0o7"),
+	CASE("6: grouped digits", "1_000"),
+	CASE("6: a comma for the point", "1,5"),
+	CASE("6: NaN", "NaN"),
+	CASE("6: infinity", "Infinity"),
+	CASE("6: minus infinity", "-Infinity"),
+	CASE("6: other digits", "\xd9\xa1"),
+	CASE("6: 64 characters (our choice)",
+	     TEN("1") TEN("1") TEN("1") TEN("1") TEN("1") TEN("1") "1111"),
+	CASE("7: never closed", "\"a"),
+	CASE("7: closed by an escaped quote", "\"a\\\""),
+	CASE("7: a line end", "\"\n\""),
+	CASE("7: a tab", "\"\t\""),
+	CASE("7: a NUL byte", "\"\0\""),
+	CASE("7: the last control character", "\"\x1f\""),
+	CASE("7: an unknown escape", "\"\\a\""),
+	CASE("7: an escape in capitals", "\"\\N\""),
+	CASE("7: \\U", "\"\\U0041\""),
+	CASE("7: \\x", "\"\\x41\""),
+	CASE("7: an escaped single quote", "\"\\'\""),
+	CASE("7: an escaped line end", "\"\\\n\""),
+	CASE("7: three hex digits", "\"\\u041\""),
+	CASE("7: no hex digit", "\"\\u00g0\""),
+	CASE("7: hex digits with a sign", "\"\\u+041\""),
+	CASE("7: hex digits with a blank", "\"\\u 041\""),
+	CASE("7: U+0000 (our choice)", "\"\\u0000\""),
+	CASE("7: the first of a pair alone (our choice)", "\"\\uD834\""),
+	CASE("7: the second alone (our choice)", "\"\\uDD1E\""),
+	CASE("7: a pair the wrong way round (our choice)", "\"\\uDD1E\\uD834\""),
+	CASE("7: two firsts (our choice)", "\"\\uD834\\uD834\""),
+	CASE("7: a first and a letter (our choice)", "\"\\uD834a\""),
+	CASE("7: a first and another escape (our choice)", "\"\\uD834\\n\""),
+	CASE("8.1: a byte of Latin-1", "\"\xe9\""),
+	CASE("8.1: a continuation alone", "\"\x80\""),
+	CASE("8.1: cut after the first byte", "\"\xe2\""),
+	CASE("8.1: cut after the second", "\"\xe2\x82\""),
+	CASE("8.1: NUL in two bytes", "\"\xc0\x80\""),
+	CASE("8.1: '/' in two bytes", "\"\xc0\xaf\""),
+	CASE("8.1: '/' in three bytes", "\"\xe0\x80\xaf\""),
+	CASE("8.1: a surrogate in three bytes", "\"\xed\xa0\x80\""),
+	CASE("8.1: a pair of them in six", "\"\xed\xa0\xb4\xed\xb4\x9e\""),
+	CASE("8.1: beyond U+10FFFF", "\"\xf4\x90\x80\x80\""),
+	CASE("8.1: five bytes", "\"\xf8\x88\x80\x80\x80\""),
+	CASE("8.1: 0xff", "\"\xff\""),
+	CASE("8.1: in a name", "{\"\xff\":1}"),
+	CASE("8.1: UTF-16", "\xff\xfe[\0]\0"),
+	CASE("8.1: two byte order marks", "\xef\xbb\xbf\xef\xbb\xbf[]"),
+	CASE("8.1: half a byte order mark", "\xef\xbb[]"),
+};
+
+#undef TEN
+#undef CASE
+
+#endif
