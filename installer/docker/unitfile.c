@@ -252,7 +252,8 @@ static int digits(const char *s, size_t n, int base)
 	int v = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const char *d = s[i] ? memchr(all, s[i] | (s[i] > '9' ? 0x20 : 0), (size_t)base) : NULL;
+		int c = s[i] > '9' ? s[i] | 0x20 : s[i];
+		const char *d = c ? memchr(all, c, (size_t)base) : NULL;
 		if (!d)
 			return -1;
 		v = v * base + (int)(d - all);

@@ -11,7 +11,7 @@ struct content_range {
 	uint64_t total;		/* bytes of the whole, 0 = "*", not known */
 };
 
-/* "bytes 100-199/200" or with "*" for the total: 0. Anything else, or no range: -1, ret untouched. */
+/* "bytes 100-199/200", or "*" for the total: 0. Anything else: -1, ret untouched. */
 int content_range_parse(const char *value, struct content_range *ret);
 
 #endif

@@ -26,7 +26,8 @@ static void put_in(struct account_texts *t, char *lines[ACC_FILES], struct undo 
 	}
 }
 
-static void take_out(struct account_texts *t, const struct undo *u, const struct account_texts *before)
+static void take_out(struct account_texts *t, const struct undo *u,
+		     const struct account_texts *before)
 {
 	for (int f = ACC_FILES - 1; f >= 0; f--) {
 		if (u[f].line)
@@ -62,7 +63,8 @@ static void check_ids(char *lines[ACC_FILES], const struct account_texts *t)
 	}
 }
 
-static void check(struct account_texts *t, const struct account_texts *before, const struct buf *defs)
+static void check(struct account_texts *t, const struct account_texts *before,
+		  const struct buf *defs)
 {
 	char *lines[ACC_FILES] = { NULL }, *more[ACC_FILES] = { NULL };
 	struct undo undo[ACC_FILES];
@@ -84,7 +86,8 @@ static void check(struct account_texts *t, const struct account_texts *before, c
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct account_texts t CLEANUP(account_texts_release), before CLEANUP(account_texts_release);
+	struct account_texts t CLEANUP(account_texts_release),
+		before CLEANUP(account_texts_release);
 	struct buf in[ACC_FILES + 1];
 
 	account_texts_init(&t);

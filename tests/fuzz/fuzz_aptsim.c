@@ -52,7 +52,8 @@ static void same(const struct pkg_plan *a, const struct pkg_plan *b)
 		const struct pkg_op *x = &a->v[i], *y = &b->v[i];
 
 		must(x->what == y->what && str_eq(x->name, y->name) && str_eq(x->arch, y->arch));
-		must(str_eq(x->old_version, y->old_version) && str_eq(x->new_version, y->new_version));
+		must(str_eq(x->old_version, y->old_version) &&
+		     str_eq(x->new_version, y->new_version));
 	}
 }
 

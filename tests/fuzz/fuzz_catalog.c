@@ -34,7 +34,8 @@ static void sane(const struct catalog *c)
 	must(c->n && c->serial > 0 && c->created >= 0 && c->expires >= 0);
 	for (size_t i = 0; i < c->n; i++) {
 		const struct catalog_entry *e = &c->v[i];
-		const struct catalog_entry *found = catalog_find(c, e->name, e->version, e->arch, NULL);
+		const struct catalog_entry *found = catalog_find(c, e->name, e->version, e->arch,
+								 NULL);
 
 		must(digest_valid(e->sha256) && e->urls.n);
 		must(!str_empty(e->name) && !str_empty(e->version) && !str_empty(e->arch));

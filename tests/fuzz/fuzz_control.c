@@ -57,7 +57,8 @@ static void strict(const struct deb_control *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct deb_control c CLEANUP(control_release) = { 0 }, again CLEANUP(control_release) = { 0 };
+	struct deb_control c CLEANUP(control_release) = { 0 },
+			     again CLEANUP(control_release) = { 0 };
 	struct buf in CLEANUP(buf_release) = BUF_INIT, text CLEANUP(buf_release) = BUF_INIT;
 	struct err err = ERR_INIT;
 

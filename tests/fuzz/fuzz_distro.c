@@ -38,7 +38,8 @@ static void same(const struct distro *a, const struct distro *b)
 
 static void strict(const struct json *tree, const char *file)
 {
-	struct json *top CLEANUP(json_freep) = json_dup(tree), *docker CLEANUP(json_freep) = json_dup(tree);
+	struct json *top CLEANUP(json_freep) = json_dup(tree),
+			 *docker CLEANUP(json_freep) = json_dup(tree);
 	struct distro d = { 0 };
 
 	json_set_bool(top, "nobody-knows-it", true);
@@ -50,7 +51,8 @@ static void strict(const struct json *tree, const char *file)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct distro d CLEANUP(distro_release_all) = { 0 }, again CLEANUP(distro_release_all) = { 0 };
+	struct distro d CLEANUP(distro_release_all) = { 0 },
+			again CLEANUP(distro_release_all) = { 0 };
 	struct buf in CLEANUP(buf_release) = BUF_INIT;
 	struct json *tree CLEANUP(json_freep) = NULL;
 	struct err err = ERR_INIT;

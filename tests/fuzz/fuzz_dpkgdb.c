@@ -73,7 +73,8 @@ static void check_unsettled(const struct buf *a, const struct buf *b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct buf in[2], out CLEANUP(buf_release) = BUF_INIT, twice CLEANUP(buf_release) = BUF_INIT;
+	struct buf in[2], out CLEANUP(buf_release) = BUF_INIT,
+			      twice CLEANUP(buf_release) = BUF_INIT;
 	size_t n, again, seen = 0;
 	struct stanza s;
 

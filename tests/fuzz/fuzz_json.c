@@ -48,7 +48,9 @@ static void check(const struct buf *in, const struct json *j, bool strict)
 {
 	struct buf line CLEANUP(buf_release) = BUF_INIT, pretty CLEANUP(buf_release) = BUF_INIT;
 	struct json *copy CLEANUP(json_freep) = json_dup(j);
-	struct json *merged CLEANUP(json_freep) = json_type(j) == JSON_OBJECT ? json_patch_between(j, copy) : NULL;
+	struct json *merged CLEANUP(json_freep) = json_type(j) == JSON_OBJECT ?
+							  json_patch_between(j, copy) :
+							  NULL;
 
 	must(json_equal(j, copy));
 	must(!merged || !json_len(merged));

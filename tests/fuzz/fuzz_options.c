@@ -75,8 +75,10 @@ static void once(const struct options *o)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct options o CLEANUP(options_release) = OPTIONS_INIT, again CLEANUP(options_release) = OPTIONS_INIT;
-	struct strv words CLEANUP(strv_release) = STRV_INIT, plain CLEANUP(strv_release) = STRV_INIT;
+	struct options o CLEANUP(options_release) = OPTIONS_INIT,
+			 again CLEANUP(options_release) = OPTIONS_INIT;
+	struct strv words CLEANUP(strv_release) = STRV_INIT,
+			  plain CLEANUP(strv_release) = STRV_INIT;
 	struct buf in CLEANUP(buf_release) = BUF_INIT;
 	struct err err = ERR_INIT;
 

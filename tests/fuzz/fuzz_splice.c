@@ -118,7 +118,8 @@ static cJSON *merge(cJSON *target, const cJSON *patch)
 
 static cJSON *cjson_of(const struct text *t)
 {
-	return t->scan.n ? cJSON_ParseWithLength(t->bytes.data, t->bytes.len) : cJSON_CreateObject();
+	return t->scan.n ? cJSON_ParseWithLength(t->bytes.data, t->bytes.len) :
+			   cJSON_CreateObject();
 }
 
 /* A second opinion: cJSON reads all three, merges, and compares. It cannot compare infinite

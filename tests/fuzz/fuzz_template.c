@@ -31,7 +31,8 @@ static bool model(const char *s, size_t len, struct buf *out)
 	const char *end = s + len, *value;
 	bool inside = false;
 
-	for (const char *at; (at = s < end ? memchr(s, '@', (size_t)(end - s)) : NULL); s = at + 1) {
+	for (const char *at; (at = s < end ? memchr(s, '@', (size_t)(end - s)) : NULL);
+	     s = at + 1) {
 		if (!inside)
 			buf_add(out, s, (size_t)(at - s));
 		else if (known(s, (size_t)(at - s), &value))

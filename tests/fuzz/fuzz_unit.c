@@ -30,7 +30,9 @@ static char *inside(const char *path)
 static void tidy(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(files) + ARRAY_SIZE(dirs); i++) {
-		char *path CLEANUP(freep) = inside(i < ARRAY_SIZE(files) ? files[i] : dirs[i - ARRAY_SIZE(files)]);
+		char *path CLEANUP(freep) = inside(i < ARRAY_SIZE(files) ?
+							   files[i] :
+							   dirs[i - ARRAY_SIZE(files)]);
 
 		(void)remove(path);
 	}
@@ -92,7 +94,8 @@ static void check_places(const struct docker_flags *f)
 /* A first word that begins with a prefix character cannot be written. */
 static void check_again(const struct docker_flags *f)
 {
-	struct docker_flags argv CLEANUP(docker_flags_release) = { 0 }, again CLEANUP(docker_flags_release) = { 0 };
+	struct docker_flags argv CLEANUP(docker_flags_release) = { 0 },
+				 again CLEANUP(docker_flags_release) = { 0 };
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 
 	must(!docker_flags_from_argv(&argv, &f->argv, "x", NULL));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Corner cases of RFC 8259, by its sections: what a reader must take, what it must refuse, and what
- * it may decide, with what we decided (base/jsonscan.h). Lengths are given, so that NUL bytes count.
- */
+ * Corner cases of RFC 8259, by its sections: what a reader must take, what it must refuse, and
+ * what it may decide, with what we decided (base/jsonscan.h). Lengths are given: NUL bytes count.
 #ifndef JSON_RFC8259_H
 #define JSON_RFC8259_H
 
@@ -86,7 +86,7 @@ static const struct json_case json_refused[] = {
 	CASE("2: a block comment", "/* */1"),
 	CASE("3: a literal in capitals", "TRUE"),
 	CASE("3: half a literal", "tru"),
-	CASE("3: a literal that goes on", "nulll"),
+	CASE("3: a literal that goes on", "nullnull"),
 	CASE("3: another language's", "undefined"),
 	CASE("4: a comma before the end", "{\"a\":1,}"),
 	CASE("4: a comma alone", "{,}"),
