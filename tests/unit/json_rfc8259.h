@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Corner cases of RFC 8259, by its sections: what a reader must take, what it must refuse, and what
  * Corner cases of RFC 8259, by its sections: what a reader must take, what it must refuse, and
  * what it may decide, with what we decided (base/jsonscan.h). Lengths are given: NUL bytes count.
+ */
 #ifndef JSON_RFC8259_H
 #define JSON_RFC8259_H
 
