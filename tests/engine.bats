@@ -578,3 +578,42 @@ interrupted_late() {
 	[ "$shown" -gt 10 ]
 	[[ $output == *"Done: transaction 1, $shown changes. To take it back"* ]]
 }
+
+@test "an object taken out, then a key set in it: a rollback over both gives its old keys back beside a stranger's" {
+	begin
+	echo '{ "log-opts": { "max-size": "1m", "tag": "x" } }' >"$R/etc/docker/daemon.json"
+	settings one '{ "log-opts": null }'
+	settings two '{ "log-opts": { "max-size": null, "tag": null, "max-file": "3" } }'
+	apply "$BATS_TEST_TMPDIR/one.json"
+	[ "$(daemon_json)" = '{}' ]
+	apply "$BATS_TEST_TMPDIR/two.json"
+	[ "$(daemon_json)" = '{"log-opts":{"max-file":"3"}}' ]
+	sed -i 's/"log-opts"/"debug": true, "log-opts"/' "$R/etc/docker/daemon.json"
+	"$UP" --root "$R" -q rollback 1
+	[ "$(daemon_json)" = '{"debug":true,"log-opts":{"max-size":"1m","tag":"x"}}' ]
+}
+
+@test "taking back a rollback brings our keys again beside a stranger's" {
+	begin
+	apply "$SMALL"
+	"$UP" --root "$R" -q rollback
+	sed -i 's/"labels"/"bip": "10.9.0.1\/24", "labels"/' "$R/etc/docker/daemon.json"
+	"$UP" --root "$R" -q rollback 2
+	[ "$(daemon_json)" = '{"bip":"10.9.0.1/24","labels":["a","b"],"live-restore":true}' ]
+}
+
+@test "a rollback that dies, then a stranger's key: recover brings ours again and keeps theirs" {
+	local at
+	begin
+	apply "$SMALL"
+	cp -a "$R" "$BATS_TEST_TMPDIR/applied"
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" -q rollback
+	at=$(awk '$2 == "exchange" { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
+	rm -rf "$R"
+	cp -a "$BATS_TEST_TMPDIR/applied" "$R"
+	SYSBOXUP_FAULT=die-after:$at "$FAULTY" --root "$R" -q rollback || [ $? -eq 137 ]
+	[ "$(daemon_json)" = '{"debug":false,"labels":["a","b"]}' ]
+	sed -i 's/"labels"/"bip": "10.9.0.1\/24", "labels"/' "$R/etc/docker/daemon.json"
+	"$UP" --root "$R" -q recover
+	[ "$(daemon_json)" = '{"bip":"10.9.0.1/24","labels":["a","b"],"live-restore":true}' ]
+}

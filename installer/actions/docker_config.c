@@ -21,6 +21,7 @@ static void docker_config_release(struct action *a)
 	free(d->path);
 	free(d->bridge);
 	json_free(d->patch);
+	json_free(d->patches);
 	json_free(d->ours);
 	json_free(d->was);
 	json_free(d->containers);
@@ -120,16 +121,14 @@ static int docker_config_decode(struct action *a, const struct json *j, struct e
 		       0;
 }
 
-/* All patches of the chain, one over the other: what these transactions did to the file. */
-static struct json *chain_patch(const struct record *oldest)
+static struct json *chain_patches(const struct record *oldest)
 {
-	struct json *all = json_obj();
+	struct json *all = json_arr();
 
 	for (const struct record *r = oldest; r; r = r->next) {
 		const struct docker_config_data *d = r->action->data;
-		struct json *before CLEANUP(json_freep) = all;
 
-		all = json_patch_join(before, d->patch);
+		json_add(all, json_dup(d->patch));
 	}
 	return all;
 }
@@ -156,7 +155,8 @@ static int docker_config_invert(const struct record *oldest, const struct record
 		return 0;
 	d = docker_config_data_new(o->path);
 	d->inverted = true;
-	d->patch = chain_patch(oldest);
+	d->patch = json_obj();
+	d->patches = chain_patches(oldest);
 	d->from_txn = oldest->txn;
 	d->from_index = oldest->index;
 	d->edited_between = edited_between(oldest);

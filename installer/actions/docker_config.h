@@ -22,13 +22,14 @@
 
 struct docker_config_data {
 	char *path;
-	struct json *patch;		/* what this transaction changes (merge patch) */
+	struct json *patch;		/* what this transaction changes (merge patch); of an inverted one from prepare on */
 	struct json *ours, *was;	/* all that is ours afterwards, and what was there before us: for the index */
 	struct strv planned_paths;	/* binaries that actions before this one put there */
 
 	/* made by invert: taking back the patches of transactions from_txn (before-image
-	 * from_index) on */
+	 * from_index) on, oldest first */
 	bool inverted;
+	struct json *patches;
 	unsigned int from_txn, from_index;
 	struct node expected;		/* the after-image of the newest of them */
 	bool edited_between;

@@ -67,6 +67,22 @@ static int name_conflicts(const struct docker_config_data *d, const struct strv 
 	return err_remedy(err, "look at it; with --force their values stay and the rest goes back");
 }
 
+/*
+ * What these transactions did to the file, leaf by leaf. Not their patches joined: where one took an
+ * object out and a later one set a key in it, only the tree of before knows what the first took.
+ */
+static struct json *effect(const struct json *then, const struct json *patches)
+{
+	struct json *tree CLEANUP(json_freep) = then ? json_dup(then) : json_obj();
+
+	for json_each(p, patches) {
+		struct json *before CLEANUP(json_freep) = tree;
+
+		tree = json_merge(before, p);
+	}
+	return json_patch_between(then, tree);
+}
+
 /* Somebody edited the file: only what is still ours goes back, key by key. */
 static int three_way(const struct docker_config_data *d, const struct action_ctx *ctx,
 		     const struct buf *today, bool today_absent, const struct buf *old,
@@ -74,13 +90,15 @@ static int three_way(const struct docker_config_data *d, const struct action_ctx
 {
 	struct json *now CLEANUP(json_freep) = NULL, *then CLEANUP(json_freep) = NULL,
 			 *patch CLEANUP(json_freep) = NULL;
-	struct json *result CLEANUP(json_freep) = NULL;
+	struct json *ours CLEANUP(json_freep) = NULL, *result CLEANUP(json_freep) = NULL;
 	struct strv conflicts CLEANUP(strv_release) = STRV_INIT;
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 
 	if (docker_config_tree(today, d->path, &now, err) ||
-	    (!d->was_absent && docker_config_tree(old, d->path, &then, err)) ||
-	    json_unmerge(now, then, d->patch, &patch, &conflicts))
+	    (!d->was_absent && docker_config_tree(old, d->path, &then, err)))
+		return -1;
+	ours = effect(then, d->patches);
+	if (json_unmerge(now, then, ours, &patch, &conflicts))
 		return -1;
 	if (conflicts.n && !ctx->force)
 		return name_conflicts(d, &conflicts, err);
@@ -465,6 +483,10 @@ int docker_config_prepare(struct action *a, struct action_ctx *ctx, struct err *
 	if ((b && docker_config_tree(b, d->path, &from, err)) ||
 	    (t && docker_config_tree(t, d->path, &to, err)))
 		return err_raise(err, ERR_REFUSED);
+	if (d->inverted) {
+		json_free(d->patch);
+		d->patch = json_patch_between(from, to);
+	}
 	if (t &&
 	    docker_config_check(ctx->host, from, t->data, t->len, &d->planned_paths, ctx->rep, err))
 		return -1;
