@@ -19,6 +19,7 @@ static void docker_config_release(struct action *a)
 	struct docker_config_data *d = a->data;
 
 	free(d->path);
+	free(d->boot_id);
 	free(d->bridge);
 	json_free(d->patch);
 	json_free(d->patches);
@@ -84,6 +85,7 @@ static int docker_config_encode(const struct action *a, struct json *j)
 	json_set(j, "known", strv_json(&d->known));
 	json_set(j, "planned_paths", strv_json(&d->planned_paths));
 	json_set_bool(j, "was_running", d->was_running);
+	json_set_str(j, "boot_id", d->boot_id);
 	json_set_bool(j, "restarts", d->restarts);
 	json_set_bool(j, "keep_containers", d->keep_containers);
 	if (d->bridge)
@@ -112,6 +114,7 @@ static int docker_config_decode(struct action *a, const struct json *j, struct e
 	json_strv(json_get(j, "known"), &d->known);
 	json_strv(json_get(j, "planned_paths"), &d->planned_paths);
 	d->was_running = json_get_bool(j, "was_running", false);
+	d->boot_id = xstrdup(json_get_str(j, "boot_id"));
 	d->restarts = json_get_bool(j, "restarts", false);
 	d->keep_containers = json_get_bool(j, "keep_containers", false);
 	d->bridge = json_get_str(j, "bridge") ? xstrdup(json_get_str(j, "bridge")) : NULL;

@@ -10,7 +10,8 @@
  * stranger's edit; that edit is kept and only our keys are taken back.
  *
  * stage/taken-up exists, durably, from before the daemon first hears of a new text until undo has
- * brought it back: only then undo has to speak to the daemon.
+ * brought it back: only then undo has to speak to the daemon. It holds the boot id: a daemon of a
+ * later boot that does not run was stopped by somebody else, one that runs has read the file.
  */
 #ifndef ACTIONS_DOCKER_CONFIG_H
 #define ACTIONS_DOCKER_CONFIG_H
@@ -40,6 +41,7 @@ struct docker_config_data {
 	struct buf before_text, after_text;
 	struct strv known;		/* digests of every text of ours */
 	bool was_running;
+	char *boot_id;			/* in which daemon and containers were looked at */
 	struct json *containers;	/* [{ id, name, pid }] that ran before a restart */
 	struct json *stopped;		/* the same of stopped ones that a restart starts */
 	bool restarts, keep_containers;

@@ -491,6 +491,7 @@ int docker_config_prepare(struct action *a, struct action_ctx *ctx, struct err *
 	    docker_config_check(ctx->host, from, t->data, t->len, &d->planned_paths, ctx->rep, err))
 		return -1;
 	d->was_running = ctx->host->running && ctx->host->docker.main_pid > 0;
+	str_replace(&d->boot_id, clock_boot_id());
 	remember_bridge(d, ctx, from, to);
 	return know_all(d, ctx, b, t, err) || prepare_daemon(d, ctx, from, to, err) ? -1 : 0;
 }

@@ -123,19 +123,22 @@ static int put_stage(const struct docker_config_data *d, const struct action_ctx
 
 static int mark(const struct action_ctx *ctx, struct err *err)
 {
+	const char *boot = clock_boot_id();
 	int dir CLEANUP(closep) = -1;
 
-	if (txnlog_stage(ctx->log, &dir, err) || fs_put(dir, MARK, 0600, "", 0, err))
+	if (txnlog_stage(ctx->log, &dir, err) || fs_put(dir, MARK, 0600, boot, strlen(boot), err))
 		return err_prefix(err, "cannot note that Docker is told");
 	return 0;
 }
 
+/* The daemon of this boot was told. */
 static bool is_marked(const struct action_ctx *ctx)
 {
-	struct buf nothing CLEANUP(buf_release) = BUF_INIT;
+	struct buf boot CLEANUP(buf_release) = BUF_INIT;
 	struct err ignored = ERR_INIT;
 
-	return fs_read_at(ctx->log->fd, "stage/" MARK, 16, &nothing, &ignored) == 0;
+	return fs_read_at(ctx->log->fd, "stage/" MARK, 64, &boot, &ignored) == 0 &&
+	       str_eq(boot.data, clock_boot_id());
 }
 
 static int unmark(const struct action_ctx *ctx, struct err *err)
@@ -330,14 +333,33 @@ static int put_target(const struct docker_config_data *d, const struct action_ct
 	return r;
 }
 
-/* A daemon that our text has killed needs a start, and nothing less. */
-static bool daemon_is_down(const struct docker_config_data *d, const struct action_ctx *ctx)
+static bool daemon_answers(const struct action_ctx *ctx)
 {
 	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
 	struct err ignored = ERR_INIT;
 
-	return d->was_running && !docker_api_open(&api, ctx->host->docker.socket, &ignored) &&
-	       !docker_api_ping(api, 1000);
+	return !docker_api_open(&api, ctx->host->docker.socket, &ignored) &&
+	       docker_api_ping(api, 1000);
+}
+
+static bool in_this_boot(const struct docker_config_data *d)
+{
+	return str_eq(d->boot_id, clock_boot_id());
+}
+
+static bool is_back(const struct way_back *w)
+{
+	return w->now_absent == w->target_absent && buf_equal(&w->now, &w->target);
+}
+
+/*
+ * Nobody recovered at boot, and the daemon that was started since has read a text of ours. One that
+ * does not run is left alone: who stopped it in this boot was not we.
+ */
+static bool read_since(const struct docker_config_data *d, const struct action_ctx *ctx,
+		       const struct way_back *w)
+{
+	return !in_this_boot(d) && !is_back(w) && daemon_answers(ctx);
 }
 
 /* A dead daemon hears no reload: the way back begins with the start, under live-restore where that
@@ -374,14 +396,14 @@ static int bring_back(const struct docker_config_data *d, const struct action_ct
 {
 	const struct buf *to = w->target_absent ? NULL : &w->target,
 			 *from = w->now_absent ? NULL : &w->now;
-	bool down = daemon_is_down(d, ctx);
+	bool down = d->was_running && !daemon_answers(ctx);	/* a text of ours has killed it */
 	struct docker_way way = docker_config_way(d, ctx);
 	struct docker_stage *stages = NULL;
 	size_t n = 0;
 	int r;
 
 	/* The file is back already, but the daemon may not be: it had the after-image at most. */
-	if (down || (w->now_absent == w->target_absent && buf_equal(&w->now, &w->target)))
+	if (down || is_back(w))
 		from = text_or_null(&d->after_text, &d->after);
 	if (docker_config_stages(&way, from, to, &stages, &n, err))
 		return -1;
@@ -395,6 +417,7 @@ int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err
 	struct docker_config_data *d = a->data;
 	struct way_back w CLEANUP(way_back_release) = { .now = BUF_INIT, .target = BUF_INIT };
 	char *dir CLEANUP(freep) = path_dirname(d->path);
+	struct err ignored = ERR_INIT;
 
 	if (!root_exists(ctx->root, dir))
 		return 0;
@@ -402,11 +425,17 @@ int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err
 		return -1;
 	/* The daemon that was told is gone with the boot of then; the one that starts behind us
 	 * reads the file. */
-	if (!is_marked(ctx) || !ctx->host->running || !ctx->host->docker.installed || ctx->at_boot)
+	if (!ctx->host->running || !ctx->host->docker.installed || ctx->at_boot)
 		return put_target(d, ctx, &w, err);
+	if (!is_marked(ctx)) {
+		if (!read_since(d, ctx, &w))
+			return put_target(d, ctx, &w, err);
+		(void)mark(ctx, &ignored);	/* for an undo of this undo; it needs space */
+	}
 	if (bring_back(d, ctx, &w, err))
 		return -1;
-	settle_containers(d, ctx);
+	if (in_this_boot(d))
+		settle_containers(d, ctx);
 	return unmark(ctx, err);
 }
 
