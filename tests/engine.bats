@@ -21,13 +21,14 @@ setup() {
 	. "$REPO/tests/lib/image.bash"
 	UP=$SYSBOXUP_BUILD/sysboxup FAULTY=$SYSBOXUP_BUILD/sysboxup-faults
 	WHOLE=$BATS_FILE_TMPDIR/catalog/profile.json SMALL=$BATS_FILE_TMPDIR/small.json SECOND=$BATS_FILE_TMPDIR/second.json
-	R=$BATS_TEST_TMPDIR/root
+	R=$BATS_TEST_TMPDIR/root SMALL_FORCE=("${IMAGE_FORCE[@]}" --force disk-space)
 	export SYSBOXUP_FAULT_ALONE=1
 }
 
 teardown() {
 	umount "$R/var/lib/sysboxfs" 2>/dev/null || true
 	[ ! -e "$R/etc/group" ] || chattr -i "$R/etc/group"
+	small_gone
 }
 
 # A fresh root, brought to where the test begins by the given commands' words: apply PROFILE.
@@ -616,4 +617,123 @@ interrupted_late() {
 	sed -i 's/"labels"/"bip": "10.9.0.1\/24", "labels"/' "$R/etc/docker/daemon.json"
 	"$UP" --root "$R" -q recover
 	[ "$(daemon_json)" = '{"bip":"10.9.0.1/24","labels":["a","b"],"live-restore":true}' ]
+}
+
+small_gone() {
+	local at
+	for at in "$R/usr" "$R/etc" "$R"; do
+		! mountpoint -q "$at" || umount "$at"
+	done
+}
+
+# small_on PATH SIZE FILES: PATH is an ext4 of that size, with a copy of FILES and nothing kept for root.
+small_on() {
+	local img=$BATS_TEST_TMPDIR/small$((++SMALL_N)).img
+	truncate -s "$2" "$img"
+	mkfs.ext4 -q -b 4096 -m 0 "$img"
+	mkdir -p "$1"
+	mount -o loop "$img" "$1"
+	mountpoint -q "$1"
+	cp -a "$3/." "$1/"
+	rmdir "$1/lost+found"
+}
+
+# small_root one|three: a fresh root on one small file system, or with /etc and /usr on their own.
+small_root() {
+	small_gone
+	rm -rf --one-file-system "$R"
+	small_on "$R" 64M "$BATS_FILE_TMPDIR/image"
+	[ "$1" = three ] || return 0
+	small_on "$R/etc" 16M "$BATS_FILE_TMPDIR/image/etc"
+	small_on "$R/usr" 32M "$BATS_FILE_TMPDIR/image/usr"
+}
+
+# Not a block is left, nor one more name: what could be written into no file goes into small ones.
+fill() {
+	local at
+	for at in "$R" "$R/etc" "$R/usr"; do
+		mountpoint -q "$at" || continue
+		! cat /dev/zero >"$at/filler" 2>/dev/null
+		! dd if=/dev/zero of="$at/filler2" bs=512 2>/dev/null
+		sync -f "$at"
+		! dd if=/dev/zero of="$at/filler3" bs=512 2>/dev/null
+		sync -f "$at"
+		[ "$(stat -f -c %a "$at")" -eq 0 ]
+	done
+}
+
+unfill() {
+	rm -f "$R"/{,etc/,usr/}filler{,2,3}
+}
+
+full_disk() {
+	local at
+	small_root "$1"
+	image_snap "$R" >"$BATS_TEST_TMPDIR/before"
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" --profile "$WHOLE" -q apply "${SMALL_FORCE[@]}" 2>/dev/null
+	at=$(awk '$2 == "exchange" { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
+	small_root "$1"
+	SYSBOXUP_FAULT=die-after:$at "$FAULTY" --root "$R" --profile "$WHOLE" -q apply "${SMALL_FORCE[@]}" 2>/dev/null || [ $? -eq 137 ]
+	fill
+}
+
+@test "a full disk stops no undo: all on one file system" {
+	full_disk one
+	"$UP" --root "$R" -q recover
+	unfill
+	same_tree "$BATS_TEST_TMPDIR/before"
+}
+
+@test "a full disk stops no undo: state, /etc and /usr on three, all full" {
+	full_disk three
+	[ "$(find "$R" -name '*ballast' | wc -l)" -eq 3 ]
+	"$UP" --root "$R" -q recover
+	unfill
+	same_tree "$BATS_TEST_TMPDIR/before"
+}
+
+@test "an undo that fails on a full disk is FAILED all the same, status says all of it, and recover succeeds later" {
+	full_disk three
+	chattr +i "$R/etc/group"
+	run -5 "$UP" --root "$R" -q recover
+	fill
+	run -5 "$UP" --root "$R" -q recover
+	run -5 "$UP" --root "$R" status
+	[[ $output == *"account:sysbox: not undone yet"* && $output == *"'/etc/group'"* ]]
+	chattr -i "$R/etc/group"
+	unfill
+	"$UP" --root "$R" -q recover
+	same_tree "$BATS_TEST_TMPDIR/before"
+	run -0 "$UP" --root "$R" status
+}
+
+@test "negative control: without the ballast the same undo fails on a full disk" {
+	full_disk three
+	find "$R" -name '*ballast' -delete
+	fill
+	run -5 "$UP" --root "$R" -q recover
+	[[ $output == *"No space left"* || $output == *"no space left"* ]]
+	unfill
+	"$UP" --root "$R" -q recover
+	same_tree "$BATS_TEST_TMPDIR/before"
+}
+
+@test "the space for undo is not left behind: after success, after a refusal, after a kill in prepare" {
+	local n
+	small_root three
+	"$UP" --root "$R" --profile "$WHOLE" -q apply "${SMALL_FORCE[@]}"
+	[ -z "$(find "$R" -name '*ballast*')" ]
+	small_root three
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" --profile "$WHOLE" -q apply "${SMALL_FORCE[@]}" 2>/dev/null
+	n=$(awk '$2 ~ /^open/ && /usr\/.*ballast/ { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
+	small_root three
+	SYSBOXUP_FAULT=fail:$n:ENOSPC run -3 "$FAULTY" --root "$R" --profile "$WHOLE" apply "${SMALL_FORCE[@]}"
+	[[ $output == *"cannot set aside"*"on the file system of '/usr"* ]]
+	[ -z "$(find "$R" -name '*ballast*')" ]
+	n=$(awk '$2 == "fallocate" { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
+	small_root three
+	SYSBOXUP_FAULT=die-after:$n "$FAULTY" --root "$R" --profile "$WHOLE" -q apply "${SMALL_FORCE[@]}" 2>/dev/null || [ $? -eq 137 ]
+	[ -n "$(find "$R" -name '*ballast')" ]
+	"$UP" --root "$R" -q recover
+	[ -z "$(find "$R" -name '*ballast*')" ]
 }

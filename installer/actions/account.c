@@ -13,9 +13,10 @@
 #include "actions/account_db.h"
 #include "actions/account_lock.h"
 #include "actions/put.h"
+#include "journal/ballast.h"
 #include "sys/clock.h"
 
-enum { FILE_MAX = 16 * 1024 * 1024, DAY = 24 * 60 * 60 };
+enum { FILE_MAX = 16 * 1024 * 1024, DAY = 24 * 60 * 60, SPACE_PER_FILE = 16 * 1024 };
 
 struct entry {
 	enum account_file file;
@@ -202,6 +203,18 @@ static void note_joined(struct account *d, const struct account_texts *t)
 	}
 }
 
+/* On the way back each file is written whole again, and shadow's locks are files too. */
+static int set_aside(const struct account *d, const struct account_texts *t,
+		     const struct action_ctx *ctx, struct err *err)
+{
+	static const char *const etc[] = { "/etc", NULL };
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < d->n; i++)
+		bytes += t->v[d->v[i].file].len + strlen(d->v[i].line) + SPACE_PER_FILE;
+	return ballast_need(ctx->log, etc, bytes, err);
+}
+
 static int account_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct account *d = a->data;
@@ -213,7 +226,7 @@ static int account_prepare(struct action *a, struct action_ctx *ctx, struct err 
 	if (d->inverted ? check_inverted(d, &t, ctx, err) : choose_lines(d, ctx->root, &t, err))
 		return -1;
 	note_joined(d, &t);
-	return 0;
+	return set_aside(d, &t, ctx, err);
 }
 
 /* ---- commit and undo ---- */

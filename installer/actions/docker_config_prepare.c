@@ -6,6 +6,7 @@
 #include "docker/canary.h"
 #include "docker/daemon.h"
 #include "docker/impact.h"
+#include "journal/ballast.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/io.h"
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #define CANARY_SECONDS 30
+#define SPACE (64 * 1024)
 #define CLOSURE_ROUNDS 4
 
 /* ---- the text wanted ---- */
@@ -68,8 +70,8 @@ static int name_conflicts(const struct docker_config_data *d, const struct strv 
 }
 
 /*
- * What these transactions did to the file, leaf by leaf. Not their patches joined: where one took an
- * object out and a later one set a key in it, only the tree of before knows what the first took.
+ * What these transactions did to the file, leaf by leaf. Not their patches joined: where one took
+ * an object out and a later one set a key in it, only the tree of before knows what the first took.
  */
 static struct json *effect(const struct json *then, const struct json *patches)
 {
@@ -454,6 +456,17 @@ static int prepare_daemon(struct docker_config_data *d, struct action_ctx *ctx,
 	return to && is_risky(from, to) ? try_next_start(d, ctx, err) : 0;
 }
 
+/* The texts of a way back are written one after the other, over the one before. */
+static int set_aside(const struct docker_config_data *d, const struct action_ctx *ctx,
+		     struct err *err)
+{
+	char *dir CLEANUP(freep) = path_dirname(d->path);
+	const char *const dirs[] = { dir, STATE_DIR, NULL };
+
+	return ballast_need(ctx->log, dirs, 2 * (d->before_text.len + d->after_text.len) + SPACE,
+			    err);
+}
+
 static const struct buf *or_null(const struct buf *b, bool absent)
 {
 	return absent ? NULL : b;
@@ -493,5 +506,8 @@ int docker_config_prepare(struct action *a, struct action_ctx *ctx, struct err *
 	d->was_running = ctx->host->running && ctx->host->docker.main_pid > 0;
 	str_replace(&d->boot_id, clock_boot_id());
 	remember_bridge(d, ctx, from, to);
-	return know_all(d, ctx, b, t, err) || prepare_daemon(d, ctx, from, to, err) ? -1 : 0;
+	return know_all(d, ctx, b, t, err) || prepare_daemon(d, ctx, from, to, err) ||
+			       set_aside(d, ctx, err) ?
+		       -1 :
+		       0;
 }

@@ -7,6 +7,7 @@
 #include "actions/put.h"
 #include "actions/stage.h"
 #include "base/diff.h"
+#include "journal/ballast.h"
 #include "sys/clock.h"
 #include "sys/io.h"
 #include "sys/replace.h"
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #define DIFF_MAX (256 * 1024)
+#define SPACE_PER_NAME 8192
 
 struct file_data {
 	char *path;
@@ -207,13 +209,23 @@ static int file_check(struct file_data *d, const struct action_ctx *ctx, struct 
 	return r ? err_raise(err, ERR_REFUSED) : 0;
 }
 
+/* An exchange needs none; a name that comes or goes may need a block of its directory. */
+static int set_aside(const struct file_data *d, const struct action_ctx *ctx, struct err *err)
+{
+	char *dir CLEANUP(freep) = path_dirname(d->path);
+	const char *const dirs[] = { dir, NULL };
+
+	return ballast_need(ctx->log, dirs, SPACE_PER_NAME, err);
+}
+
 static int file_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct file_data *d = a->data;
 
 	if (parent_exists(d, ctx) && file_check(d, ctx, err))
 		return -1;
-	if (file_check_expected(d, ctx, err) || file_keep_before(d, ctx, err))
+	if (file_check_expected(d, ctx, err) || file_keep_before(d, ctx, err) ||
+	    set_aside(d, ctx, err))
 		return -1;
 	return file_fill_after(d, ctx, err);
 }

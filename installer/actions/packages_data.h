@@ -25,7 +25,6 @@ struct packages {
 	struct pkg_plan plan;
 	struct strv autos;		/* marked auto after the installation */
 	char *old_file, old_sha256[65];	/* upgrade: the .deb of the version before, or NULL */
-	uint64_t ballast;
 	struct json *before;		/* packages_before.c */
 };
 

@@ -5,6 +5,7 @@
 
 #include "backends/pkg/aptsim.h"
 #include "fetch/package.h"
+#include "journal/ballast.h"
 #include "sys/fs.h"
 #include "sys/io.h"
 
@@ -276,11 +277,13 @@ static uint64_t undo_needs(const struct root *r, uint64_t installed)
 	return sum;
 }
 
+/* Where dpkg, its scripts and debconf write. */
+static const char *const places[] = { "/usr", "/etc", DPKG_DIR, "/var/cache/debconf", STATE_DIR,
+				      NULL };
+
 static int check_space(const struct root *r, uint64_t installed, uint64_t need, struct err *err)
 {
-	static const char *const places[] = { "/usr", "/etc", DPKG_DIR, STATE_DIR };
-
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+	for (size_t i = 0; places[i]; i++) {
 		uint64_t bytes, inodes;
 		if (fs_free_space(r, places[i], &bytes, &inodes, err))
 			return -1;
@@ -292,19 +295,6 @@ static int check_space(const struct root *r, uint64_t installed, uint64_t need, 
 			(unsigned long long)((installed + need) >> 20));
 		return err_remedy(err, "free some space there, then try again");
 	}
-	return 0;
-}
-
-static int set_aside(struct packages *d, struct action_ctx *ctx, struct err *err)
-{
-	int dir CLEANUP(closep) = -1;
-
-	if (txnlog_stage(ctx->log, &dir, err))
-		return -1;
-	int fd CLEANUP(closep) = io_openat(dir, "ballast", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	if (fd < 0 || io_fallocate(fd, (off_t)d->ballast) || io_fsync(fd) || io_fsync(dir))
-		return err_errno(err, errno, "cannot set aside %llu bytes for undo",
-				 (unsigned long long)d->ballast);
 	return 0;
 }
 
@@ -321,9 +311,10 @@ static int record(struct packages *d, struct action_ctx *ctx, struct err *err)
 	strv_release(&lists.conffiles);
 	if (got)
 		return -1;
-	d->ballast = undo_needs(ctx->root, installed);
-	return check_space(ctx->root, installed, d->ballast, err) || set_aside(d, ctx, err) ? -1 :
-											      0;
+	uint64_t need = undo_needs(ctx->root, installed);
+	if (check_space(ctx->root, installed, need, err))
+		return -1;
+	return ballast_need(ctx->log, places, need, err);
 }
 
 /* ---- install ---- */

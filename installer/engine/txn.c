@@ -6,10 +6,10 @@
  *  2. `prepare` of all actions succeeds before `commit` of the first.					[prepare_all]
  *  3. The transaction is committed at exactly one instant: when COMMITTED is durable. Before it
  *     recovery rolls back, after it recovery only cleans up.						[finish_committed, txn_recover]
- *  4. `undo` uses only the record and the disk. Twice equals once. It needs no free space of others.	[undo_from_records; spares]
+ *  4. `undo` uses only the record and the disk. Twice equals once. It needs no free space of others.	[undo_from_records; journal/ballast.c, spares]
  *  5. Undo runs in reverse order and includes actions whose outcome is unknown.				[undo_actions]
  *  6. An undo that fails leads to FAILED: no new transaction starts, `status` names every path left
- *     and what to do, before-images are kept, `recover` tries again.					[undo_failed, txn_check_unfinished]
+ *     and what to do, before-images are kept, `recover` tries again.					[ballast_free; spares]
  *  7. What somebody else changed after us is never overwritten.						[each kind's undo and prepare]
  *  8. One transaction at a time: a lock that dies with the process, held from begin to end.		[journal/state.c]
  *  9. Any subset of unsynced effects may be lost in a power cut without breaking 1 to 8.			[journal/txnlog.c, sys/replace.c]
@@ -29,7 +29,7 @@
  *	                                                    +-- finish_all, clean   +---- recover -------+
  *
  * In the process that failed and in a later one undo takes the same path: the actions are decoded
- * from PREPARED again.
+ * from PREPARED again. UNDONE n, behind PREPARED or FAILED, leads nowhere: n is not undone again.
  *
  * At boot recovery has two halves (sysboxup-recover.service, sysboxup-recover-late.service), both
  * in front of Docker and Sysbox, and both take this path. The order of undo is one and does not
@@ -37,12 +37,10 @@
  * scripts of strangers, for minutes perhaps, which must not keep getty and ssh from starting),
  * and the second one, in a system that runs, goes on from there (UNDONE). Between the halves:
  *  - an interrupted apply has its daemon.json and units back, and a package too many: nothing
- *  refers
- *    to it any more;
+ *    refers to it any more;
  *  - an interrupted rollback has a package too few, and daemon.json, which comes after it, without
- *  the
- *    runtime. Docker would start, and fail containers of that runtime for good: so Docker waits for
- *    both halves. Nothing that starts before it reads what we change.
+ *    the runtime. Docker would start, and fail containers of that runtime for good: so Docker waits
+ *    for both halves. Nothing that starts before it reads what we change.
  * No proof through Docker's /info follows: Docker starts behind us, from files that are as before,
  * and says itself when it does not start. What the first half could not undo (FAILED) the second
  * tries again, and then Docker starts in any case.
@@ -50,6 +48,7 @@
 #include "engine/txn.h"
 
 #include "engine/index.h"
+#include "journal/ballast.h"
 #include "sys/clock.h"
 #include "sys/signals.h"
 
@@ -116,7 +115,8 @@ static int write_prepared(const struct plan *plan, struct txnlog *log, struct er
 		json_add(actions, action_encode(plan->v[i]));
 	json_set_str(body, "boot_id", clock_boot_id());
 	json_set(body, "actions", actions);
-	if (txnlog_spare(log, spares_needed(plan->n), err) || txnlog_sync(log, err))
+	if (ballast_set_aside(log, err) || txnlog_spare(log, spares_needed(plan->n), err) ||
+	    txnlog_sync(log, err))
 		return -1;
 	return txnlog_append(log, RECORD_PREPARED, body, err);
 }
@@ -298,7 +298,9 @@ static int undo_all(const struct action_ctx *base, struct txnlog *log, const str
 	set_quoted(body, "reason", reason);
 	if (decode_all(t->prepared, &plan, err))
 		return -1;
-	r = undo_unbidden(base, log, &plan, t, err);
+	r = ballast_free(log->state, log->id, log->fd, err);
+	if (!r)
+		r = undo_unbidden(base, log, &plan, t, err);
 	if (!r)
 		r = undo_actions(base, log, &plan, t, err);
 	if (r)
@@ -478,6 +480,7 @@ int txn_recover(const struct action_ctx *ctx, enum txn_recovered *ret, struct er
 	struct action_ctx base = *ctx;
 	enum txn_recovered came = RECOVERED_NOTHING;
 	struct txn_summary t;
+	struct err late = ERR_INIT;
 	int r = newest(ctx->state, &t, err);
 
 	if (r >= 0 && txnlog_sweep(ctx->state, err)) {
@@ -490,9 +493,10 @@ int txn_recover(const struct action_ctx *ctx, enum txn_recovered *ret, struct er
 		r = recover_one(&base, &t, &came, err);
 		txn_summary_release(&t);
 	}
-	if (r < 0 || (came != RECOVERED_PART && (state_mark_finished(ctx->state, err) ||
-						 index_save(ctx->state, err))))
+	if (r < 0 || (came != RECOVERED_PART && state_mark_finished(ctx->state, err)))
 		return -1;
 	*ret = came;
+	if (came != RECOVERED_PART && index_save(ctx->state, &late))	/* a cache: the next run catches up */
+		report_warn(ctx->rep, NULL, "%s", late.msg);
 	return 0;
 }

@@ -8,11 +8,13 @@
 #include "sys/proc.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #define RUN_MAX (64 * 1024)
 #define UNFINISHED "unfinished"
+#define RUN_SIZE 4096
 
 static int open_existing(struct state *s, struct err *err)
 {
@@ -83,14 +85,32 @@ static int run_read(const struct state *s, struct json **ret)
 	return json_parse(text.data, text.len, JSON_STRICT, "run", ret, &ignored);
 }
 
-/* Whole or not at all, but not synced: what it says ends with the boot. */
+static int run_write_other(struct state *s, const char *block)
+{
+	int fd CLEANUP(closep) = io_openat(s->fd, ".run.other", O_WRONLY | O_CREAT | O_NOFOLLOW,
+					   0600);
+
+	return fd < 0 ? -1 : io_pwrite_all(fd, block, RUN_SIZE, 0);
+}
+
+/*
+ * Whole or not at all, but not synced: what it says ends with the boot. Two files that keep their
+ * block change places, so that a full disk stops no recovery.
+ */
 static int run_replace(struct state *s, const struct buf *text, struct err *err)
 {
-	int fd CLEANUP(closep) = io_openat(s->fd, ".run.tmp",
-					   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	char block[RUN_SIZE];
 
-	if (fd < 0 || io_write_all(fd, text->data, text->len) ||
-	    io_renameat2(s->fd, ".run.tmp", s->fd, "run", 0))
+	if (text->len > sizeof(block))
+		return err_errno(err, EFBIG, "cannot write '%s/run'", STATE_DIR);
+	memset(block, '\n', sizeof(block));
+	memcpy(block, text->data, text->len);
+	if (run_write_other(s, block))
+		return err_errno(err, errno, "cannot write '%s/run'", STATE_DIR);
+	if (!io_renameat2(s->fd, ".run.other", s->fd, "run", RENAME_EXCHANGE))
+		return 0;
+	/* the first time, or no exchange here: the next one gets its block now */
+	if (io_renameat2(s->fd, ".run.other", s->fd, "run", 0) || run_write_other(s, block))
 		return err_errno(err, errno, "cannot write '%s/run'", STATE_DIR);
 	return 0;
 }
@@ -126,6 +146,7 @@ static int locked_by(const struct state *s, struct err *err)
 int state_lock(struct state *s, const char *command, struct err *err)
 {
 	int fd CLEANUP(closep) = io_openat(s->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+	struct err ignored = ERR_INIT;
 
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open '%s/lock'", STATE_DIR);
@@ -133,8 +154,14 @@ int state_lock(struct state *s, const char *command, struct err *err)
 		return errno == EWOULDBLOCK ?
 			       locked_by(s, err) :
 			       err_errno(err, errno, "cannot lock '%s/lock'", STATE_DIR);
-	if (state_wait_child(s, 60, err) || run_write(s, command, 0, 0, err))
+	if (state_wait_child(s, 60, err))
 		return -1;
+	/* on a full disk others cannot be told who we are; the lock holds all the same */
+	if (run_write(s, command, 0, 0, &ignored) && ignored.errnum != ENOSPC &&
+	    ignored.errnum != EDQUOT) {
+		*err = ignored;
+		return -1;
+	}
 	s->lock_fd = STEAL_FD(fd);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "journal/txnlog.h"
 
+#include "journal/ballast.h"
 #include "sys/fs.h"
 #include "sys/io.h"
 
@@ -121,6 +122,7 @@ int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, 
 void txnlog_release(struct txnlog *t)
 {
 	closep(&t->fd);
+	ballast_release(t);
 }
 
 static int spare_open(struct txnlog *t, unsigned int number, int flags)
@@ -320,8 +322,8 @@ int txnlog_clean(struct txnlog *t, struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
-	if (fs_remove_tree(t->fd, "stage", err) || fs_unlink(t->fd, "new", err) ||
-	    fs_sync_dir(t->fd, err))
+	if (ballast_free(t->state, t->id, t->fd, err) || fs_remove_tree(t->fd, "stage", err) ||
+	    fs_unlink(t->fd, "new", err) || fs_sync_dir(t->fd, err))
 		return -1;
 	if (fs_list_fd(t->fd, &names, err))
 		return -1;
@@ -339,6 +341,15 @@ int txnlog_sweep(struct state *s, struct err *err)
 		       0;
 }
 
+/* The ballast on other file systems goes while it is known where it lies. */
+static int discard_ballast(struct state *s, unsigned int id, const char *name, struct err *err)
+{
+	int fd CLEANUP(closep) = openat(s->txn_fd, name,
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? 0 : ballast_free(s, id, fd, err);
+}
+
 /* File by file a crash would leave one without its first record, which nobody can read. */
 static int take_away(struct state *s, const char *name, struct err *err)
 {
@@ -353,7 +364,8 @@ int txnlog_discard(struct state *s, unsigned int id, struct err *err)
 	char name[16];
 
 	txn_name(id, name);
-	if (txnlog_sweep(s, err) || take_away(s, name, err) || txnlog_sweep(s, err))
+	if (txnlog_sweep(s, err) || discard_ballast(s, id, name, err) || take_away(s, name, err) ||
+	    txnlog_sweep(s, err))
 		return -1;
 	return state_mark_finished(s, err);
 }

@@ -9,6 +9,7 @@
  *				means that cleaning up is not finished.
  *	before/N		content of the before-image of action N
  *	stage/			what commit puts in place; gone after cleaning
+ *	ballast, ballast-dirs	space for undo (journal/ballast.h); gone after cleaning
  *
  * STATE_DIR/discarded is one that was thrown away and could not be removed whole: nothing reads it,
  * the next run removes it.
@@ -27,9 +28,11 @@ struct txnlog {
 	int fd;				/* the directory */
 	unsigned int next;		/* number of the next record */
 	unsigned int spares;		/* left */
+	struct ballast *ballast;	/* journal/ballast.h: what the actions need; in prepare only */
+	size_t ballast_n;
 };
 
-#define TXNLOG_INIT { NULL, 0, -1, 0, 0 }
+#define TXNLOG_INIT { .fd = -1 }
 
 enum txn_state {
 	TXN_NONE,		/* directory without a whole PREPARED: nothing visible happened */
@@ -68,8 +71,8 @@ int txnlog_read(const struct state *s, unsigned int id, struct txn_summary *ret,
 void txn_summary_release(struct txn_summary *t);
 /* The actions from 0 up to, not including, this one may still have effects on the host. */
 unsigned int txn_summary_left(const struct txn_summary *t);
-/* Removes stage/ and the spares, spares last, and then the mark of an unfinished transaction.
- * Idempotent. */
+/* Removes the ballast, stage/ and the spares, spares last, and then the mark of an unfinished
+ * transaction. Idempotent. */
 int txnlog_clean(struct txnlog *t, struct err *err);
 /* For a transaction in TXN_NONE: it goes as a whole, by one rename, before its files do. */
 int txnlog_discard(struct state *s, unsigned int id, struct err *err);

@@ -2,6 +2,7 @@
 #include "actions/account.h"
 #include "actions/account_db.h"
 #include "actions/account_lock.h"
+#include "journal/ballast.h"
 #include "scratch.h"
 #include "sys/fault.h"
 
@@ -17,6 +18,8 @@ static const char login_defs[] = "# as Debian's\nUID_MIN 1000\nGID_MIN 1000\nSUB
 
 struct host_root {
 	struct scratch s;
+	struct state state;
+	struct txnlog log;
 	struct action_ctx ctx;
 };
 
@@ -33,7 +36,18 @@ static void made_root(struct host_root *h)
 	put(&h->s, "etc/subuid", subids);
 	put(&h->s, "etc/subgid", subids);
 	put(&h->s, "etc/login.defs", login_defs);
-	h->ctx = (struct action_ctx){ .root = &h->s.root, .host = &image, .tag = "000001.0" };
+	h->state = (struct state)STATE_INIT;
+	h->state.root = &h->s.root;
+	h->log = (struct txnlog){ .state = &h->state, .fd = h->s.fd };
+	h->ctx = (struct action_ctx){
+		.root = &h->s.root, .host = &image, .log = &h->log, .tag = "000001.0"
+	};
+}
+
+static void close_root(struct host_root *h)
+{
+	ballast_release(&h->log);
+	scratch_close(&h->s);
 }
 
 /* The bytes and metadata of /etc but for times: of files that only shadow's tools write they do not
@@ -153,7 +167,7 @@ TEST(adds, "a system account: highest free id in both files, no home, no login, 
 	CHECK_STR(line_in(&h, "/etc/gshadow"), "sysbox:!::");
 	CHECK_STR(line_in(&h, "/etc/subuid"), "sysbox:165536:65536");
 	CHECK_STR(line_in(&h, "/etc/subgid"), "sysbox:165536:65536");
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(back, "undo gives back every byte, twice the same")
@@ -162,7 +176,7 @@ TEST(back, "undo gives back every byte, twice the same")
 
 	made_root(&h);
 	there_and_back(&h);
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(newline, "files without a final newline, empty and absent ones come back as they were")
@@ -175,7 +189,7 @@ TEST(newline, "files without a final newline, empty and absent ones come back as
 	unlinkat(h.s.fd, "etc/subgid", 0);
 	unlinkat(h.s.fd, "etc/gshadow", 0);
 	there_and_back(&h);
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(modes, "mode and owner of the files stay")
@@ -191,7 +205,7 @@ TEST(modes, "mode and owner of the files stay")
 	CHECK_INT(fstatat(h.s.fd, "etc/shadow", &st, 0), 0);
 	CHECK_INT(st.st_mode & 07777, 0640);
 	CHECK_INT(st.st_gid, 42);
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(nis, "NIS entries stay last")
@@ -206,7 +220,7 @@ TEST(nis, "NIS entries stay last")
 		  "root:x:0:0::/root:/bin/sh\nsysbox:x:999:999::/nonexistent:/bin/false\n+@admins::::::\n+::::::\n");
 	undo(a, &h);
 	CHECK_STR(get(&h.s, "etc/passwd"), "root:x:0:0::/root:/bin/sh\n+@admins::::::\n+::::::\n");
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(complete, "a complete account is kept: nothing is needed, nothing is changed")
@@ -224,7 +238,7 @@ TEST(complete, "a complete account is kept: nothing is needed, nothing is change
 	CHECK(!needed);
 	there_and_back(&h);
 	CHECK_STR(line_in(&h, "/etc/subuid"), "sysbox:231072:65536");
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(partly, "an account without subordinate ids gets these alone")
@@ -238,7 +252,7 @@ TEST(partly, "an account without subordinate ids gets these alone")
 	commit(a, &h);
 	CHECK_STR(line_in(&h, "/etc/shadow"), NULL);
 	CHECK_STR(line_in(&h, "/etc/subgid"), "sysbox:165536:65536");
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 static void refused(const char *file, const char *text, const char *words)
@@ -256,7 +270,7 @@ static void refused(const char *file, const char *text, const char *words)
 	CHECK(*err.remedy != '\0');
 	char *after CLEANUP(freep) = etc(&h);
 	CHECK_STR(after, before);
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(halves, "what is half there is refused with a remedy, and nothing is touched")
@@ -283,7 +297,7 @@ TEST(holes, "the first range that is free in both files is taken, users' own ids
 	struct action *a CLEANUP(action_freep) = prepared(&h);
 	commit(a, &h);
 	CHECK_STR(line_in(&h, "/etc/subuid"), "sysbox:280000:65536");
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(no_id, "login.defs that leaves no limit does not make an id that is none")
@@ -316,7 +330,7 @@ TEST(odd_names, "ids of accounts with unusual names are in use as well")
 	struct action *a CLEANUP(action_freep) = prepared(&h);
 	commit(a, &h);
 	CHECK(str_starts(line_in(&h, "/etc/passwd"), "sysbox:x:997:997:"));
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 static void append(const struct host_root *h, const char *file, const char *line)
@@ -338,7 +352,7 @@ TEST(others, "undo leaves what others added after us, before us and behind us")
 	char *want CLEANUP(freep) = xasprintf("%slate:x:1001:1001::/home/late:/bin/sh\n", passwd);
 	CHECK_STR(get(&h.s, "etc/passwd"), want);
 	CHECK_STR(get(&h.s, "etc/group"), group);
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(stranger, "an entry of ours that somebody changed is left alone and named; the others are taken back")
@@ -355,7 +369,7 @@ TEST(stranger, "an entry of ours that somebody changed is left alone and named; 
 	CHECK(strstr(err.msg, "'/etc/subuid'") != NULL);
 	CHECK_STR(get(&h.s, "etc/subuid"), theirs);
 	CHECK_STR(get(&h.s, "etc/passwd"), passwd);
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(inverse, "a later transaction takes the lines out, and its undo puts them back in their place")
@@ -386,7 +400,7 @@ TEST(inverse, "a later transaction takes the lines out, and its undo puts them b
 	struct record r2 = { .action = inverse, .txn = 2 };
 	CHECK_INT(a->ops->invert(&r, &r2, &nothing, &err), 0);
 	CHECK(nothing == NULL);
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(stale, "a lock whose process is dead is removed, as shadow does")
@@ -401,7 +415,7 @@ TEST(stale, "a lock whose process is dead is removed, as shadow does")
 	undo(a, &h);
 	char *after CLEANUP(freep) = etc(&h);
 	CHECK_STR(after, before);
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 static void locked_by(const char *content, const char *words)
@@ -418,7 +432,7 @@ static void locked_by(const char *content, const char *words)
 	CHECK(strstr(err.msg, "'/etc/group.lock'") && strstr(err.msg, words));
 	char *after CLEANUP(freep) = etc(&h);
 	CHECK_STR(after, before);
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(held, "the holder of a lock is named; without a process id in it we refuse, as shadow does; nothing is touched")
@@ -446,7 +460,7 @@ TEST(lock_file, "the lock file that we made goes with our entries from an image,
 		CHECK_INT(fstatat(h.s.fd, "etc/.pwd.lock", &st, 0), 0);
 		undo(a, &h);
 		CHECK_INT(fstatat(h.s.fd, "etc/.pwd.lock", &st, 0), i ? 0 : -1);
-		scratch_close(&h.s);
+		close_root(&h);
 	}
 }
 
@@ -491,7 +505,7 @@ static int killed_at(unsigned int n, bool in_undo)
 		printf("# differs after %s%s\n", r.spec, in_undo ? " in undo" : "");
 	CHECK(!strcmp(after, before));
 	action_free(r.a);
-	scratch_close(&h.s);
+	close_root(&h);
 	return status;
 }
 
