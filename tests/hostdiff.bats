@@ -190,3 +190,20 @@ differs() {
 	run "$hostdiff"
 	[ "$status" -eq 2 ]
 }
+
+@test "with a known snapshot, what was changed after it is read, what was not is not" {
+	find "$root" -exec chown -h 0:0 {} +
+	until [ "$(date +%s)" -gt "$(stat -c %Z "$root/etc/config")" ]; do sleep 0.05; done
+	touch "$BATS_TEST_TMPDIR/stamp"
+	snap before
+	touch -r "$BATS_TEST_TMPDIR/stamp" "$BATS_TEST_TMPDIR/before"
+	echo '[]' >"$root/etc/config"
+	touch -d @1700000000 "$root/etc/config"
+	mv "$root/usr/bin/tool" "$root/usr/bin/other"
+	"$hostdiff" snap "$root" --known "$BATS_TEST_TMPDIR/before" >"$BATS_TEST_TMPDIR/short"
+	snap full
+	cmp "$BATS_TEST_TMPDIR/short" "$BATS_TEST_TMPDIR/full"
+	sed -i "s|\($(sha256sum <"$root/etc/passwd" | cut -d' ' -f1)\)|known|" "$BATS_TEST_TMPDIR/before"
+	touch -r "$BATS_TEST_TMPDIR/stamp" "$BATS_TEST_TMPDIR/before"
+	"$hostdiff" snap "$root" --known "$BATS_TEST_TMPDIR/before" | grep -q '^/etc/passwd.*known'
+}

@@ -85,9 +85,12 @@ guest__disk() {
 
 # PID of nspawn, if it is still ours (a PID may have been given to somebody else).
 guest__nspawn() {
-	local pid
-	pid=$(cat "$(guest_dir "$1")/pid" 2>/dev/null) || return 1
-	tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "$(guest_dir "$1")" && echo "$pid"
+	local pid word dir=$GUEST_RUN/$1
+	{ read -r pid <"$dir/pid"; } 2>/dev/null || return 1
+	while IFS= read -r -d '' word; do
+		case $word in "$dir" | "$dir"/*) echo "$pid" && return 0 ;; esac
+	done 2>/dev/null <"/proc/$pid/cmdline"
+	return 1
 }
 
 guest_alive() {
@@ -95,10 +98,11 @@ guest_alive() {
 }
 
 guest_pid() {
-	local pid child
+	local pid child children
 	pid=$(guest__nspawn "$1") || return 1
-	for child in $(pgrep -P "$pid"); do
-		[ "$(readlink "/proc/$child/ns/pid")" != "$(readlink /proc/self/ns/pid)" ] && echo "$child" && return 0
+	read -r children 2>/dev/null <"/proc/$pid/task/$pid/children" || :
+	for child in $children; do
+		[ -e "/proc/$child/ns/pid" ] && ! [ "/proc/$child/ns/pid" -ef /proc/self/ns/pid ] && echo "$child" && return 0
 	done
 	return 1
 }
@@ -129,11 +133,9 @@ guest__start() {
 	rm -f "$dir/pid"
 	setsid "$GUEST_HERE/boot" "$dir" "$name" </dev/null >"$dir/log" 2>&1 3>&- 4>&- 8>&- 9>&- &
 	disown $!
-	# systemctl says "starting" until the queue of the boot is empty.
+	# Until the queue of the boot is empty; "degraded" is a boot that ended, too.
 	if ! guest__until 10 guest__listens "$name" || ! guest_run "$name" timeout "$GUEST_DEADLINE" sh -c '
-		until s=$(systemctl is-system-running 2>/dev/null); [ "$s" = running ] || [ "$s" = degraded ]; do
-			sleep 0.02
-		done'; then
+		s=$(systemctl is-system-running --wait); [ "$s" = running ] || [ "$s" = degraded ]'; then
 		echo "guest '$name' did not boot:" >&2
 		tail -n 20 "$dir/log" >&2
 		return 1
@@ -182,20 +184,15 @@ guest_wait() {
 	fi
 }
 
-guest__drop_groups() {
-	local group
-	[ -e "$(guest_dir "$1")/cgroups" ] || return 0
-	while read -r group; do
-		[ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || :
-	done <"$(guest_dir "$1")/cgroups"
-}
-
+# Groups that are empty by now are removed: true when none is left.
 guest__groups_gone() {
-	local group
-	guest__drop_groups "$1"
-	while read -r group; do
-		[ ! -d "$group" ] || return 1
-	done <"$(guest_dir "$1")/cgroups"
+	local groups group left=0
+	mapfile -t groups <"$(guest_dir "$1")/cgroups"
+	find "${groups[@]}" -depth -type d -exec rmdir {} + 2>/dev/null || :
+	for group in "${groups[@]}"; do
+		[ ! -d "$group" ] || left=1
+	done
+	return $left
 }
 
 guest_kill() {

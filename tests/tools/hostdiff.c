@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hostdiff snap ROOT [--skip PATH]... > FILE       a whole host, one line a path
+ * hostdiff snap ROOT [--known FILE] [--skip PATH]... > FILE    a whole host, one line a path
  * hostdiff compare BEFORE AFTER [--ours PATH]...   a line for each difference that counts
  *
  * A snapshot holds type, mode, owner, device number, size, mtime, link target, SHA-256 and
  * extended attributes (ACLs are such). It stays on ROOT's file system, so /proc, /sys, /dev and
  * /run of a host are not in it; Docker's data is left out by name. Run it in the guest, or
- * outside on /proc/PID/root.
+ * outside on /proc/PID/root. Where only little has changed since an earlier snapshot of the same
+ * file system, --known FILE names it: content is read only of what is new or was changed (ctime)
+ * after the mtime of FILE, which must not be later than the begin of that snapshot.
  *
  * `compare` knows what "exactly as before" means (DESIGN.md, the table of section 5):
  *   (a) every path to the byte, with its mtime. --ours PATH (and all below it) says that no
@@ -72,6 +74,7 @@ static const struct rule {
 	{ MEANING, "/var/cache/debconf/templates.dat" },
 	{ MTIME, "/etc/ld.so.cache" },
 	{ MTIME, "/etc/.pwd.lock" },	/* empty, of whoever held it last */
+	{ MTIME, "/etc/rc?.d/*" },	/* links that update-rc.d makes anew when a package comes back */
 	{ MTIME, "/var/lib/dpkg/lock" },
 	{ MTIME, "/var/lib/dpkg/triggers/Lock" },
 	{ MTIME, "/var/lib/dpkg/diversions" },
@@ -139,6 +142,94 @@ static enum leniency leniency_of(const char *path)
 	return STRICT;
 }
 
+static char *file_read(const char *path, size_t *ret_len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOATIME | O_NOFOLLOW);
+	size_t len = 0, room = 1 << 16;
+	char *bytes = must(malloc(room + 1));
+	ssize_t got;
+
+	if (fd < 0)
+		die("cannot open", path);
+	while ((got = read(fd, bytes + len, room - len)) > 0) {
+		len += (size_t)got;
+		if (len == room)
+			bytes = must(realloc(bytes, (room *= 2) + 1));
+	}
+	if (got < 0)
+		die("cannot read", path);
+	close(fd);
+	bytes[len] = '\0';
+	*ret_len = len;
+	return bytes;
+}
+
+struct node {
+	char *fields[F_MAX];
+};
+
+struct snapshot {
+	char *text;		/* what the nodes' fields point into */
+	struct node *nodes;
+	size_t count;
+};
+
+static int compare_nodes(const void *a, const void *b)
+{
+	return strcmp(((const struct node *)a)->fields[F_PATH],
+		      ((const struct node *)b)->fields[F_PATH]);
+}
+
+static void node_parse(struct node *node, char *line, const char *path)
+{
+	for (int i = 0; i < F_MAX; i++) {
+		node->fields[i] = strsep(&line, "\t");
+		if (!node->fields[i]) {
+			errno = EINVAL;
+			die("not a snapshot:", path);
+		}
+	}
+}
+
+static struct snapshot snapshot_load(const char *path)
+{
+	struct snapshot snapshot = { 0 };
+	size_t len;
+	char *text = file_read(path, &len);
+
+	snapshot.text = text;
+	for (char *line; (line = strsep(&text, "\n")) && *line;) {
+		if (!(snapshot.count & (snapshot.count - 1)))
+			snapshot.nodes = must(reallocarray(snapshot.nodes,
+							   snapshot.count ? 2 * snapshot.count : 1,
+							   sizeof(*snapshot.nodes)));
+		node_parse(&snapshot.nodes[snapshot.count++], line, path);
+	}
+	if (!snapshot.count) {
+		errno = ENODATA;
+		die("empty snapshot:", path);
+	}
+	qsort(snapshot.nodes, snapshot.count, sizeof(*snapshot.nodes), compare_nodes);
+	return snapshot;
+}
+
+/* An earlier snapshot of the same file system, and when it began; without one, nothing is known. */
+struct known {
+	struct snapshot snapshot;
+	time_t since;
+};
+
+static struct known known_load(const char *path)
+{
+	struct known known = { .snapshot = snapshot_load(path) };
+	struct stat st;
+
+	if (stat(path, &st))
+		die("cannot look at", path);
+	known.since = st.st_mtim.tv_sec;
+	return known;
+}
+
 /* Snapshot */
 
 /* One field, so that a line stays a line: what is not plain is written as \ooo. */
@@ -163,28 +254,6 @@ static void put_hex(const unsigned char *bytes, size_t len)
 static int compare_strings(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static char *file_read(const char *path, size_t *ret_len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOATIME | O_NOFOLLOW);
-	size_t len = 0, room = 1 << 16;
-	char *bytes = must(malloc(room + 1));
-	ssize_t got;
-
-	if (fd < 0)
-		die("cannot open", path);
-	while ((got = read(fd, bytes + len, room - len)) > 0) {
-		len += (size_t)got;
-		if (len == room)
-			bytes = must(realloc(bytes, (room *= 2) + 1));
-	}
-	if (got < 0)
-		die("cannot read", path);
-	close(fd);
-	bytes[len] = '\0';
-	*ret_len = len;
-	return bytes;
 }
 
 static void put_digest(const char *bytes, size_t len)
@@ -236,11 +305,30 @@ static void put_meaning(char *text, size_t len)
 	free(entries);
 }
 
-static void put_content(const char *path, const char *inside)
+/* What is known of the content of this file, or NULL: it must be read. */
+static const struct node *node_known(const struct known *known, char *inside,
+				     const struct stat *st)
 {
-	size_t len;
-	char *bytes = file_read(path, &len);
+	const struct node key = { .fields = { inside } };
 
+	if (st->st_ctim.tv_sec >= known->since)
+		return NULL;
+	return bsearch(&key, known->snapshot.nodes, known->snapshot.count, sizeof(key),
+		       compare_nodes);
+}
+
+static void put_content(const char *path, char *inside, const struct stat *st,
+			const struct known *known)
+{
+	const struct node *same = node_known(known, inside, st);
+	size_t len;
+	char *bytes;
+
+	if (same) {
+		printf("%s\t%s", same->fields[F_SHA256], same->fields[F_MEANING]);
+		return;
+	}
+	bytes = file_read(path, &len);
 	put_digest(bytes, len);
 	putchar('\t');
 	if (leniency_of(inside) == MEANING)
@@ -304,7 +392,8 @@ static char type_of(mode_t mode)
 }
 
 /* Size and time of a directory tell what its entries tell, or what its past was. */
-static void put_node(const char *path, const char *inside, const struct stat *st)
+static void put_node(const char *path, char *inside, const struct stat *st,
+		     const struct known *known)
 {
 	bool dir = S_ISDIR(st->st_mode), device = S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
 
@@ -319,7 +408,7 @@ static void put_node(const char *path, const char *inside, const struct stat *st
 		putchar('-');
 	putchar('\t');
 	if (S_ISREG(st->st_mode))
-		put_content(path, inside);
+		put_content(path, inside, st, known);
 	else
 		printf("-\t-");
 	putchar('\t');
@@ -347,9 +436,9 @@ static int compare_entries(const FTSENT **a, const FTSENT **b)
 	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static int snap(char *root, int argc, char **argv)
+static int snap(char *root, const struct known *known, int argc, char **argv)
 {
-	char resolved[4096];
+	char resolved[4096], slash[] = "/";
 	/* A trailing "/." walks into /proc/PID/root, a link that no name resolves. */
 	int len = snprintf(resolved, sizeof(resolved), "%s/.", root);
 	char *roots[] = { resolved, NULL };
@@ -358,7 +447,7 @@ static int snap(char *root, int argc, char **argv)
 	if (!walk)
 		die("cannot walk", root);
 	for (FTSENT *entry; (errno = 0, entry = fts_read(walk));) {
-		const char *inside = entry->fts_path[len] ? entry->fts_path + len : "/";
+		char *inside = entry->fts_path[len] ? entry->fts_path + len : slash;
 
 		if (entry->fts_info == FTS_DP)
 			continue;
@@ -371,7 +460,7 @@ static int snap(char *root, int argc, char **argv)
 			errno = entry->fts_errno;
 			die("cannot read", entry->fts_path);
 		}
-		put_node(entry->fts_path, inside, entry->fts_statp);
+		put_node(entry->fts_path, inside, entry->fts_statp, known);
 	}
 	if (errno)
 		die("cannot walk", root);
@@ -380,55 +469,6 @@ static int snap(char *root, int argc, char **argv)
 }
 
 /* Comparison */
-
-struct node {
-	char *fields[F_MAX];
-};
-
-struct snapshot {
-	char *text;		/* what the nodes' fields point into */
-	struct node *nodes;
-	size_t count;
-};
-
-static int compare_nodes(const void *a, const void *b)
-{
-	return strcmp(((const struct node *)a)->fields[F_PATH],
-		      ((const struct node *)b)->fields[F_PATH]);
-}
-
-static void node_parse(struct node *node, char *line, const char *path)
-{
-	for (int i = 0; i < F_MAX; i++) {
-		node->fields[i] = strsep(&line, "\t");
-		if (!node->fields[i]) {
-			errno = EINVAL;
-			die("not a snapshot:", path);
-		}
-	}
-}
-
-static struct snapshot snapshot_load(const char *path)
-{
-	struct snapshot snapshot = { 0 };
-	size_t len;
-	char *text = file_read(path, &len);
-
-	snapshot.text = text;
-	for (char *line; (line = strsep(&text, "\n")) && *line;) {
-		if (!(snapshot.count & (snapshot.count - 1)))
-			snapshot.nodes = must(reallocarray(snapshot.nodes,
-							   snapshot.count ? 2 * snapshot.count : 1,
-							   sizeof(*snapshot.nodes)));
-		node_parse(&snapshot.nodes[snapshot.count++], line, path);
-	}
-	if (!snapshot.count) {
-		errno = ENODATA;
-		die("empty snapshot:", path);
-	}
-	qsort(snapshot.nodes, snapshot.count, sizeof(*snapshot.nodes), compare_nodes);
-	return snapshot;
-}
 
 static bool field_is_excused(enum field field, enum leniency leniency, const struct node *a,
 			     const struct node *b)
@@ -511,13 +551,33 @@ static bool are_options(int argc, char **argv, const char *name)
 	return true;
 }
 
-int main(int argc, char **argv)
+static int usage(void)
 {
-	if (argc >= 3 && !strcmp(argv[1], "snap") && are_options(argc - 3, argv + 3, "--skip"))
-		return snap(argv[2], argc - 3, argv + 3);
-	if (argc >= 4 && !strcmp(argv[1], "compare") && are_options(argc - 4, argv + 4, "--ours"))
-		return compare(argv[2], argv[3], argc - 4, argv + 4);
-	fputs("usage: hostdiff snap ROOT [--skip PATH]... | compare BEFORE AFTER [--ours PATH]...\n",
+	fputs("usage: hostdiff snap ROOT [--known FILE] [--skip PATH]... | compare BEFORE AFTER [--ours PATH]...\n",
 	      stderr);
 	return 2;
+}
+
+static int snap_main(char *root, int argc, char **argv)
+{
+	struct known known = { 0 };
+	int rc;
+
+	if (argc >= 2 && !strcmp(argv[0], "--known")) {
+		known = known_load(argv[1]);
+		argc -= 2;
+		argv += 2;
+	}
+	rc = are_options(argc, argv, "--skip") ? snap(root, &known, argc, argv) : usage();
+	snapshot_free(&known.snapshot);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc >= 3 && !strcmp(argv[1], "snap"))
+		return snap_main(argv[2], argc - 3, argv + 3);
+	if (argc >= 4 && !strcmp(argv[1], "compare") && are_options(argc - 4, argv + 4, "--ours"))
+		return compare(argv[2], argv[3], argc - 4, argv + 4);
+	return usage();
 }

@@ -7,6 +7,9 @@
  *                                        everything up to the last FLUSH among them, each later
  *                                        write whole, missing, or torn at 4 KiB, as SEED has it
  *
+ * writelog LOG grow DISK FROM K [SEED]   DISK, as it was after the first FROM entries, goes on to K:
+ *                                        exactly, or of those from FROM on as SEED has it
+ *
  * LOG is what blklogwrites kept (tests/lib/blocklog.bash), BASE the disk as it was when that began;
  * writelog.h has the format. The same numbers give the same disk. Exit status 2: trouble.
  */
@@ -70,6 +73,25 @@ static int rebuild(const struct writelog *log, const char *base, const char *out
 	return close(disk) ? 2 : 0;
 }
 
+/* As rebuild, on a disk that has the first `from` entries already. */
+static int grow(const struct writelog *log, const char *path, uint64_t from, uint64_t k,
+		const char *seed)
+{
+	int disk = open(path, O_RDWR | O_CLOEXEC);
+
+	if (disk < 0)
+		log_die(path);
+	if (from > k || k > log->n) {
+		errno = ERANGE;
+		log_die("K");
+	}
+	for (uint64_t i = from; !seed && i < k; i++)
+		log_apply(log, i, disk, NULL, NULL);
+	if (seed)
+		log_crash(log, from, k, number(seed), disk);
+	return close(disk) ? 2 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[2], "list")) {
@@ -84,6 +106,11 @@ int main(int argc, char **argv)
 		struct writelog log = log_open(argv[1]);
 		return rebuild(&log, argv[3], argv[4], number(argv[5]), argv[6]);
 	}
-	fputs("usage: writelog LOG list | count | build BASE OUT K | crash BASE OUT K SEED\n", stderr);
+	if ((argc == 6 || argc == 7) && !strcmp(argv[2], "grow")) {
+		struct writelog log = log_open(argv[1]);
+		return grow(&log, argv[3], number(argv[4]), number(argv[5]), argv[6]);
+	}
+	fputs("usage: writelog LOG list | count | build BASE OUT K | crash BASE OUT K SEED |"
+	      " grow DISK FROM K [SEED]\n", stderr);
 	return 2;
 }

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# The parts of tests/crash/powercut, whose head is the manual.
+
+pool_mount() {
+	pool=$work/pool
+	mkdir -p "$pool"
+	if [ ! -e "$work/pool.img" ]; then
+		truncate -s 12G "$work/pool.img"
+		mkfs.xfs -q -m reflink=1 "$work/pool.img"
+	fi
+	mount -o loop,discard,noatime "$work/pool.img" "$pool"
+}
+
+# host_start NAME DISK: a guest on a disk of ours; sweepable when this process is gone.
+host_start() {
+	local dir
+	dir=$(guest_dir "$1")
+	guest_destroy "$1"
+	guest__locked guest__keep_sysctls
+	mkdir -p "$dir/root"
+	echo $$ >"$dir/owner"
+	ln -s "$2" "$dir/disk.img"
+	guest__start "$1"
+}
+
+host_snap() {
+	"$HOSTDIFF" snap "/proc/$(guest_pid "$1")/root" "${@:2}" "${UNSEEN[@]}"
+}
+
+# The disk that all scenarios begin with.
+powercut_base() {
+	[ ! -e "$pool/base.img" ] || return 0
+	install_prepare "$pool/tree" 0.7.0
+	cp --sparse=always "$("$REPO/tests/guest/rootfs" bookworm)" "$pool/base.new"
+	host_start "pc-base-$$" "$pool/base.new"
+	install_into "pc-base-$$" "$pool/tree"
+	guest_put "pc-base-$$" "$BUILD_DIR/sysboxup-faults" /root/sysboxup-faults
+	guest_run "pc-base-$$" sh -ec '
+		docker import /root/bb.tar bb:1
+		docker run -d --name one bb:1 sleep 100000
+		docker run -d --name two --restart always bb:1 sleep 100000' >/dev/null
+	guest_poweroff "pc-base-$$"
+	guest_destroy "pc-base-$$"
+	mv "$pool/base.new" "$pool/base.img"
+}
+
+method_of() {
+	echo "${1%%-*}"
+}
+
+# fault_of SCENARIO: the environment of the run, which is sysboxup-faults then.
+fault_of() {
+	case $1 in
+	*-nosyncfs) echo SYSBOXUP_FAULT_SKIP=syncfs ;;
+	*-nofsync) echo SYSBOXUP_FAULT_SKIP=fsync-file ;;
+	*-nodirsync) echo SYSBOXUP_FAULT_SKIP=fsync-dir ;;
+	*-lateintent) echo SYSBOXUP_FAULT_LATE_INTENT=1 ;;
+	esac
+}
+
+# The profile, and what must be there before.
+host_prepare() {
+	case $(method_of "$scenario") in
+	settings)
+		guest_run "$1" sh -c 'echo "{ \"version\": 1, \"docker\": { \"settings\": {
+			\"live-restore\": true, \"max-concurrent-downloads\": 5 } } }" >/srv/demo/profile.json' ;;
+	files)
+		guest_run "$1" sed -i 's/"auto"/"files"/' /srv/demo/profile.json
+		guest_run "$1" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+			fuse3 rsync >/dev/null 2>&1 ;;
+	deb) guest_run "$1" sed -i 's/"auto"/"deb"/' /srv/demo/profile.json ;;
+	esac
+}
+
+# host_run NAME ARG...
+host_run() {
+	local fault program=sysboxup
+	fault=$(fault_of "$scenario")
+	[ -z "$fault" ] || program=/root/sysboxup-faults
+	guest_run "$1" env ${fault:+"$fault"} "$program" --quiet --profile /srv/demo/profile.json "${@:2}"
+}
+
+# The names of blocklog.bash: this process is in a namespace of its own already.
+inside() {
+	"$@"
+}
+
+inside_path() {
+	echo "$1"
+}
+
+mark() {
+	echo "$1 $(blocklog_mark)" >>"$dir/marks"
+}
+
+mark_of() {
+	awk -v name="$1" '$1 == name { print $2 }' "$dir/marks"
+}
+
+# A guest on the logged disk. The timer of ext4's journal would write what nobody has asked to be written.
+logged_start() {
+	mkdir -p "$dir/log"
+	BATS_TEST_TMPDIR=$dir/log blocklog_start "$dir"
+	blocklog_attach
+	GUEST_MOUNT=commit=600,noatime host_start "$1" "$BLOCKLOG_DEV"
+	losetup -d "$BLOCKLOG_DEV"
+}
+
+# Docker's data on another file system: whoever unmounts an overlay syncs the file system that it writes to, so a container
+# that ends would sync the host's disk for us.
+data_elsewhere() {
+	guest_run "$1" sh -ec '
+		systemctl stop docker.service docker.socket containerd.service
+		mount -t tmpfs tmpfs /var/lib/docker
+		mount -t tmpfs tmpfs /var/lib/containerd
+		systemctl start docker.socket docker.service
+		docker import /root/bb.tar bb:1
+		docker run -d --name two --restart always bb:1 sleep 100000
+		docker create --name one bb:1 sleep 100000' >/dev/null
+}
+
+powercut_record() {
+	local host=pc-rec-$$
+	scenario=$1 dir=$pool/$1
+	[ ! -e "$dir/done" ] || return 0
+	rm -rf "$dir"
+	mkdir "$dir"
+	cp --reflink=always "$pool/base.img" "$dir/disk.img"
+	host_start "$host" "$dir/disk.img"
+	host_prepare "$host"
+	guest_poweroff "$host"
+	logged_start "$host"
+	case $scenario in *-elsewhere*) data_elsewhere "$host" ;; esac
+	guest_run "$host" docker start one >/dev/null
+	guest_run "$host" sync
+	touch "$dir/begin.time"
+	mark begin
+	host_snap "$host" >"$dir/before"
+	touch -r "$dir/begin.time" "$dir/before"
+	host_run "$host" apply --force container
+	mark applied
+	host_snap "$host" --known "$dir/before" >"$dir/applied"
+	host_run "$host" rollback
+	mark rolled-back
+	host_snap "$host" --known "$dir/before" >"$dir/rolled-back"
+	guest_run "$host" sync
+	mark end
+	guest_destroy "$host"
+	blocklog_stop
+	rm "$dir/disk.img"
+	touch "$dir/done"
+}
+
+# Every flush of the run, and what the writes after it may have left. Of N, those at the marks are always there: the last
+# states before the program ended with 0, and the first after it.
+powercut_points() {
+	local wanted=${2:-0}
+	dir=$pool/$1
+	"$WRITELOG" "$dir/log.img" list | awk -v begin="$(mark_of begin)" -v end="$(mark_of end)" '
+		$1 < begin - 1 || $1 >= end { next }
+		!/FLUSH/ { writes++; next }
+		{
+			if (writes && last != "") print last "\n" last ":1\n" last ":2"
+			last = $1
+			writes = 0
+		}
+		END { print last }' >"$dir/points"
+	awk -F: -v wanted="$wanted" -v all="$(wc -l <"$dir/points")" \
+		-v applied="$(mark_of applied)" -v rolled="$(mark_of rolled-back)" '
+		function at(mark) { return $1 >= mark - 4 && $1 <= mark + 4 }
+		!wanted || NR == 1 || at(applied) || at(rolled) ||
+			int((NR - 1) * wanted / all) != int((NR - 2) * wanted / all)' "$dir/points"
+}
+
+# image_at POINT: $image as the power cut left it; $prefix grows on the way.
+image_at() {
+	local flush=${1%%:*} seed='' next
+	[[ $1 != *:* ]] || seed=${1##*:}
+	if [ "$at" -gt $((flush + 1)) ]; then
+		at=0
+		cp --reflink=always "$dir/base.img" "$prefix"
+	fi
+	"$WRITELOG" "$dir/log.img" grow "$prefix" "$at" $((flush + 1))
+	at=$((flush + 1))
+	cp --reflink=always "$prefix" "$image"
+	if [ -n "$seed" ]; then
+		next=$(awk -F: -v f="$flush" '$1 > f { print $1; exit }' "$dir/points")
+		"$WRITELOG" "$dir/log.img" grow "$image" "$at" "${next:-$(mark_of end)}" "$seed"
+	fi
+}
+
+wrong() {
+	why+="${why:+; }$*"
+}
+
+# What the host says of itself, one fact a line.
+host_facts() {
+	guest_run "$1" sh -c '
+		echo "system $(systemctl is-system-running)"
+		systemctl --failed --plain --no-legend | while read -r unit rest; do echo "failed $unit"; done
+		echo "runtimes $(docker info --format "{{range \$k, \$v := .Runtimes}}{{\$k}} {{end}}" 2>&1)"
+		docker ps -a --format "container {{.Names}} {{.State}}" 2>&1
+		dpkg --audit | sed "s/^/audit /"
+		sysboxup --json history | sed "s/^/history /"
+		sysboxup status >/run/status.out 2>&1; echo "status $?"
+		journalctl -q -b --no-pager -o cat -u "sysboxup-recover*" | sed "s/^/recover /"'
+}
+
+# expect_state POINT: "before", "applied" or "rolled-back" from what the history says, or why that cannot be.
+expect_state() {
+	local reached=$((${1%%:*} + 1)) applied rolled first second
+	applied=$(mark_of applied)
+	rolled=$(mark_of rolled-back)
+	first=$(state_of 1)
+	second=$(state_of 2)
+	expected=before
+	[ "$first" != committed ] || expected=applied
+	[ "$second" != committed ] || expected='rolled-back'
+	if [ "$reached" -ge "$rolled" ]; then
+		[ $expected = rolled-back ] || wrong "rollback was acknowledged, but history says '$first', '$second'"
+	elif [ "$reached" -ge "$applied" ]; then
+		[ $expected != before ] || wrong "apply was acknowledged, but history says '$first', '$second'"
+	fi
+}
+
+state_of() {
+	sed -n 's/^history //p' <<<"$facts" | jq -r "select(.event == \"transaction\" and .id == $1) | .state"
+}
+
+check_facts() {
+	local line
+	grep -q '^system running$' <<<"$facts" || wrong "$(grep -E '^(system|failed) ' <<<"$facts" | tr '\n' ' ')"
+	grep -q '^runtimes .*runc' <<<"$facts" || wrong "docker: $(grep '^runtimes' <<<"$facts")"
+	grep -q '^container one exited$' <<<"$facts" || wrong "one: $(grep '^container one' <<<"$facts")"
+	grep -q '^container two running$' <<<"$facts" || wrong "two: $(grep '^container two' <<<"$facts")"
+	line=$(grep '^audit ' <<<"$facts" | head -n 1) && wrong "dpkg: $line"
+	grep -q '^status 0$' <<<"$facts" || wrong "$(grep '^status' <<<"$facts")"
+	case $(method_of "$scenario")-$expected in
+	settings-* | *-before | *-rolled-back) ! grep -q '^runtimes .*sysbox-runc' <<<"$facts" || wrong "sysbox-runc is registered" ;;
+	*) grep -q '^runtimes .*sysbox-runc' <<<"$facts" || wrong "sysbox-runc is not registered" ;;
+	esac
+}
+
+check_tree() {
+	local differences
+	host_snap "$1" --known "$dir/before" >"$image.snap"
+	differences=$("$HOSTDIFF" compare "$dir/$expected" "$image.snap" --ours /etc/docker) ||
+		wrong "not as $expected: $(head -n 5 <<<"$differences" | tr '\n' ',')"
+}
+
+# One crash image, from power-on to the verdict.
+try_point() {
+	local point=$1 host=pc-$2-$$ start=$EPOCHREALTIME why='' facts='' expected=none
+	image_at "$point" || wrong "no image"
+	if host_start "$host" "$image" 2>"$image.boot"; then
+		facts=$(host_facts "$host")
+		expect_state "$point"
+		check_facts
+		check_tree "$host"
+	else
+		wrong "$(tr '\n' ' ' <"$image.boot" | cut -c1-2000)"
+	fi
+	guest_destroy "$host"
+	printf '%s %s %s (%s, %s; %s ms)%s\n' "$([ -z "$why" ] && echo ok || echo BROKEN)" "$scenario" "$point" "$expected" \
+		"$(grep -c '^recover ' <<<"$facts" || :) lines" $(((${EPOCHREALTIME/./} - ${start/./}) / 1000)) "${why:+: $why}"
+	[ -z "$why" ] || { [ -z "$facts" ] || echo "$facts" >"$dir/broken.$point"; }
+	[ -z "$why" ]
+}
+
+worker() {
+	local number=$1 point rc=0 at=0 prefix=$dir/prefix.$1.$$ image=$dir/image.$1.$$
+	shift
+	cp --reflink=always "$dir/base.img" "$prefix"
+	for point; do
+		try_point "$point" "$number" || rc=1
+	done
+	rm -f "$prefix" "$image"*
+	return $rc
+}
+
+powercut_try() {
+	local points jobs=${POWERCUT_JOBS:-2} share i rc=0
+	scenario=$1
+	dir=$pool/$1
+	mapfile -t points
+	share=$(((${#points[@]} + jobs - 1) / jobs))
+	for ((i = 0; i < jobs; i++)); do
+		(trap - EXIT INT TERM; worker "$i" "${points[@]:i*share:share}") &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i" || rc=1; done
+	pids=()
+	return $rc
+}
+
+# However it ends: nothing that runs is left, and the served disk goes after those who use it.
+cleanup() {
+	local name
+	if [ ${#pids[@]} -gt 0 ]; then
+		kill "${pids[@]}" 2>/dev/null || :
+		wait "${pids[@]}" 2>/dev/null || :
+	fi
+	for name in "$GUEST_RUN"/pc-*-$$; do
+		[ ! -d "$name" ] || guest_destroy "$(basename "$name")"
+	done
+	blocklog_stop
+}
