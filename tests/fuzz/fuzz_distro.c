@@ -18,7 +18,8 @@ static void sane(const struct distro *d)
 {
 	must(!str_empty(d->id) && !strchr(d->id, '/'));
 	must(!str_empty(d->name) && !str_empty(d->package_manager) && !str_empty(d->kernel_min));
-	must(str_eq(d->tier, "proven") || str_eq(d->tier, "recognised"));
+	must(str_eq(d->tier, "proven") || str_eq(d->tier, "recognised") || d->refuse.why);
+	must(!d->refuse.why == !str_eq(d->tier, "refused") && !d->refuse.why == !d->refuse.instead);
 	must(str_ends(d->docker.unit, ".service") && !strchr(d->docker.unit, '/'));
 	must(*d->docker.config == '/');
 	for (size_t i = 0; i < d->docker.env_files.n; i++)
