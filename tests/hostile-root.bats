@@ -301,13 +301,13 @@ record() {
 	printf 'sysboxup-record 1 %s %d %s\n%s\n' "$1" $((${#2} + 1)) "$(printf '%s\n%s\n' "$1" "$2" | sha256sum | cut -c1-64)" "$2"
 }
 
-# planted TERMINAL: in the image a transaction that nobody ran, of every kind that reaches beyond files. Its owner knows the boot id and
+# planted TERMINAL [KIND]: in the image a transaction that nobody ran, of every kind that reaches beyond files. Its owner knows the boot id and
 # the values of the machine: containers on it may read them.
 planted() {
-	local dir=$R/var/lib/sysboxup/txn/000001 now i prepared
+	local dir=$R/var/lib/sysboxup/txn/000001 now i prepared only=${2:-}
 	now=$(cat /proc/sys/vm/swappiness)
 	prepared=$(jq -cn --arg boot "$(cat /proc/sys/kernel/random/boot_id)" --arg now "$now" --arg other $((now + 1)) --arg out "$O" \
-		--arg sha "$(sha256sum <"$O/etc/passwd" | cut -c1-64)" --arg size "$(stat -c %s "$O/etc/passwd")" '
+		--arg sha "$(sha256sum <"$O/etc/passwd" | cut -c1-64)" --arg only "$only" --arg size "$(stat -c %s "$O/etc/passwd")" '
 		def act(kind; key; rank; data): { kind: kind, key: key, step: "x", rank: rank, data: data };
 		def node: { type: "file", mode: 420, uid: 0, gid: 0, mtime: "1706933106.000000000", ctime: "1706933106.000000000",
 			size: $size, dev: "1", ino: "1", sha256: $sha };
@@ -325,15 +325,15 @@ planted() {
 				before: { packages: { dash: { state: "not-installed" } } } }),
 			act("docker-config"; "docker-config:/etc/docker/daemon.json"; 60; { path: "/etc/docker/daemon.json", patch: {}, ours: {},
 				was: {}, before: { type: "absent" }, after: node, after_text: "{}", was_running: true, restarts: true })
-		] }')
+		] } | .actions |= map(select($only == "" or .kind == $only))')
 	mkdir -p "$dir/before"
 	record begin '{"class":"apply","command":"apply","argv":[],"time":"2026-01-01T00:00:00Z","program":"0.1.0","run":"x","uid":0}' >"$dir/0000"
 	record prepared "$prepared" >"$dir/0001"
-	for ((i = 0; i < 8; i++)); do
+	for ((i = 0; i < $(jq '.actions | length' <<<"$prepared"); i++)); do
 		record intent "{\"action\":$i}" >"$dir/000$((i + 2))"
 	done
 	if [ "$1" = committed ]; then
-		record committed '{"time":"2026-01-01T00:00:00Z"}' >"$dir/0010"
+		record committed '{"time":"2026-01-01T00:00:00Z"}' >"$dir/$(printf %04d $((i + 2)))"
 	else
 		for ((i = 10; i < 40; i++)); do
 			head -c 65536 /dev/zero >"$dir/spare-00$i"
@@ -342,28 +342,38 @@ planted() {
 	chmod -R go= "$R/var/lib/sysboxup"
 }
 
-@test "a journal that the image's owner made up: nothing is run, and neither the kernel nor the files of this machine are changed" {
-	local now terminal verb
+# made_up TERMINAL KIND VERB
+made_up() {
+	local now
 	now=$(cat /proc/sys/vm/swappiness)
+	begin image
+	mkdir "$O/proc" 2>/dev/null || true
+	"$TOOLS/hostdiff" snap "$O" >"$W/outside.before"
+	planted "$1" "$2"
+	# shellcheck disable=SC2086
+	verb --profile "$SMALL" $3
+	echo "$1 $3 $2: $STATUS $(head -n 1 "$W/err")" >>"$W/said"
+	[ "$(grep -c 'execve(' "$W/log/trace")" = 1 ] || { grep 'execve(' "$W/log/trace"; return 1; }
+	if grep '/proc/sys/' "$W/log/trace" | grep -E 'O_WRONLY|O_RDWR'; then return 1; fi
+	[ "$(cat /proc/sys/vm/swappiness)" = "$now" ]
+	"$TOOLS/hostdiff" snap "$O" | cmp - "$W/outside.before"
+}
+
+@test "a journal that the image's owner made up: nothing is run, and neither the kernel nor the files of this machine are changed" {
+	local terminal verb kind
 	CALLS+=,execve
 	for terminal in none committed; do
-		for verb in status history recover "$APPLY" rollback "rollback --force" uninstall; do
-			begin image
-			mkdir "$O/proc" 2>/dev/null || true
-			"$TOOLS/hostdiff" snap "$O" >"$W/outside.before"
-			planted "$terminal"
-			# shellcheck disable=SC2086
-			verb --profile "$SMALL" $verb
-			echo "$terminal $verb: $STATUS $(head -n 1 "$W/err")" >>"$W/said"
-			[ "$(grep -c 'execve(' "$W/log/trace")" = 1 ] || { grep 'execve(' "$W/log/trace"; return 1; }
-			run ! grep -E 'O_WRONLY|O_RDWR' <(grep '/proc/sys' "$W/log/trace")
-			[ "$(cat /proc/sys/vm/swappiness)" = "$now" ]
-			"$TOOLS/hostdiff" snap "$O" | cmp - "$W/outside.before"
+		for verb in status history "$APPLY" rollback "rollback --force" uninstall; do
+			made_up "$terminal" "" "$verb"
+		done
+		for kind in "" sysctl reload dir file units packages docker-config; do
+			made_up "$terminal" "$kind" recover
 		done
 	done
 	# it was really read as a transaction
 	cat "$W/said"
-	grep -q '^none recover: [15] ' "$W/said"
+	grep -q '^none recover : 5 ' "$W/said"
+	grep -q '^none recover sysctl: 0 ' "$W/said"
 	grep -q '^none apply.*: 6 ' "$W/said"
 	echo "# $POINTS runs on a journal that was made up" >&3
 }
