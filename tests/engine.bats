@@ -229,7 +229,7 @@ one_point() {
 	mkdir -p "$R/var/lib/sysboxup"
 	exec 7>"$R/var/lib/sysboxup/lock"
 	flock 7
-	printf '{ "pid": %s, "command": "apply" }' $$ >"$R/var/lib/sysboxup/run"
+	printf '{ "pid": %s, "started": %s, "command": "apply" }' $$ "$(cut -d' ' -f22 /proc/$$/stat)" >"$R/var/lib/sysboxup/run"
 	run "$UP" --root "$R" --profile "$SMALL" -q apply
 	exec 7>&-
 	[ "$status" -eq 4 ]

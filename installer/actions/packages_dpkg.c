@@ -7,6 +7,7 @@
 #include "sys/io.h"
 #include "sys/proc.h"
 #include "sys/shield.h"
+#include "sys/signals.h"
 
 #include <errno.h>
 #include <sys/file.h>
@@ -327,6 +328,8 @@ int debconf_wait(const struct root *r, unsigned int seconds, struct report *rep,
 	while (flock(fd, LOCK_EX | LOCK_NB)) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_errno(err, errno, "cannot ask for the lock of '%s'", path);
+		if (signals_pending())
+			return err_set(err, ERR_FAILED, "stopped while waiting for '%s'", path);
 		if (clock_boot_ms() >= deadline) {
 			err_set(err, ERR_REFUSED,
 				"debconf's '%s' was not free within %u s: another program is asking questions",

@@ -6,11 +6,15 @@
 #include "cli/session.h"
 #include "cli/who.h"
 #include "sys/child.h"
+#include "sys/clock.h"
+#include "sys/io.h"
 #include "sys/proc.h"
 #include "sys/signals.h"
 
 #include <errno.h>
 #include <unistd.h>
+
+enum { RESCUE_WAIT_MS = 10 * 1000, RESCUE_POLL_MS = 50 };
 
 static const struct option_spec *select_command(void *user, const char *word, struct err *err)
 {
@@ -139,6 +143,25 @@ static bool committed_by_us(struct cli *cli)
 	return ours;
 }
 
+/* Another run may have the lock for the moment that it takes to see that something is
+ * unfinished. */
+static int recover_waiting(struct cli *cli, enum txn_recovered *ret, struct err *err)
+{
+	uint64_t deadline = clock_boot_ms() + RESCUE_WAIT_MS;
+
+	for (;;) {
+		struct err why = ERR_INIT;
+
+		if (!session_recover(cli, ret, &why))
+			return 0;
+		if (why.kind != ERR_LOCKED || clock_boot_ms() >= deadline) {
+			*err = why;
+			return -1;
+		}
+		clock_pause_ms(RESCUE_POLL_MS);
+	}
+}
+
 /* The parent's part, after the worker was killed (DESIGN.md section 5, "Children"). */
 static int rescue(void *arg, int wait_status)
 {
@@ -148,7 +171,7 @@ static int rescue(void *arg, int wait_status)
 	enum txn_recovered came;
 
 	proc_status_words(wait_status, how, sizeof(how));
-	if (session_recover(cli, &came, &err) < 0) {
+	if (recover_waiting(cli, &came, &err) < 0) {
 		err_prefix(&err, "the working process was %s, and recovery failed", how);
 		return conclude(cli, err_raise(&err, ERR_UNDO), &err);
 	}
@@ -226,8 +249,10 @@ int cli_main(int argc, char **argv)
 {
 	struct render out;
 	struct cli cli = { .opts = OPTIONS_INIT, .argv = argv, .out = &out, .rep = &out.report };
-	int code = argc > 0 ? dispatch(&cli, argv) : EXIT_USAGE;
+	int code;
 
+	io_claim_standard();
+	code = argc > 0 ? dispatch(&cli, argv) : EXIT_USAGE;
 	code = check_output(&cli, code);
 	options_release(&cli.opts);
 	render_release(&out);

@@ -295,6 +295,7 @@ static int undo_all(const struct action_ctx *base, struct txnlog *log, const str
 	struct json *body CLEANUP(json_freep) = stamp();
 	int r;
 
+	signals_hold();
 	set_quoted(body, "reason", reason);
 	if (decode_all(t->prepared, &plan, err))
 		return -1;

@@ -16,6 +16,8 @@
 #define UNFINISHED "unfinished"
 #define RUN_SIZE 4096
 
+enum { CHILD_SECONDS = 60, HOLDER_MS = 1000, HOLDER_POLL_MS = 5 };
+
 static int open_existing(struct state *s, struct err *err)
 {
 	s->fd = root_openat(s->root, STATE_DIR, O_RDONLY | O_DIRECTORY, 0);
@@ -132,36 +134,87 @@ static int run_write(struct state *s, const char *command, pid_t child, uint64_t
 	return run_replace(s, &text, err);
 }
 
+/* The run file of somebody who lives: between taking the lock and writing it lies a moment. */
+static bool read_holder(const struct state *s, struct json **ret)
+{
+	struct json *j CLEANUP(json_freep) = NULL;
+
+	if (run_read(s, &j) || !proc_wait_gone((pid_t)json_get_i64(j, "pid", 0),
+					       (uint64_t)json_get_i64(j, "started", 0), 0))
+		return false;
+	*ret = j;
+	j = NULL;
+	return true;
+}
+
 static int locked_by(const struct state *s, struct err *err)
 {
 	struct json *j CLEANUP(json_freep) = NULL;
 
-	if (run_read(s, &j))
+	if (!read_holder(s, &j))
 		return err_set(err, ERR_LOCKED, "another run of sysboxup holds '%s/lock'", STATE_DIR);
 	err_set(err, ERR_LOCKED, "another run holds the lock: pid %lld, sysboxup %s", (long long)json_get_i64(j, "pid", 0),
 		json_get_str(j, "command") ? json_get_str(j, "command") : "?");
 	return err_remedy(err, "wait until it is done, then run the command again");
 }
 
+/* 1: somebody else has it, and has said so, or did not within HOLDER_MS. */
+static int try_lock(const struct state *s, int fd)
+{
+	uint64_t deadline = clock_boot_ms() + HOLDER_MS;
+	struct json *j CLEANUP(json_freep) = NULL;
+
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -1;
+		if (read_holder(s, &j) || clock_boot_ms() >= deadline)
+			return 1;
+		clock_pause_ms(HOLDER_POLL_MS);
+	}
+	return 0;
+}
+
+/* On a full disk others cannot be told who we are; the lock holds all the same. */
+static int say_who(struct state *s, const char *command, pid_t child, uint64_t starttime,
+		   struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	if (!run_write(s, command, child, starttime, &why) || why.errnum == ENOSPC ||
+	    why.errnum == EDQUOT)
+		return 0;
+	*err = why;
+	return -1;
+}
+
+/* Said before the wait for a dead run's child, which stays noted meanwhile. */
+static int take_over(struct state *s, const char *command, struct err *err)
+{
+	struct json *j CLEANUP(json_freep) = NULL;
+	pid_t child;
+
+	if (run_read(s, &j))
+		j = json_obj();
+	child = (pid_t)json_get_i64(j, "child", 0);
+	if (say_who(s, command, child, (uint64_t)json_get_i64(j, "child_started", 0), err) ||
+	    state_wait_child(s, CHILD_SECONDS, err))
+		return -1;
+	return child ? say_who(s, command, 0, 0, err) : 0;
+}
+
 int state_lock(struct state *s, const char *command, struct err *err)
 {
 	int fd CLEANUP(closep) = io_openat(s->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-	struct err ignored = ERR_INIT;
+	int got;
 
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open '%s/lock'", STATE_DIR);
-	if (flock(fd, LOCK_EX | LOCK_NB))
-		return errno == EWOULDBLOCK ?
-			       locked_by(s, err) :
-			       err_errno(err, errno, "cannot lock '%s/lock'", STATE_DIR);
-	if (state_wait_child(s, 60, err))
+	got = try_lock(s, fd);
+	if (got)
+		return got > 0 ? locked_by(s, err) :
+				 err_errno(err, errno, "cannot lock '%s/lock'", STATE_DIR);
+	if (take_over(s, command, err))
 		return -1;
-	/* on a full disk others cannot be told who we are; the lock holds all the same */
-	if (run_write(s, command, 0, 0, &ignored) && ignored.errnum != ENOSPC &&
-	    ignored.errnum != EDQUOT) {
-		*err = ignored;
-		return -1;
-	}
 	s->lock_fd = STEAL_FD(fd);
 	return 0;
 }

@@ -182,6 +182,13 @@ int io_futimens(int fd, const struct timespec ts[2])
 	IO_CALL("utimens", futimens(fd, ts), .fd = fd);
 }
 
+void io_claim_standard(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			(void)open("/", O_RDONLY | O_DIRECTORY);	/* the lowest free number; in a chroot without /dev */
+}
+
 void closep(int *fd)
 {
 	int saved = errno;

@@ -39,6 +39,10 @@ int io_lsetxattr(int dirfd, const char *entry, const char *name, const void *val
 int io_utimensat(int dirfd, const char *name, const struct timespec ts[2]);	/* AT_SYMLINK_NOFOLLOW */
 int io_futimens(int fd, const struct timespec ts[2]);
 
+/* First in main: of 0, 1 and 2, those that our caller left closed lead nowhere. Else the next file
+ * opened had that number, and what is meant for a person would be written into it. */
+void io_claim_standard(void);
+
 /* int fd CLEANUP(closep) = -1; */
 void closep(int *fd);
 

@@ -2,9 +2,11 @@
 #include "sys/signals.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 static volatile sig_atomic_t noted;
+static bool held;
 
 static void note(int sig)
 {
@@ -28,5 +30,10 @@ void signals_init(void)
 
 int signals_pending(void)
 {
-	return noted;
+	return held ? 0 : noted;
+}
+
+void signals_hold(void)
+{
+	held = true;
 }

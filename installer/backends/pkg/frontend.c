@@ -4,6 +4,7 @@
 #include "sys/clock.h"
 #include "sys/io.h"
 #include "sys/proc.h"
+#include "sys/signals.h"
 
 #include <errno.h>
 
@@ -52,6 +53,9 @@ static int wait_lock(int fd, unsigned int seconds, struct report *rep, struct er
 			report_info(rep, "waiting for '%s', held by %s", LOCK_PATH, who);
 			str_replace(&said, who);
 		}
+		if (signals_pending())
+			return err_set(err, ERR_FAILED, "stopped while waiting for '%s'",
+				       LOCK_PATH);
 		if (clock_boot_ms() >= deadline)
 			return timed_out(said, seconds, err);
 	}
