@@ -97,6 +97,13 @@ static const char *command_name(const struct cli *cli)
 	return cli->cmd ? cli->cmd->name : NULL;
 }
 
+static const char *host_state(const struct cli *cli, int code)
+{
+	bool changes = cli->cmd && (cli->cmd->flags & CMD_CHANGES);
+
+	return cli->result.host ? cli->result.host : exit_host_state(code, changes);
+}
+
 /* Says how it ended; code is what the command returned, negative: err. */
 static int conclude(struct cli *cli, int code, struct err *err)
 {
@@ -105,7 +112,7 @@ static int conclude(struct cli *cli, int code, struct err *err)
 	if (failed) {
 		hint_root(cli, err);
 		code = exit_code(err->kind);
-		render_error(cli->out, err, code, cli->cmd && (cli->cmd->flags & CMD_CHANGES));
+		render_error(cli->out, err, code, host_state(cli, code));
 	}
 	render_summary(cli->out, command_name(cli), &cli->result, code, failed ? err : NULL);
 	return code;
@@ -137,8 +144,11 @@ static bool committed_by_us(struct cli *cli)
 		return false;
 	ours = t.state == TXN_COMMITTED && str_eq(json_get_str(t.begin, "run"), who_run_id());
 	if (ours)
-		cli->result = (struct summary){ true, t.id,
-						json_len(json_get(t.prepared, "actions")) };
+		cli->result = (struct summary){
+			.changed = true,
+			.transaction = t.id,
+			.actions = json_len(json_get(t.prepared, "actions")),
+		};
 	txn_summary_release(&t);
 	return ours;
 }
@@ -241,7 +251,7 @@ static int check_output(const struct cli *cli, int code)
 	if (!out_failed() || code != EXIT_DONE || (cli->cmd && (cli->cmd->flags & CMD_CHANGES)))
 		return code;
 	err_errno(&err, out_failed(), "cannot write to standard output");
-	render_error(cli->out, &err, EXIT_FAILED, false);
+	render_error(cli->out, &err, EXIT_FAILED, host_state(cli, EXIT_FAILED));
 	return EXIT_FAILED;
 }
 

@@ -11,6 +11,7 @@ const struct command *const commands[] = {
 	&cmd_status,
 	&cmd_history,
 	&cmd_uninstall,
+	&cmd_seal,
 	&cmd_verify,
 	&cmd_fetch,
 	&cmd_distros,

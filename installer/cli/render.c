@@ -164,7 +164,7 @@ void render_raw(struct render *r, const void *data, size_t len)
 	out_flush(OUT_RESULT);
 }
 
-void render_error(struct render *r, const struct err *err, int code, bool changes)
+void render_error(struct render *r, const struct err *err, int code, const char *host)
 {
 	const char *remedy = err->remedy[0] ? err->remedy : exit_remedy(code);
 
@@ -175,7 +175,7 @@ void render_error(struct render *r, const struct err *err, int code, bool change
 	out_newline(OUT_TALK);
 	if (remedy)
 		text_folded(OUT_TALK, PAINT_NONE, 2, "try:  ", remedy);
-	text_folded(OUT_TALK, PAINT_NONE, 2, "host: ", exit_host_state(code, changes));
+	text_folded(OUT_TALK, PAINT_NONE, 2, "host: ", host);
 	out_set_level(OUT_TALK, LEVEL_INFO);
 }
 

@@ -24,6 +24,7 @@ struct render {
 
 struct summary {
 	bool changed;			/* the host was changed (plan: would be) */
+	const char *host;		/* what state the host is in, where the exit code does not tell; else NULL */
 	unsigned int transaction;	/* 0: none */
 	size_t actions;
 };
@@ -40,9 +41,8 @@ void render_row(struct render *r, const char *event, struct json *obj, const cha
 	PRINTF(4, 5);
 /* Bytes asked for by name, as they are: help, completion, a file's old text. Not in JSON. */
 void render_raw(struct render *r, const void *data, size_t len);
-/* What was wrong, what to do, what state the host is in. changes: the command may change the
- * host. */
-void render_error(struct render *r, const struct err *err, int code, bool changes);
+/* What was wrong, what to do, what state the host is in. */
+void render_error(struct render *r, const struct err *err, int code, const char *host);
 /* JSON only: the last object. err NULL: none. */
 void render_summary(struct render *r, const char *command, const struct summary *s, int code,
 		    const struct err *err);

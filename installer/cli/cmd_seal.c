@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cmds.h"
+#include "cli/exit.h"
+#include "cli/session.h"
+#include "host/seal.h"
+
+static const struct option_spec seal_options[] = {
+	{ .name = "fix",
+	  .help = "take away what can be taken away; there is no way back from that" },
+	{ .name = NULL },
+};
+
+static int fix_all(struct session *s, const struct seal_item *i, const struct strv *paths,
+		   struct err *err)
+{
+	for (size_t n = 0; n < paths->n; n++) {
+		if (seal_fix(i, &s->host, paths->v[n], err) < 0)
+			return err_prefix(err, "cannot seal '%s'", paths->v[n]);
+		s->cli->result.host = "what is said to be removed is removed; there is no way back from that";
+		s->cli->result.changed = true;
+		report_change(s->rep, paths->v[n], i->way == SEAL_EMPTY ? "emptied" : "removed");
+	}
+	return 0;
+}
+
+static const char *remedy_of(const struct seal_item *i)
+{
+	if (i->remedy)
+		return i->remedy;
+	return i->stopped ? "stop Docker, then: sysboxup seal --fix" : "sysboxup seal --fix";
+}
+
+/* *left is counted up where something stays that clones would share. */
+static int look(struct session *s, const struct seal_item *i, unsigned int *left, struct err *err)
+{
+	bool fix = option_given(&s->cli->opts, "fix") && i->way != SEAL_ASK &&
+		   !(i->stopped && s->host.docker.main_pid > 0);
+	struct strv paths CLEANUP(strv_release) = STRV_INIT;
+
+	if (seal_find(i, &s->host, &paths, err) < 0)
+		return -1;
+	if (fix)
+		return fix_all(s, i, &paths, err);
+	for (size_t n = 0; n < paths.n; n++)
+		report_check(s->rep, i->id, STATE_BAD, i->why, remedy_of(i), "%s", paths.v[n]);
+	*left += (unsigned int)paths.n;
+	return 0;
+}
+
+static int run(struct cli *cli, struct err *err)
+{
+	struct session s CLEANUP(session_release) = SESSION_INIT;
+	bool fix = option_given(&cli->opts, "fix");
+	unsigned int left = 0;
+
+	if (session_open(&s, cli, SESSION_HOST, err) < 0)
+		return -1;
+	if (fix && s.state.fd >= 0 && state_lock(&s.state, cli->cmd->name, err) < 0)
+		return -1;
+	for (const struct seal_item *i = seal_items; i->id; i++)
+		if (look(&s, i, &left, err) < 0)
+			return -1;
+	if (!left) {
+		render_say(cli->out, PAINT_GOOD, "Sealed: nothing here would be the same in every clone.");
+		return EXIT_DONE;
+	}
+	err_set(err, ERR_DRIFT, "%u thing%s would be the same in every clone", left, left > 1 ? "s" : "");
+	return err_remedy(err, fix ? "do what is said above, then look again: sysboxup seal" :
+				     "sysboxup seal --fix");
+}
+
+const struct command cmd_seal = {
+	.name = "seal",
+	.usage = "[--fix]",
+	.summary = "no secret and no identity that clones would share",
+	.about =
+		"Looks in a tree (--root DIR) or on this machine for what was made once and would be in every clone of it: Docker's "
+		"engine id and keys, swarm, containers, the machine id, the random seed, SSH host keys. Exits with 7 when there is any. "
+		"With --fix it is taken away, and made anew by whom it belongs to at the next boot; that is no transaction, "
+		"since a before-image would be the secret itself. Run it last, before the disk is copied.",
+	.options = seal_options,
+	.flags = CMD_ROOT | CMD_STEADY,
+	.run = run,
+};
