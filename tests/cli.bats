@@ -383,7 +383,7 @@ interrupt() {
 	run --separate-stderr -5 up recover
 	[[ $stderr == *"host: not fully as before; what is left is kept in the history" ]]
 	run --separate-stderr -5 up status
-	[[ $output == *"FAILED"*"docker-config:/etc/docker/daemon.json: not undone yet"* ]]
+	[[ $output == *"FAILED"*" /etc/docker/daemon.json: not undone yet"* ]]
 	[[ ${stderr_lines[0]} == "sysboxup: transaction "*" could not be rolled back: "* ]]
 	run -5 up apply
 	cp -p "$BATS_TEST_TMPDIR/ours" "$T/etc/docker/daemon.json"

@@ -4,6 +4,14 @@
 #include "cli/show.h"
 #include "cli/who.h"
 
+/* What a person calls it: the path alone, where it is one. */
+static const char *plain(const char *key)
+{
+	const char *path = key ? strstr(key, ":/") : NULL;
+
+	return path ? path + 1 : key;
+}
+
 /* Each thing that may not be as before yet, in the order in which it is tried again. */
 static void show_left(struct session *s, const struct txn_summary *t)
 {
@@ -14,7 +22,7 @@ static void show_left(struct session *s, const struct txn_summary *t)
 		if (left && left-- && json_get_i64(a, "rank", 0) != RANK_FETCH)
 			strv_add(&keys, json_get_str(a, "key"));
 	for (size_t i = keys.n; i-- > 0;)
-		report_check(s->rep, keys.v[i], STATE_BAD, NULL, NULL, "not undone yet");
+		report_check(s->rep, plain(keys.v[i]), STATE_BAD, NULL, NULL, "not undone yet");
 }
 
 /* What a failed way back left, and why. */
@@ -92,7 +100,7 @@ static bool check_entry(struct session *s, const struct json *entry)
 	if (!found.len)
 		buf_addf(&found, state == STATE_OK ? "as transaction %lld left it" :
 						     "of transaction %lld, cannot be looked at", txn);
-	report_check(s->rep, json_key(entry), state, NULL, NULL, "%s", found.data);
+	report_check(s->rep, plain(json_key(entry)), state, NULL, NULL, "%s", found.data);
 	return state == STATE_BAD;
 }
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/wait.h>
 
 #define SCRATCH "canary"
 #define POLL_MS 50
@@ -411,6 +412,8 @@ static int canary_watch(const struct canary *c, struct sandbox_run *run, unsigne
 		if (docker_api_ping(api, PING_MS))
 			return 0;
 		if (sandbox_ended(run)) {
+			if (WIFSIGNALED(run->status))
+				return err_set(err, ERR_FAILED, "its sandbox was killed");
 			*ret_why = last_words(c, "it ended without a word");
 			return 1;
 		}

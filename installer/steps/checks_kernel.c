@@ -158,8 +158,51 @@ static bool is_late_mount(const char *line)
 	return is_network_type(word.v[2]) || has_option(word.v[3], "_netdev");
 }
 
+/* A line of systemd.mount(5) or systemd.unit(5) that has the mount wait for the network. */
+static bool is_late_line(const char *line)
+{
+	static const char *const late[] = { "network.target", "network-online.target",
+					    "remote-fs-pre.target", "remote-fs.target" };
+	const char *value = strchr(line, '=');
+
+	if (!value++)
+		return false;
+	if (str_starts(line, "Type="))
+		return is_network_type(value);
+	if (str_starts(line, "Options="))
+		return has_option(value, "_netdev");
+	for (size_t i = 0; i < ARRAY_SIZE(late) && str_starts(line, "After="); i++)
+		if (strstr(value, late[i]))
+			return true;
+	return false;
+}
+
+/* Mounts that fstab knows nothing of: the unit of one that holds our state, the first found, as
+ * systemd takes it. */
+static bool unit_is_late(const struct host *h, const char *unit)
+{
+	static const char *const dirs[] = { "/etc/systemd/system", "/run/systemd/system",
+					    "/usr/lib/systemd/system", "/lib/systemd/system" };
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+	struct err ignored = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs) && !text.len; i++) {
+		char *path CLEANUP(freep) = path_join(dirs[i], unit);
+
+		(void)root_read_optional(h->root, path, MIB, &text, &ignored);	/* unreadable: as if absent */
+	}
+	str_split(&lines, text.data, '\n');
+	for (size_t i = 0; i < lines.n; i++)
+		if (is_late_line(lines.v[i]))
+			return true;
+	return false;
+}
+
 enum report_state check_state_mount_order(CHECK_ARGS)
 {
+	static const char *const units[] = { "var.mount", "var-lib.mount",
+					     "var-lib-sysboxup.mount" };
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 	struct strv lines CLEANUP(strv_release) = STRV_INIT;
 	struct err err = ERR_INIT;
@@ -173,5 +216,10 @@ enum report_state check_state_mount_order(CHECK_ARGS)
 				       "/etc/fstab line %zu mounts what holds " STATE_DIR
 				       " over the network",
 				       i + 1);
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (unit_is_late(h, units[i]))
+			return finding(f, STATE_BAD,
+				       "%s mounts what holds " STATE_DIR " over the network",
+				       units[i]);
 	return finding(f, STATE_OK, STATE_DIR " is local");
 }

@@ -26,7 +26,8 @@
 
 /* --- in the child --- */
 
-/* The parent takes a text for a failure and the end of the pipe for a start. */
+/* The parent takes a text for a failure. A zero byte before the end of the pipe is a start: without
+ * it init is gone before its work was done, and nothing was tried. */
 static _Noreturn void fail(int word, const char *what, const char *subject)
 {
 	char text[512];
@@ -169,6 +170,8 @@ static _Noreturn void init_run(const struct sandbox *s, int alive, int word)
 	for (size_t i = 0; i < s->programs_n; i++)
 		last = program_start(&s->programs[i], i + 1 == s->programs_n ? s->output : -1,
 				     word);
+	if (write(word, "", 1) != 1)
+		_exit(126);
 	close(word);
 	for (pid_t pid = 0; pid != last;) {
 		pid = wait(&status);
@@ -189,6 +192,7 @@ static int start_failed(struct sandbox_run *r, const char *words, struct err *er
 static int wait_started(struct sandbox_run *r, int word, struct err *err)
 {
 	char text[512];
+	bool up = false;
 	size_t n = 0;
 
 	for (;;) {
@@ -197,10 +201,16 @@ static int wait_started(struct sandbox_run *r, int word, struct err *err)
 			continue;
 		if (got <= 0)
 			break;
-		n += (size_t)got;
+		for (size_t end = n + (size_t)got, i = n; i < end; i++) {
+			up |= !text[i];
+			if (text[i])
+				text[n++] = text[i];
+		}
 	}
 	text[n] = '\0';
-	return n ? start_failed(r, text, err) : 0;
+	if (n || !up)
+		return start_failed(r, n ? text : "its init died", err);
+	return 0;
 }
 
 int sandbox_start(const struct sandbox *s, struct sandbox_run *ret, struct err *err)

@@ -47,7 +47,7 @@ struct sandbox {
 
 struct sandbox_run {
 	pid_t pid;			/* init, as seen from here; /proc/PID/root leads in. 0 after it ended */
-	int status;			/* of waitpid, when it ended */
+	int status;			/* of waitpid, when it ended; by a signal: init itself was killed */
 };
 
 /* Returns when the last program has been started. The caller must be single-threaded, and stop what

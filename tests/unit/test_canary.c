@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "docker/canary.h"
 #include "scratch.h"
+#include "sys/fault.h"
 #include "sys/sandbox.h"
 
 TEST(relative, "a configuration file whose place depends on a working directory is not tried")
@@ -34,6 +35,30 @@ TEST(long_subject, "an operation that fails is named, also if its path is long")
 	const struct sandbox box = { .ops = &op, .ops_n = 1, .output = -1 };
 	CHECK_INT(sandbox_start(&box, &run, &err), -1);
 	CHECK(strstr(err.msg, "cannot cover '/xxx") != NULL);
+}
+
+static int start_true(const char *fault, struct err *err)
+{
+	static const char *const argv[] = { "/bin/true", NULL }, *const env[] = { NULL };
+	struct sandbox_run run CLEANUP(sandbox_stop) = { 0 };
+	struct sandbox_op ops[] = { { .kind = SANDBOX_TMPFS, .at = (char *)"/run" },
+				    { .kind = SANDBOX_FILE, .at = (char *)"/run/x", .data = "x", .len = 1 } };
+	struct sandbox_program program = { argv, env, -1, NULL };
+	const struct sandbox box = { ops, ARRAY_SIZE(ops), &program, 1, -1 };
+
+	fault_set(fault);
+	int r = sandbox_start(&box, &run, err);
+	fault_set(NULL);
+	return r;
+}
+
+TEST(early_death, "an init that dies before its work is done is no start, and keeps nobody waiting")
+{
+	struct err err = ERR_INIT;
+
+	CHECK_INT(start_true(NULL, &err), 0);
+	CHECK_INT(start_true("die-before:1", &err), -1);
+	CHECK(strstr(err.msg, "its init died") != NULL);
 }
 
 RUN_TESTS()

@@ -176,6 +176,10 @@ F(no_clone, "/proc/sys/kernel/unprivileged_userns_clone", "0\n")
 F(clone, "/proc/sys/kernel/unprivileged_userns_clone", "1\n")
 F(fstab_nfs, "/etc/fstab", "# x\nnas:/v /var nfs defaults 0 0\n")
 F(fstab_netdev, "/etc/fstab", "/dev/sdb /var/lib/sysboxup ext4 rw,_netdev 0 2\n")
+F(mount_nfs, "/etc/systemd/system/var-lib.mount", "[Mount]\nWhat=nas:/v\nWhere=/var/lib\nType=nfs4\n")
+F(mount_netdev, "/usr/lib/systemd/system/var.mount", "[Mount]\nType=ext4\nOptions=rw,_netdev\n")
+F(mount_after, "/etc/systemd/system/var-lib-sysboxup.mount", "[Unit]\nAfter=network-online.target\n[Mount]\nType=ext4\n")
+F(mount_local, "/etc/systemd/system/var.mount", "[Unit]\nAfter=blockdev@dev-sdb.target\n[Mount]\nType=ext4\n")
 F(fstab_local, "/etc/fstab",
   "/dev/sda1 / ext4 rw 0 1\nnas:/h /home nfs rw 0 0\nnas:/x /var/lib/sysboxupx nfs rw 0 0\n")
 F(broken, "/var/lib/dpkg/status", "Package: b\nStatus: install ok half-configured\nVersion: 1\n")
@@ -452,6 +456,10 @@ static const struct {
 	{ "swarm", swarm_live_file, STATE_BAD },
 	{ "state-mount-order", file_fstab_nfs, STATE_BAD },
 	{ "state-mount-order", file_fstab_netdev, STATE_BAD },
+	{ "state-mount-order", file_mount_nfs, STATE_BAD },
+	{ "state-mount-order", file_mount_netdev, STATE_BAD },
+	{ "state-mount-order", file_mount_after, STATE_BAD },
+	{ "state-mount-order", file_mount_local, STATE_OK },
 	{ "state-mount-order", file_fstab_local, STATE_OK },
 };
 
