@@ -4,6 +4,7 @@
 # make check-unit          the unit tests          make SANITIZE=address,undefined   sanitizer build
 # make lint                what CONTRIBUTING.md lists    make bench   ratios of one run
 # make fuzz                every fuzzer for FUZZ_SECONDS=3600
+# make coverage            lines and branches that the tests run; at least 90 % of lines
 # make install DESTDIR= PREFIX=/usr   V=1 shows the commands
 
 VERSION   := 0.1.0
@@ -49,10 +50,15 @@ OPT    := -O1 -g -fno-omit-frame-pointer
 HARDEN := -fPIE
 SAN    := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 endif
+ifneq ($(filter %/coverage,$(BUILD)),)
+COVERAGE ?= 1
+endif
 ifneq ($(COVERAGE),)
 BUILD  := build/coverage
 OPT    := -O0 -g
-SAN    := --coverage
+# execve: else a child would write its counters where it is by then, in an image.
+SAN    := --coverage -fprofile-update=atomic -fno-builtin-execve
+CPPFLAGS += -DSYSBOXUP_COVERAGE
 endif
 ifneq ($(DEVELOPER),)
 WARN   += -Werror
@@ -66,6 +72,9 @@ LDFLAGS_ALL  := -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
 SRCS  := $(filter-out installer/docker/probe_elf/%,$(sort $(wildcard installer/*.c installer/*/*.c installer/*/*/*.c)))
 OBJS  := $(SRCS:%.c=$(BUILD)/%.o)
 CORE  := $(filter-out $(BUILD)/installer/main.o,$(OBJS)) $(BUILD)/gen/embedded.o
+ifneq ($(COVERAGE),)
+CORE  += $(BUILD)/tests/guest/counters.o
+endif
 # Unit tests and sysboxup-faults have the fault seam of installer/sys/fault.h; the release has none of it.
 FAULTY := $(patsubst $(BUILD)/installer/sys/%,$(BUILD)/faults/installer/sys/%,$(CORE))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -190,6 +199,10 @@ uninstall:
 		$(DESTDIR)$(UNITDIR)/sysinit.target.wants/$(EARLY) $(DESTDIR)$(UNITDIR)/$(EARLY) \
 		$(DESTDIR)$(UNITDIR)/multi-user.target.wants/$(LATE) $(DESTDIR)$(UNITDIR)/$(LATE)
 
+# Lines and branches that the tests run; fails below the floor (scripts/coverage).
+coverage:
+	$(Q)./scripts/coverage
+
 lint:
 	$(Q)./scripts/lint
 
@@ -203,7 +216,7 @@ bench: $(BUILD)/sysboxup
 clean:
 	rm -rf build
 
-.PHONY: all objects tools units check-unit check-killat fuzzers fuzz-programs fuzz lint bench install clean
+.PHONY: all objects tools units coverage check-unit check-killat fuzzers fuzz-programs fuzz lint bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(FAULTY)
 -include $(OBJS:.o=.d) $(filter $(BUILD)/faults/%,$(FAULTY:.o=.d))

@@ -58,7 +58,7 @@ same_content() {
 crash_loop() {
 	local step=$1 modes=$2 total n mode points=0
 	shift 2
-	case $SYSBOXUP_BUILD in */sanitize) step=$((step * 5)) ;; esac
+	case $SYSBOXUP_BUILD in */sanitize | */coverage) step=$((step * 5)) ;; esac
 	rm -rf "$BATS_TEST_TMPDIR/start"
 	cp -a "$R" "$BATS_TEST_TMPDIR/start"
 	image_snap "$R" >"$BATS_TEST_TMPDIR/before"

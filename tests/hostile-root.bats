@@ -20,8 +20,8 @@ setup_file() {
 	mkdir "$dir/image/proc"
 	echo '{ "docker": { "settings": { "live-restore": true, "debug": null } } }' >"$dir/small.json"
 	# what is to be recovered, and what is to be rolled back
-	cp -a "$dir/image" "$dir/done"
-	"$SYSBOXUP_BUILD/sysboxup" --root "$dir/done" --profile "$dir/catalog/profile.json" -q apply "${IMAGE_FORCE[@]}" 2>"$dir/err"
+	cp -a "$dir/image" "$dir/applied"
+	"$SYSBOXUP_BUILD/sysboxup" --root "$dir/applied" --profile "$dir/catalog/profile.json" -q apply "${IMAGE_FORCE[@]}" 2>"$dir/err"
 	cp -a "$dir/image" "$dir/torn"
 	SYSBOXUP_FAULT_ALONE=1 SYSBOXUP_FAULT=log:$dir/calls "$SYSBOXUP_BUILD/sysboxup-faults" --root "$dir/torn" \
 		--profile "$dir/small.json" -q apply "${IMAGE_FORCE[@]}" 2>"$dir/err"
@@ -230,8 +230,8 @@ APPLY="apply ${IMAGE_FORCE[*]:---force systemd-pid1 --force fusermount --force t
 
 @test "rollback, status and history of what was applied: links at every level of files and state" {
 	local state
-	state=$(cd "$BATS_FILE_TMPDIR/done" && find var/lib/sysboxup -mindepth 1 -maxdepth 2 -printf '%p ')
-	every done "$SMALL" "dots magic" \
+	state=$(cd "$BATS_FILE_TMPDIR/applied" && find var/lib/sysboxup -mindepth 1 -maxdepth 2 -printf '%p ')
+	every applied "$SMALL" "dots magic" \
 		"etc etc/docker etc/docker/daemon.json etc/passwd usr/bin usr/bin/sysbox-runc usr/lib/systemd/system var var/lib
 		var/lib/sysboxup $state" \
 		status history rollback
@@ -268,6 +268,7 @@ swapped() {
 			[ "$status" = 0 ] || grep -q "^sysboxup: ." "$W/err" || { echo "exit $status and not a word: $words, swapped /$at"; cat "$W/out" "$W/err"; return 1; }
 		done
 	done
+	# shellcheck disable=SC2086
 	verb --profile "$SMALL" $APPLY
 	kill "$SWAPPER"
 	wait "$SWAPPER"

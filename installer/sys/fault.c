@@ -157,8 +157,15 @@ bool fault_alone(void)
 	return getenv("SYSBOXUP_FAULT_ALONE") != NULL;
 }
 
+#ifdef SYSBOXUP_COVERAGE
+void __gcov_dump(void);	/* gcc's counters, which SIGKILL would lose */
+#endif
+
 static _Noreturn void die(void)
 {
+#ifdef SYSBOXUP_COVERAGE
+	__gcov_dump();
+#endif
 	kill(getpid(), SIGKILL);
 	_exit(128 + SIGKILL);	/* the init of a PID namespace: no signal of its own ends it */
 }

@@ -141,6 +141,7 @@ guest__start() {
 		return 1
 	fi
 	guest__unmask "$name"
+	[ -z "${GUEST_COVERAGE:-}" ] || guest_run "$name" mkdir -p /run/sysboxup-coverage
 }
 
 # A user namespace may mount proc and sysfs only where one is visible with nothing mounted over it. Up to 252 nspawn
@@ -216,6 +217,7 @@ guest__loop_free() {
 }
 
 guest_poweroff() {
+	guest__counters "$1"
 	guest_run "$1" systemctl poweroff >/dev/null 2>&1
 	guest__until "$GUEST_DEADLINE" guest__gone "$1" && guest__settled "$1"
 }
@@ -246,10 +248,20 @@ guest_exec_root() {
 	return $rc
 }
 
+# GUEST_COVERAGE: a directory for the counters of a coverage build's program (scripts/coverage), taken while the guest still runs.
+guest__counters() {
+	local dir
+	if [ -n "${GUEST_COVERAGE:-}" ] && guest_alive "$1"; then
+		dir=$(mktemp -d "$GUEST_COVERAGE/$1.XXXXXX")
+		guest_run "$1" tar -C /run/sysboxup-coverage -cf - . 2>/dev/null | tar -C "$dir" -xf - || :
+	fi
+}
+
 guest_destroy() {
 	local name=$1 dir rc=0
 	dir=$(guest_dir "$name")
 	[ -d "$dir" ] || return 0
+	guest__counters "$name"
 	guest_kill "$name" || rc=$?
 	rm -rf "$dir"
 	guest__locked guest__restore_sysctls
