@@ -167,3 +167,169 @@ daemon_json() {
 		[ ! -e "$S" ] || { ls -lAR "$S"; false; }
 	done
 }
+
+# ---- pruning ----
+
+ids() {
+	ls "$S/txn"
+}
+
+@test "as many transactions are kept as the profile says, and history, rollback and uninstall say where it begins" {
+	for i in 1 2 3 4 5 6; do settings "{ \"mtu\": 140$i }" '{ "keep": 3 }'; done
+	[ "$(ids)" = $'000004\n000005\n000006' ]
+	run -0 up history
+	[[ $output == *"pruned up to 3: rollback reaches back to 4, uninstall to before all of them"* ]]
+	[ "$(grep -c committed <<<"$output")" -eq 3 ]
+	run -0 --separate-stderr up --json history
+	[ "$(head -1 <<<"$output" | jq -c .)" = '{"event":"pruned","last":3}' ]
+	run -3 up -q rollback 3
+	[[ $output == *"transaction 3 is pruned"*"sysboxup rollback 4 "*"sysboxup uninstall"* ]]
+	run -2 up history show 2
+	[[ $output == *"transaction 2 is pruned: the history begins with 4"* ]]
+	[ "$(up history show 4 /etc/docker/daemon.json | jq .mtu)" = 1403 ]
+	up -q rollback 4
+	[ "$(jq .mtu "$R/etc/docker/daemon.json")" = 1403 ]
+	up -q uninstall
+	as_before
+}
+
+@test "a profile that keeps less prunes though there is nothing else to do, one that keeps more gives nothing back" {
+	for i in 1 2 3 4; do settings "{ \"mtu\": 140$i }"; done
+	settings '{ "mtu": 1404 }' '{ "keep": 1 }'
+	[ "$(ids)" = 000004 ]
+	settings '{ "mtu": 1405 }' '{ "keep": 10 }'
+	[ "$(ids)" = $'000004\n000005' ]
+}
+
+@test "what the newest rollback needs stays, whatever keep says: the last one in force, and all that was taken back at once" {
+	for i in 1 2 3 4 5; do settings "{ \"mtu\": 140$i }"; done
+	up -q rollback 3						# 6
+	settings '{ "mtu": 1402 }' '{ "keep": 1 }'
+	[ "$(ids)" = $'000002\n000003\n000004\n000005\n000006' ]
+	up -q rollback							# 7: of 2
+	[ "$(jq .mtu "$R/etc/docker/daemon.json")" = 1401 ]
+	run -3 up -q rollback
+	[[ $output == *"what is still in place is of transactions that are pruned"*"sysboxup uninstall"* ]]
+	up -q uninstall
+	as_before
+}
+
+@test "history --limit shows the newest, with what took them back" {
+	for i in 1 2 3 4; do settings "{ \"mtu\": 140$i }"; done
+	up -q rollback 4
+	run -0 --separate-stderr up --json history --limit 2
+	[ "$(jq -c 'select(.event == "transaction") | [.id, .rolled_back_by]' <<<"$output")" = $'[4,5]\n[5,null]' ]
+	run -0 up history --limit 1000
+	[ "${#lines[@]}" -eq 6 ]
+	run -2 up history --limit 0
+	run -2 up history --limit many
+	[[ $output == *"--limit 'many' is no number from 1 on"* ]]
+}
+
+# The blocks of all that counts.
+used() {
+	du -sB1 --total "$S"/{txn,base,cache,debs} 2>/dev/null | awk 'END { print $1 }'
+}
+
+@test "max_size is obeyed: packages that nobody needs go first, then the oldest transactions, never the last one" {
+	local i sha
+	whole
+	sha=$(ls "$S/cache")
+	[ "${#sha}" -eq 64 ]
+	head -c 700000 /dev/zero >"$S/cache/$(printf 0%.0s {1..64})"
+	for i in {1..8}; do
+		settings "{ \"labels\": [\"$i\", \"$(head -c 40000 /dev/zero | tr '\0' x)\"] }"
+	done
+	[ "$(ids | wc -l)" -eq 9 ]
+	[ "$(used)" -gt $((1500 * 1024)) ]
+	settings "{ \"labels\": [] }" '{ "max_size": "1500K" }'
+	[ "$(ls "$S/cache")" = "$sha" ]
+	[ "$(used)" -le $((1500 * 1024)) ] || { du -a "$S"; false; }
+	[ "$(ids | tail -1)" = 000010 ] && [ "$(ids | wc -l)" -lt 10 ] && [ "$(ids | wc -l)" -gt 1 ]
+	settings '{ "labels": ["x"] }' '{ "max_size": "1M" }'
+	[[ "$(ids)" == *000011 ]]
+	up -q rollback
+	[ "$(jq -c .labels "$R/etc/docker/daemon.json")" = '[]' ]
+	up -q uninstall
+	as_before
+}
+
+# One of many things a person may do; on the root $R, which prunes, and on its twin, which does not.
+random_step() {
+	local step=$((RANDOM % 10)) keep=$((1 + RANDOM % 3)) value=$((1400 + RANDOM % 5)) id oldest newest status1=0 status2=0
+	case $step in
+	0 | 1 | 2) set -- "{ \"docker\": { \"settings\": { \"mtu\": $value } }" ;;
+	3) set -- "{ \"docker\": { \"settings\": { \"debug\": true, \"log-opts\": { \"max-file\": \"$value\" } } }" ;;
+	4 | 5) set -- "$(jq -c . "$WHOLE" | sed 's/}$//')" ;;
+	6) set -- rollback ;;
+	7)
+		oldest=$(ids | head -1) newest=$(ids | tail -1)
+		id=$((10#$oldest + RANDOM % (10#$newest - 10#$oldest + 1)))
+		set -- "rollback $id"
+		;;
+	8)
+		rm -f "$S/index.json"
+		return
+		;;
+	9)
+		if ((RANDOM % 2)); then set -- uninstall; else set -- "edit bip $value"; fi
+		;;
+	esac
+	echo "# $1; keep $keep" >>"$BATS_TEST_TMPDIR/steps"
+	case $1 in
+	edit*)
+		for root in "$R" "$TWIN"; do
+			if grep -q registry-mirrors "$root/etc/docker/daemon.json"; then continue; fi
+			sed -i "s/\"labels\"/\"registry-mirrors\": [\"https:\/\/$value.example\"], \"labels\"/" "$root/etc/docker/daemon.json"
+		done
+		return
+		;;
+	'{'*)
+		echo "$1, \"history\": { \"keep\": $keep } }" >"$BATS_TEST_TMPDIR/p1"
+		echo "$1, \"history\": { \"keep\": 10000 } }" >"$BATS_TEST_TMPDIR/p2"
+		set -- "apply ${IMAGE_FORCE[*]}"
+		;;
+	esac
+	# shellcheck disable=SC2086 # words
+	"$UP" --root "$R" --profile "$BATS_TEST_TMPDIR/p1" -q $1 >"$BATS_TEST_TMPDIR/out1" 2>&1 || status1=$?
+	# shellcheck disable=SC2086
+	"$UP" --root "$TWIN" --profile "$BATS_TEST_TMPDIR/p2" -q $1 >"$BATS_TEST_TMPDIR/out2" 2>&1 || status2=$?
+	[ "$status1" = "$status2" ] && return
+	[ "$status1" = 3 ] && grep -q "of transactions that are pruned" "$BATS_TEST_TMPDIR/out1" &&
+		"$UP" --root "$TWIN" -q rollback "$(jq .last "$TWIN/var/lib/sysboxup/index.json")" 2>/dev/null
+}
+
+# things ROOT: what of sysboxup is in place there, and whether it is as it was left.
+things() {
+	"$UP" --root "$1" --json status | jq -c 'select(.event == "check") | [.id, .state]'
+}
+
+same_as_twin() {
+	cmp <(image_snap "$R" | cut -f1-6,8-) <(image_snap "$TWIN" | cut -f1-6,8-) && cmp <(things "$R") <(things "$TWIN")
+}
+
+@test "whatever is applied and taken back while the history is pruned, all is as without pruning, and uninstall as well" {
+	local seed n stranger
+	for seed in 1 2 3 4 5 6; do
+		begin
+		TWIN=$BATS_TEST_TMPDIR/twin
+		rm -rf "$TWIN"
+		cp -a "$R" "$TWIN"
+		RANDOM=$seed
+		: >"$BATS_TEST_TMPDIR/steps"
+		settings '{ "mtu": 1400 }' '{ "keep": 1 }'
+		"$UP" --root "$TWIN" --profile "$BATS_TEST_TMPDIR/profile.json" -q apply
+		for ((n = 0; n < 14; n++)); do
+			random_step && same_as_twin || {
+				echo "seed $seed:"
+				cat "$BATS_TEST_TMPDIR"/{steps,out1,out2}
+				false
+			}
+		done
+		stranger=$(grep -c edit "$BATS_TEST_TMPDIR/steps" || :)
+		"$UP" --root "$R" -q uninstall || cat "$BATS_TEST_TMPDIR/steps"
+		"$UP" --root "$TWIN" -q uninstall
+		same_as_twin
+		[ "$stranger" -gt 0 ] || as_before
+	done
+}

@@ -407,40 +407,59 @@ static int account_verify(struct action *a, struct action_ctx *ctx, struct err *
 
 /* ---- later ---- */
 
-static bool has_entry(const struct account *d, const struct entry *e, bool take_out)
+/* The entry of d that e continues: the same line the other way round, or another one put into the
+ * same file. */
+static struct entry *entry_before(const struct account *d, const struct entry *e)
 {
-	for (size_t i = 0; i < d->n; i++)
-		if (d->v[i].file == e->file && d->v[i].take_out == take_out &&
-		    str_eq(d->v[i].line, e->line))
-			return true;
-	return false;
+	for (size_t i = 0; i < d->n; i++) {
+		struct entry *o = &d->v[i];
+
+		if (o->file == e->file &&
+		    (str_eq(o->line, e->line) || (!o->take_out && !e->take_out)))
+			return o;
+	}
+	return NULL;
 }
 
-/* Lines that `from` put in and that were not there before `other`: taken out. The other way round:
- * put back. */
-static void invert_entries(struct account *d, const struct account *from,
-			   const struct account *other, bool puts_in)
+/* What d and then e did. A line is put in only where there is none: a second one in the same file
+ * stands for the first. */
+static void entry_join(struct account *d, const struct entry *e)
 {
-	for (size_t i = 0; i < from->n; i++) {
-		const struct entry *e = &from->v[i];
-		if (e->take_out == puts_in || has_entry(other, e, puts_in))
-			continue;
-		struct entry *inverse = entry_add(d, e->file, puts_in, e->line);
-		inverse->prev = xstrdup(e->prev);
-		inverse->joined = e->joined;
-		inverse->made = e->made;
-	}
+	struct entry *o = entry_before(d, e);
+	bool made = o && o->made, undoes = o && o->take_out != e->take_out;
+
+	if (o && !undoes && str_eq(o->line, e->line))
+		return;
+	if (o)
+		entry_drop(d, (size_t)(o - d->v));
+	if (undoes)
+		return;
+	struct entry *new = entry_add(d, e->file, e->take_out, e->line);
+	new->prev = xstrdup(e->prev);
+	new->joined = e->joined;
+	new->made = e->made || made;
+}
+
+static bool account_fold(struct action *older, const struct action *newer)
+{
+	const struct account *n = newer->data;
+
+	for (size_t i = 0; i < n->n; i++)
+		entry_join(older->data, &n->v[i]);
+	return true;
 }
 
 static int account_invert(const struct record *oldest, const struct record *newest,
 			  struct action **ret, struct err *err)
 {
-	const struct account *o = oldest->action->data, *n = newest->action->data;
+	const struct account *o = oldest->action->data;
 	struct action *a = account_action("rollback", o->name, true);
 	struct account *d = a->data;
 
-	invert_entries(d, n, o, true);
-	invert_entries(d, o, n, false);
+	for (const struct record *r = oldest; r; r = r->next)
+		account_fold(a, r->action);
+	for (size_t i = 0; i < d->n; i++)
+		d->v[i].take_out = !d->v[i].take_out;
 	d->lock_goes = o->lock_made;
 	if (!d->n) {
 		action_free(a);
@@ -572,6 +591,7 @@ const struct action_ops account_ops = {
 	.finish = account_finish,
 	.verify = account_verify,
 	.invert = account_invert,
+	.fold = account_fold,
 	.encode = account_encode,
 	.decode = account_decode,
 	.describe = account_describe,

@@ -31,6 +31,11 @@ void action_freep(struct action **a)
 	action_free(*a);
 }
 
+bool action_fold_oldest(struct action *older, const struct action *newer)
+{
+	return true;
+}
+
 struct json *action_encode(const struct action *a)
 {
 	struct json *j = json_obj(), *data = json_obj();

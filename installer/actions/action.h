@@ -100,6 +100,13 @@ struct action_ops {
 	int (*verify)(struct action *a, struct action_ctx *ctx, struct err *err);
 	int (*invert)(const struct record *oldest, const struct record *newest, struct action **ret,
 		      struct err *err);
+	/* Pruning: of two neighbours in a chain of records the newer is taken into the older, whose
+	 * before content stays; invert then makes the same of the shorter chain, whatever follows.
+	 * false: both are needed. NULL: all always are. */
+	bool (*fold)(struct action *older, const struct action *newer);
+	/* Between an older and a newer record this one says nothing to invert. May be NULL: never
+	 * so. */
+	bool (*idle)(const struct action *a);
 	int (*encode)(const struct action *a, struct json *ret);
 	int (*decode)(struct action *a, const struct json *j, struct err *err);
 	void (*describe)(const struct action *a, const struct action_ctx *ctx, struct report *r);
@@ -129,6 +136,9 @@ struct action *action_new(const struct action_ops *ops, const char *key, const c
 			  void *data);
 void action_free(struct action *a);
 void action_freep(struct action **a);
+
+/* For kinds whose invert asks the oldest record alone, or nobody. */
+bool action_fold_oldest(struct action *older, const struct action *newer);
 
 /* { "kind", "key", "step", "rank", "origin", "data": encode } and back (through the registry). */
 struct json *action_encode(const struct action *a);

@@ -175,6 +175,7 @@ const struct action_ops dir_ops = {
 	.undo = dir_undo,
 	.finish = dir_finish,
 	.invert = dir_invert,
+	.fold = action_fold_oldest,
 	.encode = dir_encode,
 	.decode = dir_decode,
 	.describe = dir_describe,

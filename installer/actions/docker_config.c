@@ -23,6 +23,7 @@ static void docker_config_release(struct action *a)
 	free(d->bridge);
 	json_free(d->patch);
 	json_free(d->patches);
+	json_free(d->reset);
 	json_free(d->ours);
 	json_free(d->was);
 	json_free(d->containers);
@@ -75,6 +76,8 @@ static int docker_config_encode(const struct action *a, struct json *j)
 
 	json_set_str(j, "path", d->path);
 	json_set(j, "patch", json_dup(d->patch));
+	if (d->reset)
+		json_set(j, "reset", json_dup(d->reset));
 	if (d->ours)
 		json_set(j, "ours", json_dup(d->ours));
 	if (d->was)
@@ -88,6 +91,8 @@ static int docker_config_encode(const struct action *a, struct json *j)
 	json_set_str(j, "boot_id", d->boot_id);
 	json_set_bool(j, "restarts", d->restarts);
 	json_set_bool(j, "keep_containers", d->keep_containers);
+	if (d->folded_edit)
+		json_set_bool(j, "folded_edit", true);
 	if (d->bridge)
 		json_set_str(j, "bridge", d->bridge);
 	if (d->containers)
@@ -106,6 +111,7 @@ static int docker_config_decode(struct action *a, const struct json *j, struct e
 	if (!d->path || !json_get(j, "patch") || !after)
 		return err_set(err, ERR_FAILED, "no path, patch or text");
 	d->patch = json_dup(json_get(j, "patch"));
+	d->reset = json_get(j, "reset") ? json_dup(json_get(j, "reset")) : NULL;
 	d->ours = json_get(j, "ours") ? json_dup(json_get(j, "ours")) : NULL;
 	d->was = json_get(j, "was") ? json_dup(json_get(j, "was")) : NULL;
 	d->containers = json_get(j, "containers") ? json_dup(json_get(j, "containers")) : NULL;
@@ -117,6 +123,7 @@ static int docker_config_decode(struct action *a, const struct json *j, struct e
 	d->boot_id = xstrdup(json_get_str(j, "boot_id"));
 	d->restarts = json_get_bool(j, "restarts", false);
 	d->keep_containers = json_get_bool(j, "keep_containers", false);
+	d->folded_edit = json_get_bool(j, "folded_edit", false);
 	d->bridge = json_get_str(j, "bridge") ? xstrdup(json_get_str(j, "bridge")) : NULL;
 	return node_decode(&d->before, json_get(j, "before"), err) ||
 			       node_decode(&d->after, json_get(j, "after"), err) ?
@@ -131,20 +138,57 @@ static struct json *chain_patches(const struct record *oldest)
 	for (const struct record *r = oldest; r; r = r->next) {
 		const struct docker_config_data *d = r->action->data;
 
+		if (d->reset)
+			json_add(all, json_dup(d->reset));
 		json_add(all, json_dup(d->patch));
 	}
 	return all;
 }
 
+static bool edited_since(const struct docker_config_data *older,
+			 const struct docker_config_data *newer)
+{
+	return older->folded_edit || newer->folded_edit ||
+	       !node_equal(&older->after, &newer->before, NODE_CMP_PLAIN);
+}
+
 static bool edited_between(const struct record *oldest)
 {
-	for (const struct record *r = oldest; r->next; r = r->next) {
-		const struct docker_config_data *a = r->action->data, *b = r->next->action->data;
+	const struct docker_config_data *only = oldest->action->data;
 
-		if (!node_equal(&a->after, &b->before, NODE_CMP_PLAIN))
+	for (const struct record *r = oldest; r->next; r = r->next)
+		if (edited_since(r->action->data, r->next->action->data))
 			return true;
-	}
-	return false;
+	return only->folded_edit;
+}
+
+static void json_replace(struct json **to, const struct json *from)
+{
+	json_free(*to);
+	*to = from ? json_dup(from) : NULL;
+}
+
+static bool docker_config_fold(struct action *older, const struct action *newer)
+{
+	struct docker_config_data *o = older->data;
+	const struct docker_config_data *n = newer->data;
+
+	o->folded_edit = edited_since(o, n);
+	if (!o->reset)
+		o->reset = json_obj();
+	if (n->reset)
+		json_patch_fold(o->reset, o->patch, n->reset);
+	json_patch_fold(o->reset, o->patch, n->patch);
+	json_replace(&o->ours, n->ours);
+	json_replace(&o->was, n->was);
+	node_release(&o->after);
+	node_copy(&o->after, &n->after);
+	buf_release(&o->after_text);	/* for undo, which is over */
+	o->after_text = (struct buf)BUF_INIT;
+	for (size_t i = 0; i < n->planned_paths.n; i++)
+		if (!strv_has(&o->planned_paths, n->planned_paths.v[i]))
+			strv_add(&o->planned_paths, n->planned_paths.v[i]);
+	return true;
 }
 
 static int docker_config_invert(const struct record *oldest, const struct record *newest,
@@ -273,6 +317,7 @@ const struct action_ops docker_config_ops = {
 	.finish = docker_config_finish,
 	.verify = docker_config_verify,
 	.invert = docker_config_invert,
+	.fold = docker_config_fold,
 	.encode = docker_config_encode,
 	.decode = docker_config_decode,
 	.describe = docker_config_describe,

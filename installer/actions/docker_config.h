@@ -24,6 +24,7 @@
 struct docker_config_data {
 	char *path;
 	struct json *patch;		/* what this transaction changes (merge patch); of an inverted one from prepare on */
+	struct json *reset;		/* of a folded record: what goes before that (json_patch_fold); or NULL */
 	struct json *ours, *was;	/* all that is ours afterwards, and what was there before us: for the index */
 	struct strv planned_paths;	/* binaries that actions before this one put there */
 
@@ -34,6 +35,7 @@ struct docker_config_data {
 	unsigned int from_txn, from_index;
 	struct node expected;		/* the after-image of the newest of them */
 	bool edited_between;
+	bool folded_edit;		/* the same, between two that are folded into this record */
 	bool was_absent;
 
 	/* filled by prepare */

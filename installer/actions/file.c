@@ -27,6 +27,7 @@ struct file_data {
 	bool inverted;			/* made by invert: after is final, expected says what must be there */
 	struct node expected;
 	bool edited_between;		/* somebody changed it between two of the transactions taken back */
+	bool folded_edit;		/* the same, between two that are folded into this record */
 	char *kept;			/* a stranger's version is copied to this path first, or NULL */
 	struct node before, after;
 };
@@ -315,15 +316,31 @@ static int file_verify(struct action *a, struct action_ctx *ctx, struct err *err
 	return err_set(err, ERR_FAILED, "'%s' is not as it was written", d->path);
 }
 
+static bool edited_since(const struct file_data *older, const struct file_data *newer)
+{
+	return older->folded_edit || newer->folded_edit ||
+	       !node_equal(&older->after, &newer->before, NODE_CMP_PLAIN);
+}
+
 static bool edited_between(const struct record *oldest)
 {
-	for (const struct record *r = oldest; r->next; r = r->next) {
-		const struct file_data *a = r->action->data, *b = r->next->action->data;
+	const struct file_data *only = oldest->action->data;
 
-		if (!node_equal(&a->after, &b->before, NODE_CMP_PLAIN))
+	for (const struct record *r = oldest; r->next; r = r->next)
+		if (edited_since(r->action->data, r->next->action->data))
 			return true;
-	}
-	return false;
+	return only->folded_edit;
+}
+
+static bool file_fold(struct action *older, const struct action *newer)
+{
+	struct file_data *o = older->data;
+	const struct file_data *n = newer->data;
+
+	o->folded_edit = edited_since(o, n);
+	node_release(&o->after);
+	node_copy(&o->after, &n->after);
+	return true;
 }
 
 static int file_invert(const struct record *oldest, const struct record *newest,
@@ -356,6 +373,8 @@ static int file_encode(const struct action *a, struct json *j)
 		json_set_str(j, "kept", d->kept);
 	json_set(j, "before", node_encode(&d->before));
 	json_set(j, "after", node_encode(&d->after));
+	if (d->folded_edit)
+		json_set_bool(j, "folded_edit", true);
 	return 0;
 }
 
@@ -365,6 +384,7 @@ static int file_decode(struct action *a, const struct json *j, struct err *err)
 
 	a->data = d;
 	d->kept = xstrdup(json_get_str(j, "kept"));
+	d->folded_edit = json_get_bool(j, "folded_edit", false);
 	if (!d->path)
 		return err_set(err, ERR_FAILED, "no path");
 	return node_decode(&d->before, json_get(j, "before"), err) ||
@@ -495,6 +515,7 @@ const struct action_ops file_ops = {
 	.finish = file_finish,
 	.verify = file_verify,
 	.invert = file_invert,
+	.fold = file_fold,
 	.encode = file_encode,
 	.decode = file_decode,
 	.describe = file_describe,

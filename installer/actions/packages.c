@@ -215,6 +215,49 @@ static int packages_invert(const struct record *oldest, const struct record *new
 	return 0;
 }
 
+/* ---- pruned ---- */
+
+static bool packages_idle(const struct action *a)
+{
+	const struct packages *d = a->data;
+
+	return d->remove || !d->plan.n;
+}
+
+/* What invert asks the newest for: what of this package is there now. */
+static void fold_op(struct packages *o, const struct pkg_op *op)
+{
+	struct pkg_op *mine = NULL;
+
+	for (size_t i = 0; i < o->plan.n && !mine; i++)
+		if (str_eq(o->plan.v[i].name, op->name))
+			mine = &o->plan.v[i];
+	if (!mine) {
+		if (op->what == PKG_INSTALL || str_eq(op->name, o->name))
+			plan_copy_op(&o->plan, op);
+		return;
+	}
+	if (!str_eq(op->name, o->name))
+		return;
+	str_replace(&mine->new_version, op->new_version);
+	str_replace(&mine->file, op->file);
+	memcpy(mine->sha256, op->sha256, sizeof(mine->sha256));
+}
+
+static bool packages_fold(struct action *older, const struct action *newer)
+{
+	struct packages *o = older->data;
+	const struct packages *n = newer->data;
+
+	if (!n->plan.n)
+		return true;
+	if (!o->plan.n || o->remove || n->remove || !str_eq(o->name, n->name))
+		return false;
+	for (size_t i = 0; i < n->plan.n; i++)
+		fold_op(o, &n->plan.v[i]);
+	return true;
+}
+
 static const char *const op_words[] = { [PKG_INSTALL] = "install",
 					[PKG_UPGRADE] = "upgrade",
 					[PKG_REMOVE] = "remove",
@@ -393,6 +436,8 @@ const struct action_ops packages_ops = {
 	.undo = packages_undo,
 	.verify = packages_verify,
 	.invert = packages_invert,
+	.fold = packages_fold,
+	.idle = packages_idle,
 	.encode = packages_encode,
 	.decode = packages_decode,
 	.describe = packages_describe,

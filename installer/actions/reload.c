@@ -150,6 +150,7 @@ const struct action_ops reload_ops = {
 	.commit = reload_commit,
 	.undo = reload_undo,
 	.invert = reload_invert,
+	.fold = action_fold_oldest,
 	.encode = reload_encode,
 	.decode = reload_decode,
 	.describe = reload_describe,

@@ -151,6 +151,24 @@ static int sysctl_invert(const struct record *oldest, const struct record *newes
 	return 0;
 }
 
+/* Within one boot the first value before and the last one wanted; of another boot nothing
+ * counts. */
+static bool sysctl_fold(struct action *older, const struct action *newer)
+{
+	struct sysctl_data *o = older->data;
+	const struct sysctl_data *n = newer->data;
+
+	if (n->skip)
+		return true;
+	if (o->skip || strcmp(o->boot_id, n->boot_id)) {
+		o->before = n->before;
+		str_replace(&o->boot_id, n->boot_id);
+	}
+	o->want = n->want;
+	o->skip = false;
+	return true;
+}
+
 static int sysctl_encode(const struct action *a, struct json *j)
 {
 	const struct sysctl_data *d = a->data;
@@ -196,6 +214,7 @@ const struct action_ops sysctl_ops = {
 	.commit = sysctl_commit,
 	.undo = sysctl_undo,
 	.invert = sysctl_invert,
+	.fold = sysctl_fold,
 	.encode = sysctl_encode,
 	.decode = sysctl_decode,
 	.describe = sysctl_describe,

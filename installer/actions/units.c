@@ -211,6 +211,7 @@ const struct action_ops units_ops = {
 	.undo = units_undo,
 	.verify = units_verify,
 	.invert = units_invert,
+	.fold = action_fold_oldest,
 	.encode = units_encode,
 	.decode = units_decode,
 	.describe = units_describe,

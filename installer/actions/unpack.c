@@ -119,6 +119,7 @@ const struct action_ops unpack_ops = {
 	.commit = nothing,
 	.undo = nothing,
 	.invert = unpack_invert,
+	.fold = action_fold_oldest,
 	.encode = unpack_encode,
 	.decode = unpack_decode,
 	.describe = unpack_describe,

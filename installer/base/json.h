@@ -93,6 +93,11 @@ void json_print_string(const char *s, struct buf *ret);			/* quoted and escaped 
 struct json *json_merge(const struct json *target, const struct json *patch);
 /* One merge patch that does what first and then second do. Not json_merge: the nulls stay in it. */
 struct json *json_patch_join(const struct json *first, const struct json *second);
+/*
+ * `reset` and then `set`, followed by `next`, become two patches again. Any number of merge patches
+ * is two: one patch cannot say that an object goes and another one comes in its place.
+ */
+void json_patch_fold(struct json *reset, struct json *set, const struct json *next);
 /* The merge patch that makes `to` of `from` (objects; NULL = {}), of what differs alone. */
 struct json *json_patch_between(const struct json *from, const struct json *to);
 

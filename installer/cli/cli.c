@@ -131,16 +131,15 @@ static int work(void *arg)
 static bool committed_by_us(struct cli *cli)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
-	unsigned int *ids CLEANUP(freep) = NULL;
 	struct err ignored = ERR_INIT;
 	struct txn_summary t;
 	bool ours;
-	size_t n;
+	unsigned int id;
 
 	if (session_open(&s, cli, 0, &ignored) < 0 ||
-	    txnlog_list(&s.state, &ids, &n, &ignored) < 0 || !n)
+	    txnlog_newest(&s.state, &id, &ignored) < 0 || !id)
 		return false;
-	if (txnlog_read(&s.state, ids[n - 1], &t, &ignored) < 0)
+	if (txnlog_read(&s.state, id, &t, &ignored) < 0)
 		return false;
 	ours = t.state == TXN_COMMITTED && str_eq(json_get_str(t.begin, "run"), who_run_id());
 	if (ours)

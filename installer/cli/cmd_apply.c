@@ -63,6 +63,7 @@ static int change(struct session *s, struct plan *plan, struct err *err)
 		return -1;
 	s->cli->result = (struct summary){ .changed = true, .transaction = id, .actions = plan->n };
 	keep_profile(s);
+	session_prune(s);
 	render_say(s->cli->out, PAINT_GOOD, "Done: transaction %u, %u change%s. To take it back: sysboxup rollback", id,
 		   shown, shown == 1 ? "" : "s");
 	return EXIT_DONE;
@@ -84,6 +85,7 @@ static int run(struct cli *cli, struct err *err)
 		return -1;
 	plan_describe(&plan, NULL, s.rep);
 	keep_profile(&s);
+	session_prune(&s);
 	render_say(cli->out, PAINT_GOOD, "Nothing to do: this host is as the profile wants it.");
 	return EXIT_DONE;
 }

@@ -62,24 +62,45 @@ static void mark_taken_back(struct list *l, unsigned int target, unsigned int by
 	}
 }
 
-static int list_read(struct list *l, const struct state *s, struct err *err)
+static int list_add(struct list *l, const struct state *s, unsigned int id, struct err *err)
 {
-	unsigned int *ids CLEANUP(freep) = NULL;
-	size_t n;
+	struct txn_summary t;
 
-	if (txnlog_list(s, &ids, &n, err) < 0)
+	if (!txnlog_exists(s, id))
+		return 0;
+	if (txnlog_read(s, id, &t, err) < 0)
 		return -1;
-	l->v = xcalloc(n + 1, sizeof(*l->v));
-	for (; l->n < n; l->n++) {
-		const struct txn_summary *t = &l->v[l->n].txn;
-
-		if (txnlog_read(s, ids[l->n], &l->v[l->n].txn, err) < 0)
-			return -1;
-		if (t->state == TXN_COMMITTED && json_get(t->begin, "rollback_to"))
-			mark_taken_back(l, (unsigned int)json_get_i64(t->begin, "rollback_to", 0),
-					t->id);
-	}
+	l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
+	l->v[l->n++] = (struct listed){ t, 0 };
+	if (t.state == TXN_COMMITTED && json_get(t.begin, "rollback_to"))
+		mark_taken_back(l, (unsigned int)json_get_i64(t.begin, "rollback_to", 0), t.id);
 	return 0;
+}
+
+/* Whatever took back one of the newest is among them. */
+static int list_read(struct list *l, const struct state *s, unsigned int limit, struct err *err)
+{
+	unsigned int newest, id;
+
+	if (txnlog_newest(s, &newest, err) < 0)
+		return -1;
+	id = limit && newest > limit ? newest - limit : 0;
+	for (id = id > s->pruned ? id : s->pruned; id < newest; id++)
+		if (list_add(l, s, id + 1, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* Above the oldest that is kept. */
+static void list_pruned(struct cli *cli, unsigned int pruned)
+{
+	struct json *j = json_obj();
+
+	json_set_i64(j, "last", pruned);
+	render_row(
+		cli->out, "pruned", j,
+		"%5s  pruned up to %u: rollback reaches back to %u, uninstall to before all of them",
+		"...", pruned, pruned + 1);
 }
 
 static void list_one(struct cli *cli, const struct listed *one)
@@ -97,17 +118,31 @@ static void list_one(struct cli *cli, const struct listed *one)
 		   state);
 }
 
+static int read_limit(const struct cli *cli, unsigned int *ret, struct err *err)
+{
+	const char *text = option_text(&cli->opts, "limit");
+	uint64_t limit = 0;
+
+	if (text && (str_to_u64(text, 999999, &limit) < 0 || !limit))
+		return err_set(err, ERR_USAGE, "--limit '%.32s' is no number from 1 on", text);
+	*ret = (unsigned int)limit;
+	return 0;
+}
+
 static int list(struct session *s, struct err *err)
 {
 	struct list l CLEANUP(list_release) = { NULL, 0 };
+	unsigned int limit = 0;
 
-	if (list_read(&l, &s->state, err) < 0)
+	if (read_limit(s->cli, &limit, err) < 0 || list_read(&l, &s->state, limit, err) < 0)
 		return -1;
 	if (!l.n)
 		render_say(s->cli->out, PAINT_NONE, "No transaction yet.");
 	else
 		render_say(s->cli->out, PAINT_STRONG, "%5s  %-20s  %-9s %7s  %-12s %s", "ID",
 			   "WHEN", "COMMAND", "CHANGES", "WHO", "STATE");
+	if (s->state.pruned && l.n && l.v[0].txn.id == s->state.pruned + 1)
+		list_pruned(s->cli, s->state.pruned);
 	for (size_t i = 0; i < l.n; i++)
 		list_one(s->cli, &l.v[i]);
 	return EXIT_DONE;
@@ -266,15 +301,20 @@ static int run(struct cli *cli, struct err *err)
 
 static const char *const words[] = { "show", NULL };
 
+static const struct option_spec history_options[] = {
+	{ .name = "limit", .arg = "N", .help = "only the newest N" },
+	{ .name = NULL },
+};
+
 const struct command cmd_history = {
 	.name = "history",
-	.usage = "[show ID [PATH]]",
+	.usage = "[--limit N] | show ID [PATH]",
 	.summary = "who changed what and when; the old text of a file",
 	.about =
-		"Lists all transactions. \"show ID\" shows one with its changes; "
+		"Lists the transactions that are kept. \"show ID\" shows one with its changes; "
 		"\"show ID PATH\" prints the file PATH as it was "
 		"before that transaction, byte for byte.",
-	.options = no_options,
+	.options = history_options,
 	.words = words,
 	.args_max = 3,
 	.run = run,

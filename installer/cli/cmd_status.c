@@ -67,16 +67,15 @@ static void show_last(struct cli *cli, const struct txn_summary *t)
 /* 1: there is no transaction. */
 static int check_last(struct session *s, struct err *err)
 {
-	unsigned int *ids CLEANUP(freep) = NULL;
 	struct txn_summary t;
-	size_t n;
+	unsigned int id;
 	int rc = 0;
 
-	if (txnlog_list(&s->state, &ids, &n, err) < 0)
+	if (txnlog_newest(&s->state, &id, err) < 0)
 		return -1;
-	if (!n)
+	if (!id)
 		return 1;
-	if (txnlog_read(&s->state, ids[n - 1], &t, err) < 0)
+	if (txnlog_read(&s->state, id, &t, err) < 0)
 		return -1;
 	show_last(s->cli, &t);
 	if (t.state == TXN_FAILED)

@@ -81,12 +81,13 @@ const struct command cmd_uninstall = {
 	.usage = "[--purge] [--force] [--allow-restart] [--lock-wait TIME]",
 	.summary = "everything back to before the first transaction",
 	.about =
-		"Takes back everything that sysboxup has in place, as one new transaction: each path is again what it was before "
-		"sysboxup first touched it, also where the transactions that did it are no longer in the history. What somebody else "
-		"changed in the meantime is never overwritten, as with rollback. "
-		"The history stays, so that this can be taken back too: sysboxup rollback ID, with the number that is said at the end. "
-		"With --purge it goes as well, with downloaded packages and the highest catalog serial seen. The program "
-		"itself is not removed.",
+		"Takes back everything that sysboxup has in place, as one new transaction: each "
+		"path is again what it was before sysboxup first touched it, also where the "
+		"transactions that did it are pruned. What somebody else changed in the meantime "
+		"is never overwritten, as with rollback. The history stays, so that this can be "
+		"taken back too: sysboxup rollback ID, with the number that is said at the end. "
+		"With --purge it goes as well, with downloaded packages and the highest catalog "
+		"serial seen. The program itself is not removed.",
 	.options = uninstall_options,
 	.flags = CMD_ROOT | CMD_CHANGES,
 	.run = run,

@@ -3,6 +3,7 @@
 
 #include "actions/packages.h"
 #include "engine/index.h"
+#include "engine/prune.h"
 #include "fetch/package.h"
 #include "steps/preflight.h"
 #include "sys/fs.h"
@@ -239,6 +240,14 @@ int session_keep_profile(struct session *s, struct err *err)
 	    buf_equal(&old, &s->profile.text))
 		return 0;
 	return fs_put(s->state.fd, APPLIED, 0600, s->profile.text.data, s->profile.text.len, err);
+}
+
+void session_prune(struct session *s)
+{
+	struct err why = ERR_INIT;
+
+	if (prune_run(&s->state, s->profile.history.keep, s->profile.history.max_size, &why) < 0)
+		report_warn(s->rep, NULL, "%s", why.msg);
 }
 
 /* Facts about the host cost more than all the rest: gathered only where something is left. */

@@ -64,6 +64,10 @@ int session_prove(void *user, struct report *rep, struct err *err);
 /* Take over the profile as the one last applied, if it is another one. */
 int session_keep_profile(struct session *s, struct err *err);
 
+/* The history, as far as the profile's `history` asks for; after the work is done: a failure is a
+ * warning. */
+void session_prune(struct session *s);
+
 /* Opens, locks, and undoes or cleans up what a dead run left; --boot says in which half. */
 int session_recover(struct cli *cli, enum txn_recovered *ret, struct err *err);
 

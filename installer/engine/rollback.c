@@ -5,57 +5,16 @@
 
 #include <limits.h>
 
-/* All actions of the transactions concerned, oldest first, with where they come from. */
-struct history {
-	struct record *v;
-	size_t n;
-};
-
-static void history_release(struct history *h)
+static int records_since(struct records *r, const struct state *s, unsigned int from,
+			 struct err *err)
 {
-	for (size_t i = 0; i < h->n; i++)
-		action_free((struct action *)h->v[i].action);
-	free(h->v);
-}
+	unsigned int newest;
 
-static void history_add(struct history *h, struct action *a, unsigned int txn, unsigned int index)
-{
-	h->v = xreallocarray(h->v, h->n + 1, sizeof(*h->v));
-	h->v[h->n++] = (struct record){ a, txn, index, NULL };
-}
-
-static int history_take(struct history *h, const struct txn_summary *t, struct err *err)
-{
-	unsigned int index = 0;
-
-	if (t->state != TXN_COMMITTED)
-		return 0;
-	for json_each(j, json_get(t->prepared, "actions")) {
-		struct action *a = NULL;
-
-		if (action_decode(j, &a, err))
-			return err_prefix(err, "transaction %u", t->id);
-		history_add(h, a, t->id, index++);
-	}
-	return 0;
-}
-
-static int history_read(struct history *h, const struct state *s, const unsigned int *ids, size_t n,
-			unsigned int from, struct err *err)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct txn_summary t;
-		int r;
-
-		if (ids[i] < from)
-			continue;
-		if (txnlog_read(s, ids[i], &t, err))
+	if (txnlog_newest(s, &newest, err))
+		return -1;
+	for (unsigned int id = from; id <= newest; id++)
+		if (records_add_txn(r, s, id, err))
 			return -1;
-		r = history_take(h, &t, err);
-		txn_summary_release(&t);
-		if (r)
-			return r;
-	}
 	return 0;
 }
 
@@ -78,29 +37,64 @@ static bool counts_as_last(const struct txn_summary *t, unsigned int *undone_fro
 
 /* From the newest backwards; whatever lies at or behind a rollback's target up to that rollback is
  * undone already. */
-static int find_last(const struct state *s, const unsigned int *ids, size_t n, unsigned int *ret,
-		     struct err *err)
+int rollback_last(const struct state *s, unsigned int *ret, struct err *err)
 {
-	unsigned int undone_from = 0;
+	unsigned int undone_from = 0, id, found = 0;
 
-	*ret = 0;
-	for (size_t i = n; i-- > 0 && !*ret;) {
+	if (txnlog_newest(s, &id, err))
+		return -1;
+	for (; !found && id > s->pruned; id--) {
 		struct txn_summary t;
 
-		if (txnlog_read(s, ids[i], &t, err))
+		if (!txnlog_exists(s, id))
+			continue;
+		if (txnlog_read(s, id, &t, err))
 			return -1;
 		if (counts_as_last(&t, &undone_from))
-			*ret = t.id;
+			found = t.id;
 		txn_summary_release(&t);
 	}
+	*ret = found;
 	return 0;
+}
+
+static int too_old(const struct state *s, struct err *err)
+{
+	return err_remedy(
+		err,
+		"sysboxup rollback %u is the furthest back that the history reaches; sysboxup uninstall takes back everything",
+		s->pruned + 1);
+}
+
+/* None is found where all that are kept are taken back; but what is pruned may still be in
+ * force. */
+static int find_last(const struct state *s, unsigned int *ret, struct err *err)
+{
+	struct chain c CLEANUP(chain_release) = CHAIN_INIT;
+
+	if (rollback_last(s, ret, err))
+		return -1;
+	if (*ret || !s->pruned)
+		return 0;
+	if (chain_read(&c, s, UINT_MAX, err))
+		return -1;
+	if (!c.base)
+		return 0;
+	err_set(err, ERR_REFUSED,
+		"what is still in place is of transactions that are pruned: nothing that is kept is left to roll back");
+	return err_remedy(err, "sysboxup uninstall takes back everything");
 }
 
 static int check_id(const struct state *s, unsigned int id, struct err *err)
 {
 	struct txn_summary t;
-	int r = txnlog_read(s, id, &t, err);
+	int r;
 
+	if (id <= s->pruned) {
+		err_set(err, ERR_REFUSED, "transaction %u is pruned: there is no way back to before it alone", id);
+		return too_old(s, err);
+	}
+	r = txnlog_read(s, id, &t, err);
 	if (r)
 		return err_remedy(err, "see: sysboxup history");
 	if (t.state != TXN_COMMITTED) {
@@ -126,7 +120,7 @@ static bool is_rollback(const struct record *r)
  * One inverted action per key: the oldest record has the before-image, the newest the after-image.
  * Where one of them belongs to a rollback, something that was taken back comes again.
  */
-static int invert_key(struct plan *back, struct plan *again, struct history *h, size_t first,
+static int invert_key(struct plan *back, struct plan *again, struct records *h, size_t first,
 		      struct err *err)
 {
 	struct record *oldest = &h->v[first], *newest = oldest;
@@ -146,7 +140,7 @@ static int invert_key(struct plan *back, struct plan *again, struct history *h, 
 	return 0;
 }
 
-static bool seen_before(const struct history *h, size_t at)
+static bool seen_before(const struct records *h, size_t at)
 {
 	for (size_t i = 0; i < at; i++)
 		if (!strcmp(h->v[i].action->key, h->v[at].action->key))
@@ -194,7 +188,7 @@ static void join_sorted(struct plan *ret, struct plan *back, struct plan *again)
 	back->n = again->n = 0;
 }
 
-static int history_invert(struct plan *ret, struct history *h, struct err *err)
+static int records_invert(struct plan *ret, struct records *h, struct err *err)
 {
 	struct plan back CLEANUP(plan_release) = PLAN_INIT, again CLEANUP(plan_release) = PLAN_INIT;
 
@@ -208,17 +202,11 @@ static int history_invert(struct plan *ret, struct history *h, struct err *err)
 int rollback_plan(struct plan *ret, const struct action_ctx *ctx, unsigned int id,
 		  unsigned int *ret_id, struct err *err)
 {
-	struct history h CLEANUP(history_release) = { NULL, 0 };
-	unsigned int *ids CLEANUP(freep) = NULL;
-	size_t n;
+	struct records r CLEANUP(records_release) = RECORDS_INIT;
 
-	if (txnlog_list(ctx->state, &ids, &n, err))
+	if (id ? check_id(ctx->state, id, err) : find_last(ctx->state, &id, err))
 		return -1;
-	if (id ? check_id(ctx->state, id, err) : find_last(ctx->state, ids, n, &id, err))
-		return -1;
-	if (id && history_read(&h, ctx->state, ids, n, id, err))
-		return -1;
-	if (history_invert(ret, &h, err))
+	if ((id && records_since(&r, ctx->state, id, err)) || records_invert(ret, &r, err))
 		return -1;
 	*ret_id = id;
 	return 0;
@@ -226,14 +214,11 @@ int rollback_plan(struct plan *ret, const struct action_ctx *ctx, unsigned int i
 
 int uninstall_plan(struct plan *ret, const struct action_ctx *ctx, bool *ret_any, struct err *err)
 {
-	struct history h CLEANUP(history_release) = { NULL, 0 };
-	unsigned int *ids CLEANUP(freep) = NULL, *in_force CLEANUP(freep) = NULL;
-	size_t n, have;
+	struct records r CLEANUP(records_release) = RECORDS_INIT;
+	bool any;
 
-	if (txnlog_list(ctx->state, &ids, &n, err) ||
-	    chain_in_force(ctx->state, ids, n, UINT_MAX, &in_force, &have, err) ||
-	    history_read(&h, ctx->state, in_force, have, 0, err) || history_invert(ret, &h, err))
+	if (records_in_force(&r, ctx->state, UINT_MAX, &any, err) || records_invert(ret, &r, err))
 		return -1;
-	*ret_any = have;
+	*ret_any = any;
 	return 0;
 }

@@ -11,9 +11,11 @@
 #include "engine/plan.h"
 
 /* id 0: the last transaction that is neither a rollback, nor of a background job, nor rolled back
- * already. *ret_id 0: there is none. */
+ * already. *ret_id 0: there is none. ERR_REFUSED for what is pruned. */
 int rollback_plan(struct plan *ret, const struct action_ctx *ctx, unsigned int id,
 		  unsigned int *ret_id, struct err *err);
+/* That last one; 0: none among those that are kept. */
+int rollback_last(const struct state *s, unsigned int *ret, struct err *err);
 
 /* Every path back to what it was before the first of the transactions whose changes are in force
  * (engine/chain.h): what was taken back before is nobody's concern any more. *ret_any: there are

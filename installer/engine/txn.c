@@ -13,7 +13,9 @@
  *  7. What somebody else changed after us is never overwritten.						[each kind's undo and prepare]
  *  8. One transaction at a time: a lock that dies with the process, held from begin to end.		[journal/state.c]
  *  9. Any subset of unsynced effects may be lost in a power cut without breaking 1 to 8.			[journal/txnlog.c, sys/replace.c]
- * 10. Pruning deletes before-images and intents first and the terminal record last.			[history is not pruned yet]
+ * 10. Pruning makes what is still needed of old transactions durable in base/, the first
+ * before-image
+ *     of each path among it, before the first of them goes; and each goes whole.			[engine/prune.c, journal/base.h]
  * 11. No undo deletes data born outside the transaction.						[kinds]
  * 12. Monotonic knowledge is never rolled back.							[outside txn/]
  *
@@ -392,12 +394,11 @@ int txn_run(struct txn_request *rq, unsigned int *ret_id, struct err *err)
 /* The newest transaction; 1 if there is none. */
 static int newest(const struct state *s, struct txn_summary *ret, struct err *err)
 {
-	unsigned int *ids CLEANUP(freep) = NULL;
-	size_t n;
+	unsigned int id;
 
-	if (txnlog_list(s, &ids, &n, err))
+	if (txnlog_newest(s, &id, err))
 		return -1;
-	return n ? txnlog_read(s, ids[n - 1], ret, err) : 1;
+	return id ? txnlog_read(s, id, ret, err) : 1;
 }
 
 int txn_check_unfinished(const struct state *s, struct err *err)

@@ -2,6 +2,7 @@
 #include "journal/state.h"
 
 #include "base/mem.h"
+#include "journal/base.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/io.h"
@@ -62,7 +63,8 @@ int state_open(struct state *ret, const struct root *root, enum state_mode mode,
 	struct state s = STATE_INIT;
 
 	s.root = root;
-	if (mode == STATE_CREATE ? make_all(&s, err) : open_existing(&s, err)) {
+	if ((mode == STATE_CREATE ? make_all(&s, err) : open_existing(&s, err)) ||
+	    base_find(&s, &s.pruned, err)) {
 		state_release(&s);
 		return -1;
 	}

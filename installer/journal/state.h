@@ -9,7 +9,10 @@
  *	unfinished		there from before a transaction begins until nothing of it is left
  *				to do, so always while one is unfinished. The units at boot look at
  *				it before they start anything
- *	txn/000001/		one directory per transaction (journal/txn.h)
+ *	txn/000001/		one directory per transaction (journal/txnlog.h)
+ *	newest			a link to the newest of them: a hint, so that they need not be
+ *				listed
+ *	base/000012/		what is left of the pruned ones, here up to 12 (journal/base.h)
  *	cache/			verified packages by SHA-256 (fetch/)
  *	known/			monotonic knowledge, never rolled back (catalog serial)
  *	profile.json		the profile last applied
@@ -34,9 +37,10 @@ struct state {
 	int fd;				/* STATE_DIR, or -1: there is none yet (read-only opening) */
 	int txn_fd;			/* STATE_DIR/txn, or -1 */
 	int lock_fd;			/* held, or -1 */
+	unsigned int pruned;		/* transactions up to this one are gone but for base/; 0: none */
 };
 
-#define STATE_INIT { NULL, -1, -1, -1 }
+#define STATE_INIT { NULL, -1, -1, -1, 0 }
 
 enum state_mode { STATE_READ, STATE_CREATE };
 

@@ -2,6 +2,7 @@
 #include "journal/txnlog.h"
 
 #include "journal/ballast.h"
+#include "journal/base.h"
 #include "sys/fs.h"
 #include "sys/io.h"
 
@@ -41,11 +42,84 @@ int txnlog_list(const struct state *s, unsigned int **ret_ids, size_t *ret_n, st
 		return err_prefix(err, "cannot list '%s/txn'", STATE_DIR);
 	ids = xcalloc(names.n + 1, sizeof(*ids));
 	for (size_t i = 0; i < names.n; i++)
-		if (strlen(names.v[i]) == 6 && !str_to_i64(names.v[i], 1, TXN_MAX, &id))
+		if (strlen(names.v[i]) == 6 && !str_to_i64(names.v[i], 1, TXN_MAX, &id) &&
+		    id > s->pruned)
 			ids[n++] = (unsigned int)id;
 	*ret_ids = ids;
 	*ret_n = n;
 	return 0;
+}
+
+bool txnlog_exists(const struct state *s, unsigned int id)
+{
+	struct stat st;
+	char name[16];
+
+	txn_name(id, name);
+	return id > s->pruned && s->txn_fd >= 0 &&
+	       !fstatat(s->txn_fd, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISDIR(st.st_mode);
+}
+
+/* ---- the newest ---- */
+
+#define HINT "newest"
+#define HINT_TO "txn/"
+
+/* Not synced: an old hint costs a few looks, a lost one a listing. */
+static void hint_write(struct state *s, unsigned int id)
+{
+	char target[32];
+
+	snprintf(target, sizeof(target), HINT_TO "%06u", id);
+	if (io_unlinkat(s->fd, "." HINT, 0) && errno != ENOENT)
+		return;
+	if (!io_symlinkat(target, s->fd, "." HINT))
+		(void)io_renameat2(s->fd, "." HINT, s->fd, HINT, 0);
+}
+
+static unsigned int hint_read(const struct state *s)
+{
+	char target[32] = "";
+	int64_t id;
+
+	if (s->fd < 0 || readlinkat(s->fd, HINT, target, sizeof(target) - 1) < 0 ||
+	    !str_starts(target, HINT_TO) ||
+	    str_to_i64(target + strlen(HINT_TO), 1, TXN_MAX, &id))
+		return 0;
+	return (unsigned int)id;
+}
+
+static int newest_listed(const struct state *s, unsigned int *ret, struct err *err)
+{
+	unsigned int *ids CLEANUP(freep) = NULL;
+	size_t n;
+
+	if (txnlog_list(s, &ids, &n, err))
+		return -1;
+	*ret = n ? ids[n - 1] : 0;
+	return 0;
+}
+
+int txnlog_newest(const struct state *s, unsigned int *ret, struct err *err)
+{
+	unsigned int id = hint_read(s);
+
+	if (id && !txnlog_exists(s, id))
+		id--;	/* it was discarded */
+	if (!id || !txnlog_exists(s, id))
+		return newest_listed(s, ret, err);
+	while (txnlog_exists(s, id + 1))
+		id++;
+	*ret = id;
+	return 0;
+}
+
+int txnlog_usage(const struct state *s, unsigned int id, uint64_t *ret, struct err *err)
+{
+	char name[16];
+
+	txn_name(id, name);
+	return fs_usage(s->txn_fd, name, ret, err);
 }
 
 static int txnlog_scan(struct txnlog *t, struct err *err)
@@ -73,6 +147,10 @@ int txnlog_open(struct txnlog *ret, struct state *s, unsigned int id, struct err
 	txn_name(id, name);
 	t.state = s;
 	t.id = id;
+	if (id <= s->pruned)
+		return err_set(err, ERR_USAGE,
+			       "transaction %u is pruned: the history begins with %u", id,
+			       s->pruned + 1);
 	t.fd = s->txn_fd < 0 ?
 		       -1 :
 		       openat(s->txn_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -103,19 +181,19 @@ static int begin_at(struct txnlog *ret, struct state *s, unsigned int id, const 
 
 int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, struct err *err)
 {
-	unsigned int *ids CLEANUP(freep) = NULL, id;
 	struct err ignored = ERR_INIT;
-	size_t n;
+	unsigned int id;
 
-	if (txnlog_sweep(s, err) || txnlog_list(s, &ids, &n, err))
+	if (txnlog_sweep(s, err) || txnlog_newest(s, &id, err))
 		return -1;
-	id = n ? ids[n - 1] + 1 : 1;
+	id = (id ? id : s->pruned) + 1;
 	if (id > TXN_MAX)
 		return err_set(err, ERR_REFUSED, "the history is full: transaction %u was the last", TXN_MAX);
 	if (state_mark_unfinished(s, err) || begin_at(ret, s, id, begin, err)) {
 		(void)txnlog_discard(s, id, &ignored);	/* the first error is the one to tell */
 		return err_prefix(err, "cannot begin transaction %u", id);
 	}
+	hint_write(s, id);
 	return 0;
 }
 
@@ -226,6 +304,7 @@ static struct json **summary_place(struct txn_summary *t, enum record_type type)
 		return &t->terminal;
 	case RECORD_INTENT:
 	case RECORD_UNDONE:
+	case RECORD_BASE:
 	case RECORD_TYPES:
 		break;
 	}
@@ -276,6 +355,11 @@ static int summary_read_record(struct txn_summary *t, int dirfd, unsigned int nu
 	if (r < 0 || record_decode(bytes.data, bytes.len, &type, &body, err)) {
 		err_prefix(err, "'%s/txn/%06u/%s'", STATE_DIR, t->id, name);
 		return err_raise(err, ERR_UNDO);
+	}
+	if (type == RECORD_BASE) {
+		json_free(body);
+		return err_set(err, ERR_UNDO, "'%s/txn/%06u/%s' is no record of a transaction",
+			       STATE_DIR, t->id, name);
 	}
 	summary_take(t, type, body);
 	return 0;
@@ -402,7 +486,9 @@ int txnlog_before_open(const struct state *s, unsigned int id, unsigned int n, i
 	char name[16];
 
 	txn_name(id, name);	/* link by link: an image's symlinks lead nowhere */
-	txn = openat(s->txn_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	txn = id <= s->pruned ?
+		      base_open(s, id) :
+		      openat(s->txn_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (txn < 0 || (dir = before_dir(txn, err)) < 0)
 		return txn < 0 ? err_errno(err, errno, "there is no transaction %u", id) : -1;
 	snprintf(name, sizeof(name), "%u", n);

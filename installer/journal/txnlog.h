@@ -53,8 +53,16 @@ struct txn_summary {		/* read from the records */
 	struct json *terminal;	/* of COMMITTED, ROLLED_BACK or FAILED */
 };
 
+/* Numbers ascend without gaps: only the newest is ever discarded, only the oldest are pruned; those
+ * (journal/base.h) are not there, whether or not their directories still are. */
 int txnlog_list(const struct state *s, unsigned int **ret_ids, size_t *ret_n, struct err *err);	/* ascending; caller frees */
-int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, struct err *err);	/* newest id + 1; marked as unfinished before */
+/* Without listing them: its cost does not depend on how many there are. 0: there is none. */
+int txnlog_newest(const struct state *s, unsigned int *ret, struct err *err);
+bool txnlog_exists(const struct state *s, unsigned int id);
+/* Bytes that its files have on the disk. */
+int txnlog_usage(const struct state *s, unsigned int id, uint64_t *ret, struct err *err);
+/* newest id + 1; marked as unfinished before */
+int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, struct err *err);
 int txnlog_open(struct txnlog *ret, struct state *s, unsigned int id, struct err *err);
 void txnlog_release(struct txnlog *t);
 
@@ -80,7 +88,7 @@ int txnlog_discard(struct state *s, unsigned int id, struct err *err);
 int txnlog_sweep(struct state *s, struct err *err);
 
 /* Content of the before-image of action n: kept from an open file (digest computed), durable with
- * txnlog_sync_before. */
+ * txnlog_sync. Of the last pruned transaction it is the base's. */
 int txnlog_before_put(struct txnlog *t, unsigned int n, int from_fd, char hex[65], struct err *err);
 int txnlog_before_open(const struct state *s, unsigned int id, unsigned int n, int *ret_fd,
 		       struct err *err);

@@ -168,6 +168,41 @@ int fs_remove_tree(int dirfd, const char *name, struct err *err)
 	return remove_entry(dirfd, name, st.st_dev, err);
 }
 
+static int usage_below(int dirfd, const char *name, uint64_t *ret, struct err *err)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+	int fd CLEANUP(closep) = openat(dirfd, name,
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open '%s'", name);
+	if (fs_list_fd(fd, &names, err))
+		return -1;
+	for (size_t i = 0; i < names.n; i++) {
+		uint64_t one;
+
+		if (fs_usage(fd, names.v[i], &one, err))
+			return -1;
+		*ret += one;
+	}
+	return 0;
+}
+
+int fs_usage(int dirfd, const char *name, uint64_t *ret, struct err *err)
+{
+	struct stat st;
+	uint64_t all;
+
+	*ret = 0;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0 : err_errno(err, errno, "cannot look at '%s'", name);
+	all = (uint64_t)st.st_blocks * 512;
+	if (S_ISDIR(st.st_mode) && usage_below(dirfd, name, &all, err))
+		return -1;
+	*ret = all;
+	return 0;
+}
+
 int fs_read_fd(int fd, size_t max, struct buf *ret, struct err *err)
 {
 	struct buf got CLEANUP(buf_release) = BUF_INIT;

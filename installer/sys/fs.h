@@ -23,6 +23,8 @@ int fs_sync_dir(int dirfd, struct err *err);
 int fs_unlink(int dirfd, const char *name, struct err *err);			/* absent is fine; not synced */
 /* rm -r without following links or crossing devices; not synced */
 int fs_remove_tree(int dirfd, const char *name, struct err *err);
+/* bytes on the disk of name and all below it, no links followed; absent: 0 */
+int fs_usage(int dirfd, const char *name, uint64_t *ret, struct err *err);
 int fs_read_at(int dirfd, const char *name, size_t max, struct buf *ret, struct err *err);	/* absent: 1 */
 /* a regular file to its end; more than max is an error */
 int fs_read_fd(int fd, size_t max, struct buf *ret, struct err *err);

@@ -398,9 +398,34 @@ TEST(inverse, "a later transaction takes the lines out, and its undo puts them b
 	char *after CLEANUP(freep) = etc(&h);
 	CHECK_STR(after, before);
 	struct record r2 = { .action = inverse, .txn = 2 };
+	r.next = &r2;
 	CHECK_INT(a->ops->invert(&r, &r2, &nothing, &err), 0);
 	CHECK(nothing == NULL);
 	close_root(&h);
+}
+
+TEST(inverse_repaired, "taking back two transactions takes out what the first put in, also where the second only repaired a line")
+{
+	struct host_root h;
+	struct err err = ERR_INIT;
+	struct action *inverse CLEANUP(action_freep) = NULL;
+
+	made_root(&h);
+	char *before CLEANUP(freep) = etc(&h);
+	struct action *a CLEANUP(action_freep) = prepared(&h);
+	commit(a, &h);
+	put(&h.s, "etc/gshadow", "root:*::\nuser:!::\n");
+	h.ctx.tag = "000002.0";
+	struct action *b CLEANUP(action_freep) = prepared(&h);
+	commit(b, &h);
+	struct record r2 = { .action = b, .txn = 2 }, r = { .action = a, .txn = 1, .next = &r2 };
+	CHECK_INT(a->ops->invert(&r, &r2, &inverse, &err), 0);
+	h.ctx.tag = "000003.0";
+	CHECK_INT(inverse->ops->prepare(inverse, &h.ctx, &err), 0);
+	commit(inverse, &h);
+	char *after CLEANUP(freep) = etc(&h);
+	CHECK_STR(after, before);
+	scratch_close(&h.s);
 }
 
 TEST(stale, "a lock whose process is dead is removed, as shadow does")

@@ -304,6 +304,47 @@ TEST(joining, "one patch that does what two do keeps the nulls of both")
 	CHECK(json_equal(alone, second));
 }
 
+/* A patch, or a tree, of two levels and few keys; the numbers come from *seed. */
+static struct json *any_tree(unsigned int *seed, int depth, bool nulls)
+{
+	static const char *const keys[] = { "a", "b", "c" };
+	struct json *j = json_obj();
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		unsigned int what = (*seed = *seed * 1103515245 + 12345) >> 16 & 7;
+
+		if (what < 3 && depth)
+			json_set(j, keys[i], any_tree(seed, depth - 1, nulls));
+		else if (what < 5)
+			json_set_i64(j, keys[i], what);
+		else if (what < 7 && nulls)
+			json_set(j, keys[i], json_null());
+	}
+	return j;
+}
+
+TEST(fold, "any number of patches, one after the other, are two")
+{
+	unsigned int seed = 1;
+
+	for (int round = 0; round < 3000; round++) {
+		struct json *tree CLEANUP(json_freep) = any_tree(&seed, 2, false),
+				 *two CLEANUP(json_freep) = json_dup(tree);
+		struct json *reset CLEANUP(json_freep) = json_obj(), *set CLEANUP(json_freep) = json_obj();
+
+		for (int i = 0; i < 5; i++) {
+			struct json *patch CLEANUP(json_freep) = any_tree(&seed, 2, true),
+					 *before CLEANUP(json_freep) = tree;
+
+			tree = json_merge(before, patch);
+			json_patch_fold(reset, set, patch);
+		}
+		struct json *between CLEANUP(json_freep) = json_merge(two, reset),
+				 *after CLEANUP(json_freep) = json_merge(between, set);
+		CHECK(json_equal(after, tree));
+	}
+}
+
 TEST(between, "the patch between two trees makes one of the other, and names nothing that is equal")
 {
 	static const char *const t[][3] = {
