@@ -330,7 +330,8 @@ TEST(fold, "any number of patches, one after the other, are two")
 	for (int round = 0; round < 3000; round++) {
 		struct json *tree CLEANUP(json_freep) = any_tree(&seed, 2, false),
 				 *two CLEANUP(json_freep) = json_dup(tree);
-		struct json *reset CLEANUP(json_freep) = json_obj(), *set CLEANUP(json_freep) = json_obj();
+		struct json *reset CLEANUP(json_freep) = json_obj(),
+				 *set CLEANUP(json_freep) = json_obj();
 
 		for (int i = 0; i < 5; i++) {
 			struct json *patch CLEANUP(json_freep) = any_tree(&seed, 2, true),
