@@ -79,6 +79,7 @@ endif
 FAULTY := $(patsubst $(BUILD)/installer/sys/%,$(BUILD)/faults/installer/sys/%,$(CORE))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
+MODEL := $(sort $(wildcard tests/crash/model/*.c))
 DATA  := $(sort $(wildcard distros/*.json templates/*))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -142,7 +143,12 @@ $(BUILD)/tools/%: tests/tools/%.c
 
 $(BUILD)/tools/everycall: tests/tools/tree.h
 
-tools: $(TOOLS)
+$(BUILD)/tools/crashmodel: $(MODEL) tests/crash/model/model.h
+	$(call say,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(MODEL)
+
+tools: $(TOOLS) $(BUILD)/tools/crashmodel
 
 units: $(UNITS) tools
 
@@ -203,6 +209,10 @@ uninstall:
 coverage:
 	$(Q)./scripts/coverage
 
+# Every state of layer 1 (tests/crash/model.bats); scripts/check tries a part of them. An hour.
+check-model:
+	$(Q)SYSBOXUP_MODEL_ALL=1 tests/run --no-skip tests/crash/model.bats
+
 lint:
 	$(Q)./scripts/lint
 
@@ -216,7 +226,8 @@ bench: $(BUILD)/sysboxup
 clean:
 	rm -rf build
 
-.PHONY: all objects tools units coverage check-unit check-killat fuzzers fuzz-programs fuzz lint bench install clean
+.PHONY: all objects tools units coverage check-unit check-killat check-model fuzzers fuzz-programs fuzz lint bench install clean
+
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(FAULTY)
 -include $(OBJS:.o=.d) $(filter $(BUILD)/faults/%,$(FAULTY:.o=.d))

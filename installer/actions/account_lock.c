@@ -49,6 +49,8 @@ static void locks_free(struct account_locks *l)
 {
 	for (size_t i = 0; i < l->held.n; i++)
 		drop_pair(l, l->held.v[i]);
+	if (l->held.n)	/* or a power cut brings back what nobody holds */
+		(void)io_fsync(l->etc);
 	strv_release(&l->held);
 	closep(&l->pwd);
 	closep(&l->etc);
@@ -203,5 +205,5 @@ int account_locks_unmake(struct account_locks *l, struct err *err)
 {
 	if (io_unlinkat(l->etc, ".pwd.lock", 0) && errno != ENOENT)
 		return err_errno(err, errno, "cannot remove '%s'", ACCOUNT_LOCK_PATH);
-	return 0;
+	return fs_sync_dir(l->etc, err);
 }
