@@ -395,3 +395,21 @@ made_up() {
 	SWAPPER=
 	[ "$out" = 1 ]
 }
+
+@test "device nodes where files should be: refused, and not even opened" {
+	local path
+	for path in etc/os-release etc/docker/daemon.json etc/passwd etc/login.defs var/lib/dpkg/status var/lib/sysboxup/lock \
+		var/lib/sysboxup/txn/000001/0001; do
+		begin torn
+		mkdir -p "$(dirname "$R/$path")"
+		rm -f "$R/$path"
+		mknod "$R/$path" c 1 5
+		for words in plan "$APPLY" status history recover; do
+			# shellcheck disable=SC2086
+			verb --profile "$WHOLE" $words
+			run ! grep -E "= [0-9]+<$R/$path[<>]" <(grep -v O_PATH "$W/log/trace")
+		done
+		[ -c "$R/$path" ]
+	done
+	echo "# $POINTS runs with devices" >&3
+}

@@ -206,6 +206,10 @@ static int take_over(struct state *s, const char *command, struct err *err)
 
 int state_lock(struct state *s, const char *command, struct err *err)
 {
+	struct stat st;
+
+	if (!fstatat(s->fd, "lock", &st, AT_SYMLINK_NOFOLLOW) && !S_ISREG(st.st_mode))
+		return err_set(err, ERR_FAILED, "'%s/lock' is no regular file", STATE_DIR);
 	int fd CLEANUP(closep) = io_openat(s->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 	int got;
 

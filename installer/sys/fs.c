@@ -233,6 +233,11 @@ int fs_read_fd(int fd, size_t max, struct buf *ret, struct err *err)
 
 int fs_read_at(int dirfd, const char *name, size_t max, struct buf *ret, struct err *err)
 {
+	struct stat st;
+
+	/* before it is opened: that alone makes some devices act */
+	if (!fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+		return err_set(err, ERR_FAILED, "cannot read '%s': not a regular file", name);
 	int fd CLEANUP(closep) = openat(dirfd, name,
 					O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 

@@ -65,8 +65,31 @@ void root_release(struct root *r)
 	free(STEAL(r->path));
 }
 
+/*
+ * To open a device is enough to make it act (a watchdog, a tape), and the nodes of an image are the
+ * devices of this machine. So in an image what is to be opened is looked at first, and what was
+ * looked at is opened.
+ */
+static int open_in_image(const struct root *r, const char *path, int flags)
+{
+	int fd CLEANUP(closep) = openat2_in_root(r->fd, path, O_PATH | (flags & O_NOFOLLOW), 0);
+	struct stat st;
+	char proc[64];
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) || S_ISLNK(st.st_mode)) {
+		errno = S_ISLNK(st.st_mode) ? ELOOP : ENXIO;
+		return -1;
+	}
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
+	return open(proc, (flags & ~O_NOFOLLOW) | O_CLOEXEC);
+}
+
 static int open_below(const struct root *r, const char *path, int flags, mode_t mode)
 {
+	if (!r->is_host && !(flags & (O_PATH | O_DIRECTORY | O_CREAT)))
+		return open_in_image(r, path, flags);
 	int fd = openat2_in_root(r->fd, path, flags, mode);
 
 	if (fd >= 0 || !r->is_host || !no_openat2(errno))

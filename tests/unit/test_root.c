@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scratch.h"
 
+#include <sys/sysmacros.h>
+
 static struct scratch s;
 
 /* /in has links that try to leave; the file "secret" lies outside, beside it. */
@@ -155,6 +157,23 @@ TEST(names, "paths seen from outside; only / is the host")
 	CHECK_STR(same, "/etc/file");
 	CHECK_INT(root_open(&host, "/does/not/exist", &err), -1);
 	CHECK_STR(err.msg, "cannot open the root '/does/not/exist': no such file or directory");
+}
+
+TEST(devices, "a device of an image is not even opened")
+{
+	struct root in CLEANUP(done) = hostile_root();
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (mknodat(s.fd, "in/etc/null", S_IFCHR | 0666, makedev(1, 3)))
+		return;		/* not root */
+	CHECK_INT(root_openat(&in, "/etc/null", O_RDWR, 0), -1);
+	CHECK_INT(errno, ENXIO);
+	CHECK_INT(root_read(&in, "/etc/null", 16, &text, &err), -1);
+	CHECK_STR(err.msg, "cannot read '/etc/null': no such device or address");
+	int fd = root_openat(&in, "/etc/null", O_PATH, 0);
+	CHECK(fd >= 0);
+	close(fd);
 }
 
 static int renaming(void *arg)
