@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "docker/probe.h"
 
+#include "sys/proc.h"
+
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #define NAME_PREFIX "sysboxup-probe-"
+#define LABEL "sysboxup.probe"
 #define RUN_TIMEOUT 60		/* seconds; Sysbox sets a container up in about one */
 #define CALL_TIMEOUT 60
 
@@ -44,10 +48,19 @@ void docker_probe_tar(struct buf *ret)
 	buf_add(ret, zeros, sizeof(zeros));
 }
 
+/* Whose it is, as the label says it: a process, named for ever by its number and start. */
+static char *probe_owner(pid_t pid, uint64_t started)
+{
+	return xasprintf("%d-%" PRIu64, (int)pid, started);
+}
+
 static int image_make(struct docker_api *api, const char *name, struct err *err)
 {
 	struct buf tar CLEANUP(buf_release) = BUF_INIT, answer CLEANUP(buf_release) = BUF_INIT;
-	char *path CLEANUP(freep) = xasprintf("/images/create?fromSrc=-&repo=%s&tag=latest", name);
+	char *owner CLEANUP(freep) = probe_owner(getpid(), proc_starttime(getpid()));
+	char *path CLEANUP(freep) = xasprintf(
+		"/images/create?fromSrc=-&repo=%s&tag=latest&changes=LABEL%%20" LABEL "%%3D%s",
+		name, owner);
 
 	docker_probe_tar(&tar);
 	if (docker_api_post_raw(api, path, "application/x-tar", tar.data, tar.len, CALL_TIMEOUT,
@@ -87,7 +100,20 @@ static int image_remove(struct docker_api *api, const char *name, struct err *er
 	return remove_quietly(api, path, err);
 }
 
-/* Names that begin with ours; anchored and tested again, since Docker's filter is a search. */
+/* With our label, whatever its name, of a run that is gone: one that works has its own. */
+static bool is_leftover(const struct json *labels)
+{
+	const char *owner = json_get_str(labels, LABEL);
+	const char *dash = owner ? strchr(owner, '-') : NULL;
+	uint64_t pid = 0, started = 0;
+	char *number CLEANUP(freep) = dash ? xstrndup(owner, (size_t)(dash - owner)) : NULL;
+
+	if (!dash || str_to_u64(number, INT32_MAX, &pid) ||
+	    str_to_u64(dash + 1, UINT64_MAX, &started))
+		return false;
+	return !proc_wait_gone((pid_t)pid, started, 0);
+}
+
 static int leftover_containers(struct docker_api *api, struct err *err)
 {
 	struct json *list CLEANUP(json_freep) = NULL;
@@ -95,12 +121,10 @@ static int leftover_containers(struct docker_api *api, struct err *err)
 	if (docker_api_call(api, "GET", "/containers/json?all=1", NULL, CALL_TIMEOUT, NULL, &list,
 			    err))
 		return -1;
-	for json_each(c, list) {
-		const char *name = json_string(json_first(json_get(c, "Names")));
-		if (name && str_starts(name, "/" NAME_PREFIX) &&
+	for json_each(c, list)
+		if (is_leftover(json_get(c, "Labels")) &&
 		    container_remove(api, json_get_str(c, "Id"), err))
 			return -1;
-	}
 	return 0;
 }
 
@@ -111,10 +135,9 @@ static int leftover_images(struct docker_api *api, struct err *err)
 	if (docker_api_call(api, "GET", "/images/json", NULL, CALL_TIMEOUT, NULL, &list, err))
 		return -1;
 	for json_each(image, list)
-		for json_each(tag, json_get(image, "RepoTags"))
-				if (json_string(tag) && str_starts(json_string(tag), NAME_PREFIX) &&
-				    image_remove(api, json_string(tag), err))
-					return -1;
+		if (is_leftover(json_get(image, "Labels")) &&
+		    image_remove(api, json_get_str(image, "Id"), err))
+			return -1;
 	return 0;
 }
 
@@ -123,6 +146,8 @@ static int leftover_images(struct docker_api *api, struct err *err)
 static struct json *container_body(const char *image, const char *runtime)
 {
 	struct json *body = json_obj(), *host = json_obj(), *command = json_arr();
+	struct json *labels = json_obj();
+	char *owner CLEANUP(freep) = probe_owner(getpid(), proc_starttime(getpid()));
 
 	json_add_str(command, "/probe");
 	if (runtime)
@@ -131,6 +156,8 @@ static struct json *container_body(const char *image, const char *runtime)
 	struct json *log = json_obj();
 	json_set_str(log, "Type", "json-file");
 	json_set(host, "LogConfig", log);
+	json_set_str(labels, LABEL, owner);
+	json_set(body, "Labels", labels);
 	json_set_str(body, "Image", image);
 	json_set(body, "Cmd", command);
 	json_set(body, "HostConfig", host);
@@ -206,7 +233,8 @@ static int container_run(struct docker_api *api, const char *name, const char *r
 int docker_probe_runtime(struct docker_api *api, const char *runtime, struct docker_probe *ret,
 			 struct report *rep, struct err *err)
 {
-	char *name CLEANUP(freep) = xasprintf(NAME_PREFIX "%d", (int)getpid());
+	char *owner CLEANUP(freep) = probe_owner(getpid(), proc_starttime(getpid()));
+	char *name CLEANUP(freep) = xasprintf(NAME_PREFIX "%s", owner);	/* nobody else's: removed by name */
 	char *words CLEANUP(freep) = runtime ? xasprintf("runtime '%s'", runtime) :
 					       xstrdup("the default runtime");
 	struct docker_probe result = { 0 };

@@ -231,17 +231,20 @@ TEST(probe_broken, "a runtime whose binary is missing or fails is listed by /inf
 }
 
 /* An image of our own, as any user's. */
-static void image_make(const char *name)
+static void image_make_with(const char *name, const char *changes)
 {
 	struct buf tar CLEANUP(buf_release) = BUF_INIT;
 	struct err err = ERR_INIT;
-	char *path CLEANUP(freep) = xasprintf("/images/create?fromSrc=-&repo=%s&tag=latest", name);
+	char *path CLEANUP(freep) = xasprintf("/images/create?fromSrc=-&repo=%s&tag=latest%s", name,
+					      changes);
 
 	docker_probe_tar(&tar);
 	CHECK_INT(docker_api_post_raw(api, path, "application/x-tar", tar.data, tar.len, 30, NULL,
 				      &err),
 		  0);
 }
+
+static void image_make(const char *name) { image_make_with(name, ""); }
 
 static void container_make(const char *name, const char *image, const char *policy, bool rm)
 {
@@ -272,15 +275,23 @@ TEST(leftovers, "what a killed probe left goes at the next one; a user's contain
 	struct docker_probe p = { 0 };
 	struct err err = ERR_INIT;
 
+	/* a container has the labels of its image; the first process started with the machine, not
+	 * then */
+	image_make_with("left", "&changes=LABEL%20sysboxup.probe%3D1-999999999");
+	char *changes CLEANUP(freep) = xasprintf("&changes=LABEL%%20sysboxup.probe%%3D%d-%llu", (int)getpid(),
+						 (unsigned long long)proc_starttime(getpid()));
+	image_make_with("at-work", changes);
 	image_make("sysboxup-probe-1");
-	image_make("mine-sysboxup-probe-1");
+	container_make("left", "left", "no", false);
+	container_make("at-work", "at-work", "no", false);
 	container_make("sysboxup-probe-1", "sysboxup-probe-1", "no", false);
-	container_make("my-sysboxup-probe-1", "mine-sysboxup-probe-1", "no", false);
 	CHECK_INT(docker_probe_runtime(api, NULL, &p, NULL, &err), 0);
-	CHECK_INT(ALL_CONTAINERS, 1);
-	CHECK_INT(ALL_IMAGES, 1);
-	remove_all("/containers/my-sysboxup-probe-1?force=1");
-	remove_all("/images/mine-sysboxup-probe-1?force=1");
+	CHECK_INT(ALL_CONTAINERS, 2);
+	CHECK_INT(ALL_IMAGES, 2);
+	remove_all("/containers/at-work?force=1");
+	remove_all("/images/at-work?force=1");
+	remove_all("/containers/sysboxup-probe-1?force=1");
+	remove_all("/images/sysboxup-probe-1?force=1");
 }
 
 TEST(impact, "a stopped container with restart=always is named, and refused without leave")
