@@ -311,6 +311,7 @@ static int take_paths(const struct action_ctx *ctx, const struct deb_lists *list
 	json_set(before, "temps", strv_json(&temps));
 	json_set(before, "units", strv_json(&lists->units));
 	json_set(before, "conffiles", strv_json(&lists->conffiles));
+	json_set(before, "shipped", json_dup(lists->shipped));
 	return 0;
 }
 
@@ -323,6 +324,61 @@ int before_take(struct packages *d, const struct action_ctx *ctx, const struct d
 		return -1;
 	json_free(d->before);
 	d->before = STEAL(before);
+	return 0;
+}
+
+/* ---- conffiles that somebody edited ---- */
+
+static bool is_shipped(const struct packages *d, const char *path, const char *digest)
+{
+	for json_each(s, json_get(json_get(d->before, "shipped"), path))
+		if (str_eq(json_string(s), digest))
+			return true;
+	return false;
+}
+
+static int is_edited(const struct packages *d, const struct action_ctx *ctx, const char *path,
+		     struct node *ret_now, bool *ret, struct err *err)
+{
+	struct node was CLEANUP(node_release) = NODE_INIT;
+	const struct json *kept = json_get(json_get(d->before, "paths"), path);
+
+	*ret = false;
+	if (node_read(ret_now, ctx->root, path, NODE_DIGEST, err) ||
+	    (kept && node_decode(&was, json_get(kept, "node"), err)))
+		return -1;
+	*ret = ret_now->type == NODE_FILE && !node_equal(ret_now, &was, NODE_CMP_PLAIN) &&
+	       !is_shipped(d, path, ret_now->digest);
+	return 0;
+}
+
+static int keep_edited(const struct packages *d, const struct action_ctx *ctx, const char *path,
+		       struct err *err)
+{
+	struct node now CLEANUP(node_release) = NODE_INIT;
+	struct buf data CLEANUP(buf_release) = BUF_INIT;
+	char *beside CLEANUP(freep) = xasprintf("%s.sysboxup-kept-%u", path, ctx->log->id);
+	bool edited;
+
+	if (is_edited(d, ctx, path, &now, &edited, err))
+		return -1;
+	if (!edited)
+		return 0;
+	if (root_read(ctx->root, path, KEPT_MAX, &data, err) ||
+	    put_node(ctx, beside, &now, data.data, data.len, true, err))
+		return -1;
+	report_warn(ctx->rep, NULL, "'%s' was changed by somebody else: their version is kept as '%s'",
+		    path, beside);
+	return 0;
+}
+
+int before_keep_edited(const struct packages *d, const struct action_ctx *ctx, struct err *err)
+{
+	if (!json_get(d->before, "shipped"))	/* a record of an older version: nobody can tell */
+		return 0;
+	for json_each(c, json_get(d->before, "conffiles"))
+		if (json_string(c) && keep_edited(d, ctx, json_string(c), err))
+			return -1;
 	return 0;
 }
 
@@ -369,16 +425,62 @@ static int remove_new(const struct action_ctx *ctx, const struct strv *now,
 	return 0;
 }
 
-int before_restore_paths(const struct packages *d, const struct action_ctx *ctx, struct err *err)
+/* What an installed package has: its files, from its own list. */
+static int files_of(const struct root *r, const char *package, struct strv *ret, struct err *err)
 {
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+	char *plain CLEANUP(freep) = xasprintf("%s.list", package),
+	     *qualified CLEANUP(freep) = xasprintf("%s:", package);
+
+	if (root_list(r, DPKG_DIR "/info", &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.n; i++) {
+		struct buf text CLEANUP(buf_release) = BUF_INIT;
+		char *path CLEANUP(freep) = path_join(DPKG_DIR "/info", names.v[i]);
+
+		if (!str_eq(names.v[i], plain) &&
+		    !(str_starts(names.v[i], qualified) && str_ends(names.v[i], ".list")))
+			continue;
+		if (root_read(r, path, KEPT_MAX, &text, err))
+			return -1;
+		str_split(ret, text.data, '\n');
+	}
+	return 0;
+}
+
+/* A list of the record, without what belongs to packages that stay. */
+static void list_without(const struct json *list, const struct strv *files, bool by_basename,
+			 struct strv *ret)
+{
+	struct strv all CLEANUP(strv_release) = STRV_INIT;
+
+	json_strv(list, &all);
+	for (size_t i = 0; i < all.n; i++) {
+		bool theirs = false;
+
+		for (size_t k = 0; k < files->n && !theirs; k++)
+			theirs = str_eq(by_basename ? path_basename(files->v[k]) : files->v[k],
+					all.v[i]);
+		if (!theirs)
+			strv_add(ret, all.v[i]);
+	}
+}
+
+int before_restore_paths(const struct packages *d, const struct action_ctx *ctx,
+			 const struct strv *stay, struct err *err)
+{
+	struct strv files CLEANUP(strv_release) = STRV_INIT;
 	struct strv units CLEANUP(strv_release) = STRV_INIT,
 			  conffiles CLEANUP(strv_release) = STRV_INIT;
 	struct strv paths CLEANUP(strv_release) = STRV_INIT, dirs CLEANUP(strv_release) = STRV_INIT;
 	struct strv temps CLEANUP(strv_release) = STRV_INIT;
 	const struct json *kept = json_get(d->before, "paths");
 
-	json_strv(json_get(d->before, "units"), &units);
-	json_strv(json_get(d->before, "conffiles"), &conffiles);
+	for (size_t i = 0; i < stay->n; i++)
+		if (files_of(ctx->root, stay->v[i], &files, err))
+			return -1;
+	list_without(json_get(d->before, "units"), &files, true, &units);
+	list_without(json_get(d->before, "conffiles"), &files, false, &conffiles);
 	if (scan_paths(ctx->root, &units, &conffiles, &paths, &dirs, err) ||
 	    temps_list(ctx->root, &temps, err))
 		return -1;

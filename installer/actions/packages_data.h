@@ -30,6 +30,7 @@ struct packages {
 
 struct deb_lists {			/* what the packages concerned bring */
 	struct strv units, conffiles;
+	struct json *shipped;		/* conffile -> digests of it in the package files */
 };
 
 /* ---- packages_prepare.c ---- */
@@ -42,6 +43,7 @@ void plan_copy_op(struct pkg_plan *p, const struct pkg_op *op);
 /*
  *	{ "packages": { NAME: { "stanza": sha256 or null, "version", "want", "state", "auto" } },
  *	  "marks": extended_states exists, "dirs": [...], "units": [...], "conffiles": [...],
+ *	  "shipped": { CONFFILE: [sha256 ...] },
  *	  "paths": { PATH: { "node", "data": hex } }, "temps": [...] }
  */
 int before_take(struct packages *d, const struct action_ctx *ctx, const struct deb_lists *lists,
@@ -50,8 +52,12 @@ int before_take(struct packages *d, const struct action_ctx *ctx, const struct d
 int before_differs(const struct packages *d, const struct action_ctx *ctx, struct strv *ret,
 		   struct err *err);
 /* Links, masks, deb-systemd-helper's state, conffiles, known temporaries: put right against the
- * record. */
-int before_restore_paths(const struct packages *d, const struct action_ctx *ctx, struct err *err);
+ * record; but not of the packages in `stay`. */
+int before_restore_paths(const struct packages *d, const struct action_ctx *ctx,
+			 const struct strv *stay, struct err *err);
+/* Before undo starts dpkg: a conffile that is neither as before nor as a package ships it is
+ * somebody's; a copy of it is kept beside, and named. */
+int before_keep_edited(const struct packages *d, const struct action_ctx *ctx, struct err *err);
 /*
  * Conffiles (and files beside them) that were there before the packages were: a purge deletes them
  * (facts/dpkg-tried.md 4), so a removal that takes an installation back puts them back, as they

@@ -203,8 +203,46 @@ static void take_conffiles(const char *text, struct strv *conffiles)
 	}
 }
 
-static int look_into(const char *file, struct deb_lists *lists, uint64_t *bytes, struct err *err)
+static void note_shipped(struct json *shipped, const char *conffile, const char *digest)
 {
+	struct json *all = json_get_mut(shipped, conffile);
+
+	if (!all) {
+		all = json_arr();
+		json_set(shipped, conffile, all);
+	}
+	json_add_str(all, digest);
+}
+
+/* What the package ships, so that undo can tell an edit of somebody from it. */
+static int hash_conffiles(const struct action_ctx *ctx, const char *file,
+			  const struct strv *conffiles, struct json *shipped, struct err *err)
+{
+	char *dir CLEANUP(freep) = xasprintf(STATE_DIR "/txn/%06u/stage/shipped", ctx->log->id);
+	char *outside CLEANUP(freep) = root_outside(ctx->root, dir);
+	struct buf nothing CLEANUP(buf_release) = BUF_INIT;
+	int stage CLEANUP(closep) = -1;
+	bool ok;
+
+	if (txnlog_stage(ctx->log, &stage, err) ||
+	    dpkg_deb("--extract", file, outside, &nothing, &ok, err))
+		return -1;
+	for (size_t i = 0; i < conffiles->n; i++) {
+		char *path CLEANUP(freep) = xasprintf("%s%s", dir, conffiles->v[i]);
+		struct node n CLEANUP(node_release) = NODE_INIT;
+
+		if (node_read(&n, ctx->root, path, NODE_DIGEST, err))
+			return -1;
+		if (n.type == NODE_FILE)
+			note_shipped(shipped, conffiles->v[i], n.digest);
+	}
+	return fs_remove_tree(stage, "shipped", err);
+}
+
+static int look_into(const struct action_ctx *ctx, const char *file, struct deb_lists *lists,
+		     uint64_t *bytes, struct err *err)
+{
+	struct strv own CLEANUP(strv_release) = STRV_INIT;
 	struct buf files CLEANUP(buf_release) = BUF_INIT, conf CLEANUP(buf_release) = BUF_INIT,
 			 size CLEANUP(buf_release) = BUF_INIT;
 	bool ok, has_conf, has_size;
@@ -217,8 +255,12 @@ static int look_into(const char *file, struct deb_lists *lists, uint64_t *bytes,
 	if (!ok)
 		return err_set(err, ERR_REFUSED, "'%s' is not a package that dpkg can read", file);
 	take_units(files.data, &lists->units);
-	if (has_conf)
+	if (has_conf) {
+		take_conffiles(conf.data, &own);
 		take_conffiles(conf.data, &lists->conffiles);
+		if (hash_conffiles(ctx, file, &own, lists->shipped, err))
+			return -1;
+	}
 	if (has_size && !str_to_u64(str_trim(size.data), UINT32_MAX, &kib))
 		*bytes += kib * 1024;
 	return 0;
@@ -248,10 +290,10 @@ static int look_at_all(const struct packages *d, const struct action_ctx *ctx,
 		return -1;
 	for (size_t i = 0; i < d->plan.n; i++) {
 		installed_conffiles(&status, d->plan.v[i].name, &lists->conffiles);
-		if (d->plan.v[i].file && look_into(d->plan.v[i].file, lists, bytes, err))
+		if (d->plan.v[i].file && look_into(ctx, d->plan.v[i].file, lists, bytes, err))
 			return -1;
 	}
-	return d->old_file ? look_into(d->old_file, lists, bytes, err) : 0;
+	return d->old_file ? look_into(ctx, d->old_file, lists, bytes, err) : 0;
 }
 
 /* ---- space ---- */
@@ -301,7 +343,7 @@ static int check_space(const struct root *r, uint64_t installed, uint64_t need, 
 /* The last part of every prepare, when the plan is complete. */
 static int record(struct packages *d, struct action_ctx *ctx, struct err *err)
 {
-	struct deb_lists lists = { STRV_INIT, STRV_INIT };
+	struct deb_lists lists = { STRV_INIT, STRV_INIT, json_obj() };
 	uint64_t installed = 0;
 	int got = look_at_all(d, ctx, &lists, &installed, err);
 
@@ -309,6 +351,7 @@ static int record(struct packages *d, struct action_ctx *ctx, struct err *err)
 		got = before_take(d, ctx, &lists, err);
 	strv_release(&lists.units);
 	strv_release(&lists.conffiles);
+	json_free(lists.shipped);
 	if (got)
 		return -1;
 	uint64_t need = undo_needs(ctx->root, installed);

@@ -113,17 +113,45 @@ static int surplus(const struct packages *d, const struct action_ctx *ctx, struc
 	return 0;
 }
 
-static int take_out(const struct packages *d, struct action_ctx *ctx, bool broken, struct err *err)
+/*
+ * What somebody installed since the crash may need a dependency that came with ours: it stays, as
+ * automatic as it was, and goes with the next autoremove after theirs.
+ */
+static int let_stay(const struct action_ctx *ctx, const struct strv *wanted,
+		    const struct strv *purge, const struct strv *autos, struct strv *stay,
+		    struct err *err)
+{
+	struct strv again CLEANUP(strv_release) = STRV_INIT;
+
+	for (size_t i = 0; i < wanted->n; i++) {
+		if (strv_has(purge, wanted->v[i]))
+			continue;
+		strv_add(stay, wanted->v[i]);
+		if (strv_has(autos, wanted->v[i]))
+			strv_add(&again, wanted->v[i]);
+		report_warn(ctx->rep, "apt-get autoremove takes it out when nobody needs it any more",
+			    "package '%s' stays: something that was installed meanwhile needs it",
+			    wanted->v[i]);
+	}
+	return apt_mark(ctx, "auto", &again, err);
+}
+
+static int take_out(const struct packages *d, struct action_ctx *ctx, bool broken,
+		    struct strv *stay, struct err *err)
 {
 	struct strv purge CLEANUP(strv_release) = STRV_INIT,
 			  remove CLEANUP(strv_release) = STRV_INIT;
-	struct strv autos CLEANUP(strv_release) = STRV_INIT;
+	struct strv autos CLEANUP(strv_release) = STRV_INIT,
+			  wanted CLEANUP(strv_release) = STRV_INIT;
 
 	if (surplus(d, ctx, &purge, &remove, &autos, err))
 		return -1;
 	if (apt_mark(ctx, "manual", &autos, err))	/* before the purge: no stale marks stay behind */
 		return -1;
-	if (dpkg_purgeable(ctx, &purge, NULL, err) || dpkg_purge(ctx, &purge, broken, err))
+	strv_addv(&wanted, (const char *const *)purge.v);
+	if (dpkg_purgeable(ctx, &purge, NULL, err) ||
+	    let_stay(ctx, &wanted, &purge, &autos, stay, err) ||
+	    dpkg_purge(ctx, &purge, broken, err))
 		return -1;
 	return dpkg_remove(ctx, &remove, broken, err);
 }
@@ -235,7 +263,8 @@ static int needs_dpkg(const struct packages *d, const struct action_ctx *ctx, bo
 	return 0;
 }
 
-static int take_back(const struct packages *d, struct action_ctx *ctx, struct err *err)
+static int take_back(const struct packages *d, struct action_ctx *ctx, struct strv *stay,
+		     struct err *err)
 {
 	bool broken;
 
@@ -243,12 +272,13 @@ static int take_back(const struct packages *d, struct action_ctx *ctx, struct er
 		return -1;
 	if (d->old_file && dpkg_install_file(ctx, d->old_file, err))
 		return err_prefix(err, "cannot bring back the version before");
-	if (take_out(d, ctx, broken, err))
+	if (take_out(d, ctx, broken, stay, err))
 		return -1;
 	return configure_others(d, ctx, false, err);
 }
 
-static int check_back(const struct packages *d, const struct action_ctx *ctx, struct err *err)
+static int check_back(const struct packages *d, const struct action_ctx *ctx,
+		      const struct strv *stay, struct err *err)
 {
 	struct strv left CLEANUP(strv_release) = STRV_INIT;
 
@@ -262,7 +292,7 @@ static int check_back(const struct packages *d, const struct action_ctx *ctx, st
 		bool same = was ? str_eq(st.state, state) &&
 					    str_eq(st.version, json_get_str(p, "version")) :
 				  !is_there(&st);
-		if (!same)
+		if (!same && !strv_has(stay, json_key(p)))
 			strv_addf(&left, "%s (%s%s%s)", json_key(p), st.known ? st.state : "gone",
 				  st.version ? " " : "", st.version ? st.version : "");
 		pkg_status_release(&st);
@@ -278,6 +308,7 @@ int packages_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct packages *d = a->data;
 	const struct pkg_ops *ops = pkg_backend(ctx->host);
+	struct strv stay CLEANUP(strv_release) = STRV_INIT;
 	bool changed;
 
 	if (!d->plan.n || !d->before)
@@ -286,12 +317,13 @@ int packages_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 		return err_set(err, ERR_FAILED, "no package manager that sysboxup knows runs here");
 	if (state_wait_child(ctx->state, CHILD_SECONDS, err) ||
 	    ops->lock(ctx->host, packages_lock_seconds(), ctx->rep, err) ||
-	    dpkg_clear_shield(ctx, err) || needs_dpkg(d, ctx, &changed, err))
+	    dpkg_clear_shield(ctx, err) || needs_dpkg(d, ctx, &changed, err) ||
+	    before_keep_edited(d, ctx, err))
 		return -1;
-	if (changed && take_back(d, ctx, err))
+	if (changed && take_back(d, ctx, &stay, err))
 		return -1;
-	if (restore_selections(d, ctx, err) || before_restore_paths(d, ctx, err) ||
-	    check_back(d, ctx, err))
+	if (restore_selections(d, ctx, err) || before_restore_paths(d, ctx, &stay, err) ||
+	    check_back(d, ctx, &stay, err))
 		return -1;
 	return packages_sync(ctx->root, err);
 }

@@ -9,7 +9,7 @@
  *  4. `undo` uses only the record and the disk. Twice equals once. It needs no free space of others.	[undo_from_records; journal/ballast.c, spares]
  *  5. Undo runs in reverse order and includes actions whose outcome is unknown.				[undo_actions]
  *  6. An undo that fails leads to FAILED: no new transaction starts, `status` names every path left
- *     and what to do, before-images are kept, `recover` tries again.					[ballast_free; spares]
+ *     and what to do, before-images are kept, `recover` tries again.					[undo_failed, txn_check_unfinished]
  *  7. What somebody else changed after us is never overwritten.						[each kind's undo and prepare]
  *  8. One transaction at a time: a lock that dies with the process, held from begin to end.		[journal/state.c]
  *  9. Any subset of unsynced effects may be lost in a power cut without breaking 1 to 8.			[journal/txnlog.c, sys/replace.c]

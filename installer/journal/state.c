@@ -74,6 +74,8 @@ int state_open(struct state *ret, const struct root *root, enum state_mode mode,
 
 void state_release(struct state *s)
 {
+	if (s->lock_fd >= 0)
+		proc_set_watcher(NULL, NULL);
 	closep(&s->lock_fd);
 	closep(&s->txn_fd);
 	closep(&s->fd);
@@ -204,6 +206,13 @@ static int take_over(struct state *s, const char *command, struct err *err)
 	return child ? say_who(s, command, 0, 0, err) : 0;
 }
 
+static void note_child(void *user, pid_t pid, uint64_t starttime)
+{
+	struct err ignored = ERR_INIT;
+
+	(void)state_note_child(user, pid, starttime, &ignored);
+}
+
 int state_lock(struct state *s, const char *command, struct err *err)
 {
 	struct stat st;
@@ -222,6 +231,7 @@ int state_lock(struct state *s, const char *command, struct err *err)
 	if (take_over(s, command, err))
 		return -1;
 	s->lock_fd = STEAL_FD(fd);
+	proc_set_watcher(note_child, s);
 	return 0;
 }
 

@@ -60,7 +60,8 @@ int state_mark_finished(struct state *s, struct err *err);
 /* Without the lock: does another run hold it? Then -1, ERR_LOCKED as above. Told by the run file
  * alone: a look at the lock itself would make somebody's state_lock fail. */
 int state_busy(const struct state *s, struct err *err);
-/* The shield's init, so that recover can wait for it; pid 0: none. */
+/* A child of ours, so that recover can wait for it; pid 0: none. The lock's holder notes those of
+ * sys/proc.h by itself; that of the shield must be noted before it begins. */
 int state_note_child(struct state *s, pid_t pid, uint64_t starttime, struct err *err);
 /* What a dead holder left behind: waits (at most seconds) until the noted child is gone. Call with
  * the lock held. */

@@ -62,6 +62,23 @@ struct child {
 	bool too_much, too_late;
 };
 
+static struct {
+	void (*note)(void *user, pid_t pid, uint64_t starttime);
+	void *user;
+} watcher;
+
+void proc_set_watcher(void (*note)(void *user, pid_t pid, uint64_t starttime), void *user)
+{
+	watcher.note = note;
+	watcher.user = user;
+}
+
+static void tell_watcher(const struct spawn *s, pid_t pid)
+{
+	if (watcher.note && !s->started)
+		watcher.note(watcher.user, pid, pid ? proc_starttime(pid) : 0);
+}
+
 /* ---- in the child ---- */
 
 static _Noreturn void child_fail(int word_fd, int errnum, const char *what)
@@ -265,6 +282,7 @@ static int child_start(struct child *c)
 	closep(&c->in);
 	closep(&c->out_w);
 	closep(&c->err_w);
+	tell_watcher(s, c->pid);
 	if (s->started && s->started(s->user, c->pid)) {
 		errno = ECANCELED;
 		return -1;
@@ -460,6 +478,7 @@ int spawn_run(const struct spawn *s, int *ret_status, struct err *err)
 	}
 	child_watch(&c);
 	int status = child_reap(&c);
+	tell_watcher(s, 0);
 	if (child_outcome(&c, &status, cmd, err) < 0)
 		return -1;
 	if (WIFSIGNALED(status) || (!ret_status && WEXITSTATUS(status)))

@@ -32,6 +32,12 @@ struct proc {
  * in words, with the last line of stderr). Negative: not started, killed by a signal, or past the
  * deadline. */
 int proc_run(const struct proc *p, int *ret_status, struct err *err);
+/*
+ * Told of each child before it begins, and with pid 0 when it is reaped, so that others can wait for
+ * what our death leaves for an instant (PR_SET_PDEATHSIG kills it; a free lock does not say that it
+ * is dead). One for the whole process; NULL: nobody. Children in the shield have their own.
+ */
+void proc_set_watcher(void (*note)(void *user, pid_t pid, uint64_t starttime), void *user);
 bool proc_available(const char *program);		/* in the fixed PATH of this system */
 /* "exit status 2", "killed by SIGKILL" */
 void proc_status_words(int wait_status, char *buf, size_t size);

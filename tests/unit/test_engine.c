@@ -3,7 +3,9 @@
 #include "actions/kinds.h"
 #include "engine/txn.h"
 #include "scratch.h"
+#include "sys/clock.h"
 #include "sys/fault.h"
+#include "sys/proc.h"
 
 /* ---- the journal ---- */
 
@@ -185,6 +187,88 @@ TEST(state_link, "a symlink in place of the journal is not followed")
 	CHECK_INT(state_open(&state, &s.root, STATE_READ, &err), 0);
 	CHECK_INT(state.txn_fd, -1);
 	state_release(&state);
+	scratch_close(&s);
+}
+
+/* ---- children of a holder that was killed ---- */
+
+/* A child that does not die with us: as one that hangs in the kernel for a while. */
+static int hold_and_leave(void *arg)
+{
+	static const char *const argv[] = { "setpriv", "--pdeathsig", "clear", "sh", "-c",
+					    "echo $$ >pid.new && mv pid.new pid; while ! [ -e go ]; do sleep 0.01; done",
+					    NULL };
+	struct scratch *s = arg;
+	struct state state = STATE_INIT;
+	struct err err = ERR_INIT;
+	struct proc p = PROC_INIT;
+
+	p.argv = argv;
+	if (fchdir(s->fd) || state_open(&state, &s->root, STATE_CREATE, &err) ||
+	    state_lock(&state, "holder", &err))
+		return 1;
+	return proc_run(&p, NULL, &err) ? 2 : 0;
+}
+
+static int lock_now(void *arg)
+{
+	struct scratch *s = arg;
+	struct state state = STATE_INIT;
+	struct err err = ERR_INIT;
+	int64_t pid;
+
+	if (state_open(&state, &s->root, STATE_CREATE, &err) ||
+	    state_lock(&state, "recover", &err))
+		return 1;
+	if (str_to_i64(str_trim((char *)get(s, "pid")), 1, INT32_MAX, &pid))
+		return 2;
+	return proc_wait_gone((pid_t)pid, proc_starttime((pid_t)pid), 0) ? 3 : 0;
+}
+
+/* It waits for a process: a pidfd is among its descriptors. */
+static bool waits_for_somebody(pid_t pid)
+{
+	char *dir CLEANUP(freep) = xasprintf("/proc/%d/fd", (int)pid);
+	int fd CLEANUP(closep) = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (fd < 0 || fs_list_fd(fd, &names, &ignored))
+		return false;
+	for (size_t i = 0; i < names.n; i++) {
+		char target[64] = "";
+
+		if (readlinkat(fd, names.v[i], target, sizeof(target) - 1) > 0 &&
+		    str_eq(target, "anon_inode:[pidfd]"))
+			return true;
+	}
+	return false;
+}
+
+TEST(left_child, "who takes the lock after kill -9 of its holder waits for the child that the holder left")
+{
+	struct scratch s;
+	int status;
+
+	scratch_open(&s);
+	pid_t holder = fork();
+	if (!holder)
+		_exit(hold_and_leave(&s));
+	while (faccessat(s.fd, "pid", F_OK, 0) && waitpid(holder, &status, WNOHANG) == 0)
+		clock_pause_ms(5);
+	kill(holder, SIGKILL);
+	CHECK_INT(waitpid(holder, &status, 0), holder);
+	CHECK(WIFSIGNALED(status));
+	pid_t next = fork();
+	if (!next)
+		_exit(lock_now(&s));
+	pid_t ended = 0;
+	while (!waits_for_somebody(next) && !(ended = waitpid(next, &status, WNOHANG)))
+		clock_pause_ms(5);
+	put(&s, "go", "");
+	CHECK_INT(ended ? ended : waitpid(next, &status, 0), next);
+	CHECK(WIFEXITED(status));
+	CHECK_INT(WEXITSTATUS(status), 0);
 	scratch_close(&s);
 }
 
