@@ -281,7 +281,9 @@ static int file_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 	if (!r)
 		r = replace_undo(&rp, err);
 	replace_release(&rp);
-	if (r == REPLACE_CONFLICT)
+	if (r == REPLACE_CONFLICT && d->before.type == NODE_ABSENT)
+		err_remedy(err, "move your version of '%s' away, then run: sysboxup recover", d->path);
+	else if (r == REPLACE_CONFLICT)
 		err_remedy(
 			err,
 			"save your version of '%s', put back what `sysboxup history show %u %s` prints, then run: sysboxup recover",

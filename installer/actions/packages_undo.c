@@ -114,10 +114,11 @@ static int surplus(const struct packages *d, const struct action_ctx *ctx, struc
 }
 
 /*
- * What somebody installed since the crash may need a dependency that came with ours: it stays, as
- * automatic as it was, and goes with the next autoremove after theirs.
+ * What somebody installed since the crash may need a dependency that came with ours: it stays, but
+ * automatic, as it would have been, and goes with the next autoremove after theirs.
  */
-static int let_stay(const struct action_ctx *ctx, const struct strv *wanted,
+static int let_stay(const struct packages *d, const struct action_ctx *ctx,
+		    const struct strv *wanted,
 		    const struct strv *purge, const struct strv *autos, struct strv *stay,
 		    struct err *err)
 {
@@ -127,7 +128,7 @@ static int let_stay(const struct action_ctx *ctx, const struct strv *wanted,
 		if (strv_has(purge, wanted->v[i]))
 			continue;
 		strv_add(stay, wanted->v[i]);
-		if (strv_has(autos, wanted->v[i]))
+		if (strv_has(autos, wanted->v[i]) || strv_has(&d->autos, wanted->v[i]))
 			strv_add(&again, wanted->v[i]);
 		report_warn(ctx->rep, "apt-get autoremove takes it out when nobody needs it any more",
 			    "package '%s' stays: something that was installed meanwhile needs it",
@@ -150,7 +151,7 @@ static int take_out(const struct packages *d, struct action_ctx *ctx, bool broke
 		return -1;
 	strv_addv(&wanted, (const char *const *)purge.v);
 	if (dpkg_purgeable(ctx, &purge, NULL, err) ||
-	    let_stay(ctx, &wanted, &purge, &autos, stay, err) ||
+	    let_stay(d, ctx, &wanted, &purge, &autos, stay, err) ||
 	    dpkg_purge(ctx, &purge, broken, err))
 		return -1;
 	return dpkg_remove(ctx, &remove, broken, err);

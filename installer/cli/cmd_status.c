@@ -35,7 +35,8 @@ static int failed(struct session *s, const struct txn_summary *t, struct err *er
 	err_set(err, ERR_UNDO, "transaction %u could not be rolled back: %s", t->id, reason ? reason : "unknown");
 	if (str_empty(remedy))
 		return err_remedy(err, "remove the cause, then: sysboxup recover");
-	return err_remedy(err, "%s; then: sysboxup recover", remedy);
+	return err_remedy(err, "%s%s", remedy,
+			  strstr(remedy, "sysboxup recover") ? "" : "; then: sysboxup recover");
 }
 
 static int interrupted(const struct session *s, const struct txn_summary *t, struct err *err)

@@ -33,8 +33,8 @@ struct proc {
  * deadline. */
 int proc_run(const struct proc *p, int *ret_status, struct err *err);
 /*
- * Told of each child before it begins, and with pid 0 when it is reaped, so that others can wait for
- * what our death leaves for an instant (PR_SET_PDEATHSIG kills it; a free lock does not say that it
+ * Told of each child before it begins, and with pid 0 when it is reaped: others can then wait for
+ * what our death leaves for an instant (PR_SET_PDEATHSIG kills it; a free lock does not say it
  * is dead). One for the whole process; NULL: nobody. Children in the shield have their own.
  */
 void proc_set_watcher(void (*note)(void *user, pid_t pid, uint64_t starttime), void *user);

@@ -92,7 +92,12 @@ static int conflict(const struct place *pl, struct err *err)
 
 static int failed(const struct place *pl, struct err *err)
 {
-	return err_errno(err, errno, "cannot replace '%s'", pl->real);
+	bool locked = errno == EPERM;
+
+	err_errno(err, errno, "cannot replace '%s'", pl->real);
+	return locked ? err_remedy(err, "chattr -i -a '%s', or its directory, whichever is immutable",
+				   pl->real) :
+			-1;
 }
 
 /* ---- names: each of these falls back where the file system lacks the flag ---- */
