@@ -226,6 +226,18 @@ ids() {
 	[[ $output == *"--limit 'many' is no number from 1 on"* ]]
 }
 
+@test "status, plan, apply with nothing to do and history --limit read none of the older transactions" {
+	for i in 1 2 3 4 5 6; do settings "{ \"mtu\": 140$i }"; done
+	for i in 1 2 3 4; do echo damaged >"$S/txn/00000$i/0000"; done
+	run -0 up status
+	run -0 up --profile "$BATS_TEST_TMPDIR/profile.json" plan --check
+	settings '{ "mtu": 1406 }'
+	run -0 up history --limit 2
+	settings '{ "mtu": 1407 }'
+	run ! up history		# the control: who reads them notices
+	[[ $output == *"not a valid record"* ]]
+}
+
 # The blocks of all that counts.
 used() {
 	du -sB1 --total "$S"/{txn,base,cache,debs} 2>/dev/null | awk 'END { print $1 }'
