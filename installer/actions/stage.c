@@ -22,7 +22,7 @@ int stage_open(const struct action_ctx *ctx, const char *member, int *ret_fd, st
 
 	if (txnlog_stage(ctx->log, &dir, err))
 		return -1;
-	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = io_open_read(dir, name, O_NOFOLLOW);
 	if (fd < 0)
 		return err_errno(err, errno, "the package has no '%s'", member);
 	*ret_fd = fd;

@@ -38,7 +38,7 @@ static int digest_fd(int fd, char hex[DIGEST_HEX + 1], uint64_t *ret_size)
 /* Regular files only: a pipe named by --package would be gone after its hash was taken. */
 static int open_regular(int dirfd, const char *name, int flags, struct err *err)
 {
-	int fd CLEANUP(closep) = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
+	int fd CLEANUP(closep) = io_open_read(dirfd, name, O_NONBLOCK | flags);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)

@@ -131,7 +131,7 @@ void part_digest(struct part *p, char hex[DIGEST_HEX + 1])
 static int reopen(struct part *p, int *ret_fd, struct err *err)
 {
 	struct stat mine, named;
-	int fd CLEANUP(closep) = openat(p->dirfd, p->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd CLEANUP(closep) = io_open_read(p->dirfd, p->name, O_NOFOLLOW);
 
 	if (fd < 0 || fstat(fd, &named) < 0 || fstat(p->fd, &mine) < 0)
 		return err_errno(err, errno, "cannot open '%s'", p->name);

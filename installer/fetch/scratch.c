@@ -12,7 +12,7 @@
 
 static int open_dir(int base, const char *name)
 {
-	return openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return io_open_read(base, name, O_DIRECTORY | O_NOFOLLOW);
 }
 
 /* What killed runs left: ours, and nobody holds its lock. */
@@ -48,7 +48,7 @@ static bool hold(struct scratch *s)
 static int make_below(struct scratch *s, const char *base)
 {
 	closep(&s->base);
-	s->base = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->base = io_open_read(AT_FDCWD, base, O_DIRECTORY);
 	if (s->base >= 0)
 		sweep(s->base);
 	for (unsigned int n = 0; s->base >= 0 && n < 1000; n++) {

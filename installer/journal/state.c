@@ -24,7 +24,7 @@ static int open_existing(struct state *s, struct err *err)
 	s->fd = root_openat(s->root, STATE_DIR, O_RDONLY | O_DIRECTORY, 0);
 	if (s->fd < 0)
 		return errno == ENOENT ? 0 : err_errno(err, errno, "cannot open '%s'", STATE_DIR);
-	s->txn_fd = openat(s->fd, "txn", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	s->txn_fd = io_open_read(s->fd, "txn", O_DIRECTORY | O_NOFOLLOW);
 	return 0;
 }
 
@@ -54,7 +54,7 @@ static int make_all(struct state *s, struct err *err)
 		if (fs_mkdir(s->fd, dirs[i].name, dirs[i].mode, err))
 			return err_prefix(err, "cannot make '%s/%s'", STATE_DIR, dirs[i].name);
 	if (s->txn_fd < 0)
-		s->txn_fd = openat(s->fd, "txn", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		s->txn_fd = io_open_read(s->fd, "txn", O_DIRECTORY | O_NOFOLLOW);
 	return s->txn_fd < 0 ? err_errno(err, errno, "cannot open '%s/txn'", STATE_DIR) : 0;
 }
 

@@ -153,7 +153,7 @@ int txnlog_open(struct txnlog *ret, struct state *s, unsigned int id, struct err
 			       s->pruned + 1);
 	t.fd = s->txn_fd < 0 ?
 		       -1 :
-		       openat(s->txn_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		       io_open_read(s->txn_fd, name, O_DIRECTORY | O_NOFOLLOW);
 	if (t.fd < 0)
 		return err_set(err, ERR_USAGE, "there is no transaction %u", id);
 	if (txnlog_scan(&t, err)) {
@@ -428,8 +428,7 @@ int txnlog_sweep(struct state *s, struct err *err)
 /* The ballast on other file systems goes while it is known where it lies. */
 static int discard_ballast(struct state *s, unsigned int id, const char *name, struct err *err)
 {
-	int fd CLEANUP(closep) = openat(s->txn_fd, name,
-					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd CLEANUP(closep) = io_open_read(s->txn_fd, name, O_DIRECTORY | O_NOFOLLOW);
 
 	return fd < 0 ? 0 : ballast_free(s, id, fd, err);
 }
@@ -456,7 +455,7 @@ int txnlog_discard(struct state *s, unsigned int id, struct err *err)
 
 static int before_dir(int txn_fd, struct err *err)
 {
-	int fd = openat(txn_fd, "before", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = io_open_read(txn_fd, "before", O_DIRECTORY | O_NOFOLLOW);
 
 	if (fd < 0)
 		err_errno(err, errno, "cannot open the before-images");
@@ -486,13 +485,12 @@ int txnlog_before_open(const struct state *s, unsigned int id, unsigned int n, i
 	char name[16];
 
 	txn_name(id, name);	/* link by link: an image's symlinks lead nowhere */
-	txn = id <= s->pruned ?
-		      base_open(s, id) :
-		      openat(s->txn_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	txn = id <= s->pruned ? base_open(s, id) :
+				    io_open_read(s->txn_fd, name, O_DIRECTORY | O_NOFOLLOW);
 	if (txn < 0 || (dir = before_dir(txn, err)) < 0)
 		return txn < 0 ? err_errno(err, errno, "there is no transaction %u", id) : -1;
 	snprintf(name, sizeof(name), "%u", n);
-	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = io_open_read(dir, name, O_NOFOLLOW);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open before-image %u of transaction %u", n, id);
 	*ret_fd = fd;
@@ -505,7 +503,7 @@ int txnlog_stage(struct txnlog *t, int *ret_fd, struct err *err)
 
 	if (fs_mkdir(t->fd, "stage", 0700, err))
 		return -1;
-	fd = openat(t->fd, "stage", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = io_open_read(t->fd, "stage", O_DIRECTORY | O_NOFOLLOW);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open the stage of transaction %u", t->id);
 	*ret_fd = fd;

@@ -31,6 +31,15 @@ int io_openat(int dirfd, const char *name, int flags, mode_t mode)
 		.flags = (unsigned int)flags, .mode = mode);
 }
 
+int io_open_read(int dirfd, const char *name, int flags)
+{
+	if (flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND)) {
+		errno = EINVAL;
+		return -1;
+	}
+	return openat(dirfd, name, O_RDONLY | O_CLOEXEC | flags);
+}
+
 /* at < 0: at the descriptor's own offset. */
 static int write_rest(int fd, const char *data, size_t len, off_t at)
 {

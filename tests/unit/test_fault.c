@@ -221,6 +221,26 @@ TEST(record, "a recording holds every call that succeeded, with its operands and
 	scratch_close(&s);
 }
 
+static int reads(void *arg)
+{
+	static const int bad[] = { O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND | O_CREAT };
+
+	put(&s, "there", "x");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (io_open_read(s.fd, "there", bad[i]) >= 0 || errno != EINVAL)
+			return 1;
+	int fd CLEANUP(closep) = io_open_read(s.fd, "there", O_NOFOLLOW);
+	return fd < 0 || write(fd, "y", 1) >= 0 || io_open_read(s.fd, "absent", 0) >= 0;
+}
+
+TEST(reading, "what is opened for reading is not made, not truncated and cannot be written")
+{
+	scratch_open(&s);
+	CHECK_INT(in_child(reads, NULL), 0);
+	CHECK_STR(get(&s, "there"), "x");
+	scratch_close(&s);
+}
+
 static int exits_with_7(void *arg)
 {
 	return 7;

@@ -322,7 +322,8 @@ static const char *node_differs(const struct diff *d, const struct inode *a, con
 /* Of our own state: who runs now, and the lock's file, are no part of it. */
 static bool is_skipped(const struct diff *d, const char *path)
 {
-	static const char *const runs[] = { "/" STATE "/run", "/" STATE "/.run.tmp", "/" STATE "/lock" };
+	static const char *const runs[] = { "/" STATE "/run", "/" STATE "/.run.other",
+					    "/" STATE "/lock" };
 
 	if (!(d->how & DIFF_STATE))
 		return !strcmp(path, "/" STATE);

@@ -140,6 +140,7 @@ static uint64_t outcome_hash(const struct fs *f)
 	fs_copy(&blind, f);
 	if (state >= 0) {
 		fs_enter(&blind, state, "run", NO_INODE);
+		fs_enter(&blind, state, ".run.other", NO_INODE);
 		fs_enter(&blind, state, "index.json", NO_INODE);
 	}
 	for (size_t i = 0; txn >= 0 && f->v[txn].dir && i < f->v[txn].dir->n; i++) {
