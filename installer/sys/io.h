@@ -18,8 +18,8 @@
 #include <time.h>
 
 int io_openat(int dirfd, const char *name, int flags, mode_t mode);	/* O_CLOEXEC added; for O_CREAT, O_TRUNC, writing */
-/* For reading: a file or directory that is there. Flags that make or write are refused (EINVAL). Nothing
- * outside sys/ opens in another way. */
+/* For reading: a file or directory that is there. Flags that make or write are refused (EINVAL).
+ * Nothing outside sys/ opens in another way. */
 int io_open_read(int dirfd, const char *name, int flags);
 int io_write_all(int fd, const void *data, size_t len);			/* 0 or -1; all or an error */
 int io_pwrite_all(int fd, const void *data, size_t len, off_t at);

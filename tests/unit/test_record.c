@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A journal that was cut, or of which a bit was flipped: a valid shorter journal, or an error, never
- * something else. */
+/* A journal that was cut, or of which a bit was flipped: a valid shorter journal, or an error,
+ * never something else. */
 #include "journal/record.h"
 #include "journal/txnlog.h"
 #include "scratch.h"
@@ -79,8 +79,8 @@ TEST(flipped, "a record with any bit flipped, in its padding too, is no record")
 
 /* ---- whole journals ---- */
 
-static const enum record_type order[] = { RECORD_BEGIN, RECORD_PREPARED, RECORD_INTENT, RECORD_INTENT,
-					  RECORD_COMMITTED };
+static const enum record_type order[] = { RECORD_BEGIN, RECORD_PREPARED, RECORD_INTENT,
+					  RECORD_INTENT, RECORD_COMMITTED };
 
 struct journal {
 	struct scratch s;
@@ -129,7 +129,8 @@ static void record_set(const struct journal *j, size_t i, const char *data, size
 	char name[16];
 
 	snprintf(name, sizeof(name), "%04zu", i);
-	int fd CLEANUP(closep) = openat(j->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd CLEANUP(closep) = openat(j->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+					0600);
 	if (write(fd, data, len) != (ssize_t)len)
 		abort();
 }
