@@ -45,7 +45,7 @@ static bool is_package(const char *name)
 static int open_dir(const struct state *s, const char *name)
 {
 	return s->fd < 0 ? -1 :
-			   openat(s->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			   io_open_read(s->fd, name, O_DIRECTORY | O_NOFOLLOW);
 }
 
 /* A second name takes no space: it is counted where the first one is. */

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define DIR_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define NEW ".new"
 #define GONE ".gone-"
 #define RECORD "record"
@@ -29,7 +29,7 @@ static bool number_of(const char *name, unsigned int *ret)
 
 static int base_dir(const struct state *s)
 {
-	return s->fd < 0 ? -1 : openat(s->fd, "base", DIR_FLAGS);
+	return s->fd < 0 ? -1 : io_open_read(s->fd, "base", DIR_FLAGS);
 }
 
 static int base_list(const struct state *s, struct strv *ret, struct err *err)
@@ -63,7 +63,7 @@ int base_open(const struct state *s, unsigned int id)
 	char name[16];
 
 	snprintf(name, sizeof(name), "%06u", id);
-	return fd < 0 ? -1 : openat(fd, name, DIR_FLAGS);
+	return fd < 0 ? -1 : io_open_read(fd, name, DIR_FLAGS);
 }
 
 int base_read(const struct state *s, struct json **ret, struct err *err)
@@ -106,7 +106,7 @@ int base_begin(struct state *s, int *ret_fd, struct err *err)
 		return err_errno(err, errno, "cannot open '%s/base'", STATE_DIR);
 	if (fs_remove_tree(dir, NEW, err) || fs_mkdir(dir, NEW, 0700, err))
 		return -1;
-	fd = openat(dir, NEW, DIR_FLAGS);
+	fd = io_open_read(dir, NEW, DIR_FLAGS);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open '%s/base/" NEW "'", STATE_DIR);
 	if (fs_mkdir(fd, "before", 0700, err))
@@ -134,8 +134,8 @@ static int before_of(const struct state *s, unsigned int txn)
 	int fd CLEANUP(closep) = -1;
 
 	snprintf(path, sizeof(path), "%06u", txn);
-	fd = txn <= s->pruned ? base_open(s, txn) : openat(s->txn_fd, path, DIR_FLAGS);
-	return fd < 0 ? -1 : openat(fd, "before", DIR_FLAGS);
+	fd = txn <= s->pruned ? base_open(s, txn) : io_open_read(s->txn_fd, path, DIR_FLAGS);
+	return fd < 0 ? -1 : io_open_read(fd, "before", DIR_FLAGS);
 }
 
 int base_keep(struct state *s, int fd, unsigned int txn, unsigned int index, unsigned int as,
@@ -147,10 +147,10 @@ int base_keep(struct state *s, int fd, unsigned int txn, unsigned int index, uns
 
 	snprintf(old, sizeof(old), "%u", index);
 	snprintf(new, sizeof(new), "%u", as);
-	to = openat(fd, "before", DIR_FLAGS);
+	to = io_open_read(fd, "before", DIR_FLAGS);
 	if (from < 0 || to < 0)
 		return err_errno(err, errno, "cannot open the before-images of transaction %u", txn);
-	file = openat(from, old, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	file = io_open_read(from, old, O_NOFOLLOW);
 	if (file < 0)
 		return errno == ENOENT ? 0 :
 					 err_errno(err, errno, "cannot open before-image %u of transaction %u", index, txn);
@@ -164,7 +164,7 @@ int base_keep(struct state *s, int fd, unsigned int txn, unsigned int index, uns
 static int write_record(int fd, const struct json *body, struct err *err)
 {
 	struct buf bytes CLEANUP(buf_release) = BUF_INIT;
-	int before CLEANUP(closep) = openat(fd, "before", DIR_FLAGS);
+	int before CLEANUP(closep) = io_open_read(fd, "before", DIR_FLAGS);
 
 	record_encode(RECORD_BASE, body, &bytes);
 	if (before < 0)

@@ -15,7 +15,7 @@ setup_file() {
 HARMLESS='_GLOBAL_OFFSET_TABLE_ __errno_location __isoc99_sscanf __popcountdi2 __stack_chk_fail
 	abort calloc clearerr fclose fgets fflush fileno fputs fread free fwrite getenv malloc qsort realloc reallocarray
 	clock_gettime geteuid getpid getuid inet_pton isatty uname stderr stdout
-	fnmatch fstat64 fstatat64 fstatvfs64 lseek64 pread64 read'
+	fnmatch fstat64 fstatat64 fstatvfs64 lseek64 pread64 read readlink readlinkat'
 # And these, in these files: locks; the width of the terminal; /proc, read by stdio ("re").
 SOME='journal/state.o:flock fetch/scratch.o:flock fetch/part.o:flock actions/packages_dpkg.o:flock
 	actions/account_lock.o:fcntl64 backends/pkg/frontend.o:fcntl64 cli/out.o:ioctl host/platform.o:fopen64'
@@ -51,7 +51,7 @@ strangers() {
 		'open("x", O_CREAT, 0) + rename("a", "b") + (int)write(1, "x", 1) + (fopen("x", "w") != 0)' >"$BATS_TEST_TMPDIR/stray.c"
 	gcc -O2 -c -o "$objects/engine/stray.o" "$BATS_TEST_TMPDIR/stray.c"
 	run -0 strangers "$objects"
-	[ "$(sort <<<"$output" | tr '\n' ' ')" = "engine/stray.o:fopen engine/stray.o:open engine/stray.o:rename engine/stray.o:write " ]
+	[ "$(grep stray <<<"$output" | sort | tr '\n' ' ')" = "engine/stray.o:fopen engine/stray.o:open engine/stray.o:rename engine/stray.o:write " ]
 	mv "$objects/engine/stray.o" "$objects/sys/"
 	run -0 strangers "$objects"
 	[ -z "$output" ]
