@@ -43,19 +43,25 @@ static const char *const bodies[RECORD_TYPES] = {
 	[RECORD_FAILED] = "{\"reason\":\"x\",\"left\":[\"file /etc/x\"]}",
 };
 
+/* Types that come later are tried too. */
+static const char *body_of(int t)
+{
+	return bodies[t] ? bodies[t] : "{}";
+}
+
 TEST(cut, "a record cut at any byte is no record, one whose padding is cut is itself")
 {
 	for (int t = 0; t < RECORD_TYPES; t++) {
 		struct buf b CLEANUP(buf_release) = BUF_INIT;
-		encode((enum record_type)t, bodies[t], &b);
+		encode((enum record_type)t, body_of(t), &b);
 		size_t whole = b.len;
 		char *data CLEANUP(freep) = xcalloc(1, SPARE);
 		memcpy(data, b.data, whole);
 		for (size_t len = 0; len <= SPARE; len++)
-			CHECK_INT(decoded(data, len, bodies[t]), len < whole ? -1 : t);
+			CHECK_INT(decoded(data, len, body_of(t)), len < whole ? -1 : t);
 		for (size_t len = 0; len < whole; len++) {	/* the rest is zeros: blocks that were not written */
 			memset(data + len, 0, SPARE - len);
-			CHECK_INT(decoded(data, SPARE, bodies[t]), -1);
+			CHECK_INT(decoded(data, SPARE, body_of(t)), -1);
 			memcpy(data, b.data, whole);
 		}
 	}
@@ -65,15 +71,15 @@ TEST(flipped, "a record with any bit flipped, in its padding too, is no record")
 {
 	for (int t = 0; t < RECORD_TYPES; t++) {
 		struct buf b CLEANUP(buf_release) = BUF_INIT;
-		encode((enum record_type)t, bodies[t], &b);
+		encode((enum record_type)t, body_of(t), &b);
 		char *data CLEANUP(freep) = xcalloc(1, SPARE);
 		memcpy(data, b.data, b.len);
 		for (size_t bit = 0; bit < (b.len + 64) * 8; bit++) {
 			data[bit / 8] ^= (char)(1 << bit % 8);
-			CHECK_INT(decoded(data, SPARE, bodies[t]), -1);
+			CHECK_INT(decoded(data, SPARE, body_of(t)), -1);
 			data[bit / 8] ^= (char)(1 << bit % 8);
 		}
-		CHECK_INT(decoded(data, SPARE, bodies[t]), t);
+		CHECK_INT(decoded(data, SPARE, body_of(t)), t);
 	}
 }
 
