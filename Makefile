@@ -220,14 +220,26 @@ lint:
 check-killat:
 	$(Q)SYSBOXUP_EVERY=1 BUILD=$(BUILD) tests/run --no-skip tests/crash/killat.bats
 
+# Every point of the recorded runs on whole hosts, which takes hours; what is done already stays in build/powercut as long
+# as the program is the same. Then a real kernel in qemu.
+check-powercut: check-powercut-settings check-powercut-files check-powercut-deb check-powercut-vm
+
+check-powercut-vm: tools $(BUILD)/sysboxup $(MAN) $(BUILD)/completion.bash
+	$(Q)./tests/crash/vm build/vm 12
+
+check-powercut-%: tools $(BUILD)/sysboxup $(BUILD)/sysboxup-faults $(MAN) $(BUILD)/completion.bash
+	$(Q)mkdir -p build/powercut
+	$(Q)./tests/crash/powercut base build/powercut
+	$(Q)./tests/crash/powercut all build/powercut $*
+
 bench: $(BUILD)/sysboxup
 	$(Q)./tests/bench/run
 
 clean:
 	rm -rf build
 
-.PHONY: all objects tools units coverage check-unit check-killat check-model fuzzers fuzz-programs fuzz lint bench install clean
-
+.PHONY: all objects tools units coverage check-unit check-killat check-model check-powercut check-powercut-vm fuzzers \
+	fuzz-programs fuzz lint bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(FAULTY)
 -include $(OBJS:.o=.d) $(filter $(BUILD)/faults/%,$(FAULTY:.o=.d))

@@ -28,9 +28,12 @@ host_snap() {
 	"$HOSTDIFF" snap "/proc/$(guest_pid "$1")/root" "${@:2}" "${UNSEEN[@]}"
 }
 
-# The disk that all scenarios begin with.
+# The disk that all scenarios begin with. Of another program, all that was found out is worth nothing.
 powercut_base() {
-	[ ! -e "$pool/base.img" ] || return 0
+	local id
+	id=$(sha256sum "$BUILD_DIR/sysboxup" "$BUILD_DIR/sysboxup-faults")
+	[ "$id" != "$(cat "$pool/id" 2>/dev/null)" ] || return 0
+	rm -rf "${pool:?}"/*
 	install_prepare "$pool/tree" 0.7.0
 	cp --sparse=always "$("$REPO/tests/guest/rootfs" bookworm)" "$pool/base.new"
 	host_start "pc-base-$$" "$pool/base.new"
@@ -43,6 +46,7 @@ powercut_base() {
 	guest_poweroff "pc-base-$$"
 	guest_destroy "pc-base-$$"
 	mv "$pool/base.new" "$pool/base.img"
+	echo "$id" >"$pool/id"
 }
 
 method_of() {
@@ -173,6 +177,31 @@ powercut_points() {
 			int((NR - 1) * wanted / all) != int((NR - 2) * wanted / all)' "$dir/points"
 }
 
+# The first point at which PATH is on the disk, looked for without booting: the run makes it once.
+powercut_first() {
+	local points low=0 high middle at=0 prefix=$pool/$1/prefix.$$ image=$pool/$1/image.$$
+	dir=$pool/$1
+	mapfile -t points < <(powercut_points "$1" | awk -F: -v end="$(mark_of applied)" 'NF == 1 && $1 < end')
+	cp --reflink=always "$dir/base.img" "$prefix"
+	high=$((${#points[@]} - 1))
+	while [ $low -lt $high ]; do
+		middle=$(((low + high) / 2))
+		image_at "${points[middle]}"
+		if image_has "$2"; then high=$middle; else low=$((middle + 1)); fi
+	done
+	rm -f "$prefix" "$image"
+	echo "${points[low]}"
+}
+
+image_has() {
+	mkdir -p "$dir/look"
+	mount -o loop "$image" "$dir/look"
+	local rc=0
+	[ -e "$dir/look$1" ] || rc=1
+	umount "$dir/look"
+	return $rc
+}
+
 # image_at POINT: $image as the power cut left it; $prefix grows on the way.
 image_at() {
 	local flush=${1%%:*} seed='' next
@@ -273,6 +302,7 @@ worker() {
 	shift
 	cp --reflink=always "$dir/base.img" "$prefix"
 	for point; do
+		[ "$SECONDS" -lt "${POWERCUT_SECONDS:-1000000}" ] || break
 		try_point "$point" "$number" || rc=1
 	done
 	rm -f "$prefix" "$image"*
@@ -292,6 +322,23 @@ powercut_try() {
 	for i in "${pids[@]}"; do wait "$i" || rc=1; done
 	pids=()
 	return $rc
+}
+
+# Every point that has no verdict yet, at most POWERCUT_SECONDS long.
+powercut_all() {
+	local results=$pool/$1/results
+	powercut_record "$1"
+	touch "$results"
+	powercut_points "$1" >"$pool/$1/all"
+	awk 'NR == FNR { done[$3] = 1; next } !done[$1]' "$results" "$pool/$1/all" >"$pool/$1/todo"
+	powercut_try "$1" <"$pool/$1/todo" | tee -a "$results" || :
+	awk -v name="$1" -v all="$(wc -l <"$pool/$1/all")" '
+		/^ok / { ok++ }
+		/^BROKEN / { print; broken++ }
+		END {
+			printf "%s: %d of %d images, %d broken\n", name, ok + broken, all, broken
+			exit broken || ok + broken < all
+		}' "$results"
 }
 
 # However it ends: nothing that runs is left, and the served disk goes after those who use it.
