@@ -85,6 +85,7 @@ control() {
 	run powercut try settings-lateintent <"$BATS_TEST_TMPDIR/points"
 	echo "$output"
 	control settings-lateintent 'not as before: /etc/docker/daemon.json only after'
+	powercut record settings
 	powercut first settings /etc/docker/daemon.json >"$BATS_TEST_TMPDIR/points"
 	run -0 powercut try settings <"$BATS_TEST_TMPDIR/points"
 }
