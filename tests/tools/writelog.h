@@ -12,8 +12,7 @@
  * A FLUSH says that all entries before it are on the disk. An entry with FUA is on the disk by
  * itself. What came after the last FLUSH may be there, be missing, or be there in part, page by
  * page of 4 KiB (a smaller unit is torn by no disk that these file systems are made for), in any
- * combination. Times and addresses are the device's own: what the device was asked for later stands
- * later in the log.
+ * combination.
  */
 #ifndef WRITELOG_H
 #define WRITELOG_H
@@ -121,6 +120,13 @@ static inline void log_put(const struct writelog *log, const struct log_entry *e
 		log_die("cannot write the disk");
 }
 
+static inline uint64_t log_pages(const struct writelog *log, const struct log_entry *e)
+{
+	uint64_t start = e->sector * log->sector_size;
+
+	return (start + e->sectors * log->sector_size + TEAR - 1) / TEAR - start / TEAR;
+}
+
 /* Entry i onto the disk, the pages of it that keep (NULL: all) wants. */
 static inline void log_apply(const struct writelog *log, uint64_t i, int out, log_keep *keep,
 			     void *arg)
@@ -171,11 +177,16 @@ static inline bool log_chance_keep(void *arg, uint64_t entry, uint64_t page)
 	}
 }
 
+static inline struct log_chance log_chance_of(uint64_t k, uint64_t seed)
+{
+	return (struct log_chance){ log_mix(seed) ^ log_mix(k << 20) };
+}
+
 /* Entries from .. k-1 onto a disk that has all before `from`. */
 static inline void log_crash(const struct writelog *log, uint64_t from, uint64_t k, uint64_t seed,
 			     int out)
 {
-	struct log_chance chance = { log_mix(seed) ^ log_mix(k << 20) };
+	struct log_chance chance = log_chance_of(k, seed);
 
 	for (uint64_t i = from; i < k; i++)
 		log_apply(log, i, out, log->v[i].flags & LOG_FUA ? NULL : log_chance_keep, &chance);
