@@ -4,7 +4,7 @@
 # the disk; each disk that a cut may have left of it is rebuilt, mounted, recovered, and its tree is that before or that
 # after. What was acknowledged by an exit status is there on every later disk.
 #
-# SYSBOXUP_EVERY (7 here) and SYSBOXUP_SEEDS (2): every n-th entry of the log, n disks of each beside the exact
+# SYSBOXUP_EVERY (11 here) and SYSBOXUP_SEEDS (2): every n-th entry of the log, n disks of each beside the exact
 # prefix. `make check-blocklog` leaves out none and tries more.
 bats_require_minimum_version 1.5.0
 
@@ -19,7 +19,6 @@ setup_file() {
 	"$REPO/tests/standin/build" "$dir/sysbox-ce.deb" 0.7.0.linux
 	CATALOG_METHOD=files catalog_make "$dir/catalog" "$dir/catalog" "$dir/sysbox-ce.deb"
 	image_make "$dir/image"
-	install -m 0600 /dev/null "$dir/image/etc/.pwd.lock"	# as wherever an account was ever changed
 	echo '{ "docker": { "settings": { "live-restore": true, "debug": null } } }' >"$dir/small.json"
 	echo '{ "docker": { "settings": { "live-restore": false, "log-level": "warn" } } }' >"$dir/second.json"
 }
@@ -68,12 +67,15 @@ whole_story() {
 	story_leg apply-whole 0 "${whole[@]}"
 	story_leg rollback-whole 0 rollback
 	story_same 0 6
+	story_leg apply-again 0 --profile "$SMALL" apply
+	story_leg uninstall 0 uninstall --purge
+	story_same 0 8
 	story_end
 }
 
 # walk: prints what crashwalk says of each leg, and counts its states.
 walk() {
-	story_walk --stride "${SYSBOXUP_EVERY:-7}" --seeds "${SYSBOXUP_SEEDS:-2}" --back 5 >"$BATS_TEST_TMPDIR/sums"
+	story_walk --stride "${SYSBOXUP_EVERY:-11}" --seeds "${SYSBOXUP_SEEDS:-2}" --back 5 >"$BATS_TEST_TMPDIR/sums"
 	sed 's/^/# /' "$BATS_TEST_TMPDIR/sums" >&3
 	points "blocklog-$STORY_FS" "$(awk '$1 != "taken-back" { n += $2 } END { print n }' "$BATS_TEST_TMPDIR/sums")"
 	[ "$(awk '$1 == "taken-back" { print $2 }' "$BATS_TEST_TMPDIR/sums")" -ge 5 ]

@@ -13,20 +13,23 @@
  *				caller's own
  *	--type FS		ext4, xfs, btrfs
  *	--private PATH		CMD's own state below the root: not compared with the trees
+ *	--mark PATH		what says, at the next boot, that CMD is to run: it must have been
+ *				there whenever CMD changed the tree
  *	--volatile PATH		what is different after each CMD: never compared
  *	--back N		each N-th tree that is not the first of all is taken back: BACK
- *				(behind CMD, after "--") must exit 0 and make it the first one (0: none)
- *	--plan FILE		lines of "FROM TO NAME TREE...": a disk after K entries, FROM <= K < TO,
- *				must become one of these trees (files made by snap, without PATH);
- *				after exactly FROM entries, the first of them
+ *				(behind CMD, after "--") must exit 0 and make it the first one (0:
+ *				none)
+ *	--plan FILE		lines of "FROM TO NAME TREE...": a disk after K entries, FROM <= K <
+ *				TO, must become one of these trees (files made by snap, without
+ *				PATH); after exactly FROM entries, the first of them
  *	--seeds N		crash states of each K, beside the exact prefix (2)
  *	--stride N		only each N-th K (1)
  *	--broken N		stop after N broken states (0: never)
  *
- * For each K the exact prefix is tried, and disks of which each write since the last flush is whole,
- * missing, or torn. The same disk is tried once. A line for each line of the plan goes to stdout:
- * name, states tried, states broken; what was broken, to stderr. Exit status 0: none, 1: some, 2:
- * trouble of its own.
+ * For each K the exact prefix is tried, and disks of which each write since the last flush is
+ * whole, missing, or torn. The same disk is tried once. A line for each line of the plan goes to
+ * stdout: name, states tried, states broken; what was broken, to stderr. Exit status 0: none, 1:
+ * some, 2: trouble of its own.
  */
 #include "treetext.h"
 #include "writelog.h"
@@ -51,7 +54,7 @@ struct leg {				/* a line of the plan */
 
 struct walk {
 	struct writelog log;
-	const char *disk_path, *mount, *type, *private, *volatiles;
+	const char *disk_path, *mount, *type, *private, *volatiles, *mark;
 	char **cmd, **back;
 	int base, disk, loop;
 	char loop_path[32];
@@ -152,6 +155,16 @@ static void snap_kept(struct walk *w, struct text *t)
 	strip(t, w->volatiles);
 }
 
+static bool has(const struct text *tree, const char *path)
+{
+	size_t len = strlen(path);
+
+	for (const char *line = tree->v; *line; line = strchr(line, '\n') + 1)
+		if (!strncmp(line, path, len) && line[len] == '\t')
+			return true;
+	return false;
+}
+
 /* What was acknowledged can be taken back. */
 static const char *check_back(struct walk *w, struct text *tree)
 {
@@ -183,6 +196,11 @@ static const char *check(struct walk *w, struct leg *leg, uint64_t k, struct tex
 		}
 	}
 	strip(tree, w->private);
+	if (w->mark && !has(&before, w->mark)) {
+		strip(&before, w->private);
+		if (!same(&before, tree))
+			return "nothing said that there was something to recover";
+	}
 	if (!is_allowed(leg, k, tree))
 		return "the tree is none of those it may be";
 	if (!w->back_every || same(tree, &w->leg[0].tree[0]) || w->others++ % w->back_every)
@@ -364,6 +382,7 @@ static int walk_main(int argc, char **argv)
 		{ "--plan", &plan, NULL },        { "--seeds", NULL, &w.seeds },
 		{ "--stride", NULL, &w.stride },  { "--broken", NULL, &w.stop_after },
 		{ "--back", NULL, &w.back_every },  { "--volatile", &w.volatiles, NULL },
+		{ "--mark", &w.mark, NULL },
 	};
 	int at = 2;
 

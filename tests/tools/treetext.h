@@ -20,7 +20,8 @@ struct text {
 	size_t len, room;
 };
 
-__attribute__((format(printf, 2, 3))) static inline void add(struct text *t, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static inline void add(struct text *t, const char *format,
+							     ...)
 {
 	va_list args;
 	int n;
@@ -80,8 +81,8 @@ static inline void add_xattrs(struct text *t, const char *path)
 	}
 }
 
-/* Kept by entry, not by file: their times belong to the last who changed any (DESIGN.md, "exactly as
- * before", b). */
+/* Kept by entry, not by file: their times belong to the last who changed any (DESIGN.md, "exactly
+ * as before", b). */
 static inline bool is_untimed(const char *inside)
 {
 	static const char *const paths[] = { "/etc/passwd", "/etc/group",  "/etc/shadow",
@@ -94,7 +95,8 @@ static inline bool is_untimed(const char *inside)
 }
 
 /* Size and times of a directory are its past, not its content. */
-static inline void add_node(struct text *t, const char *path, const char *inside, const struct stat *st)
+static inline void add_node(struct text *t, const char *path, const char *inside,
+			    const struct stat *st)
 {
 	char link[4096] = "-";
 
