@@ -25,7 +25,10 @@ setup_file() {
 
 setup() {
 	local lib
-	for lib in image inside blocklog points; do . "$REPO/tests/lib/$lib.bash"; done
+	for lib in image inside blocklog points; do
+		# shellcheck source=/dev/null
+		. "$REPO/tests/lib/$lib.bash"
+	done
 	. "$BATS_TEST_DIRNAME/story.bash"
 	UP=$SYSBOXUP_BUILD/sysboxup FAULTY=$SYSBOXUP_BUILD/sysboxup-faults CRASHWALK=$REPO/build/tools/crashwalk
 	IMAGE=$BATS_FILE_TMPDIR/image DISKS=$BATS_TEST_TMPDIR/disks

@@ -89,6 +89,6 @@ story_walk()
 {
 	inside mkdir -p "$STORY/mnt"
 	inside "$CRASHWALK" walk --disk "$STORY/state.img" --mount "$STORY/mnt" --type "$STORY_FS" \
-		--private /var/lib/sysboxup --volatile /var/lib/sysboxup/run --mark /var/lib/sysboxup/unfinished --plan "$STORY_OUT/plan" "$@" \
+		--private /var/lib/sysboxup --volatile /var/lib/sysboxup/run:/var/lib/sysboxup/.run.other --mark /var/lib/sysboxup/unfinished --plan "$STORY_OUT/plan" "$@" \
 		"$STORY/log.img" "$STORY/base.img" "$UP" --root {} -q recover -- "$UP" --root {} -q rollback
 }

@@ -15,7 +15,7 @@
  *	--private PATH		CMD's own state below the root: not compared with the trees
  *	--mark PATH		what says, at the next boot, that CMD is to run: it must have been
  *				there whenever CMD changed the tree
- *	--volatile PATH		what is different after each CMD: never compared
+ *	--volatile PATH:PATH...	what is different after each CMD: never compared
  *	--back N		each N-th tree that is not the first of all is taken back: BACK
  *				(behind CMD, after "--") must exit 0 and make it the first one (0:
  *				none)
@@ -151,8 +151,13 @@ static bool is_allowed(const struct leg *leg, uint64_t k, const struct text *tre
 
 static void snap_kept(struct walk *w, struct text *t)
 {
+	char *paths = strdup(w->volatiles), *at = paths;
+
 	snap(w->mount, t);
-	strip(t, w->volatiles);
+	for (char *path; (path = strsep(&at, ":"));)
+		if (*path)
+			strip(t, path);
+	free(paths);
 }
 
 static bool has(const struct text *tree, const char *path)
@@ -374,7 +379,7 @@ static int usage(void)
 
 static int walk_main(int argc, char **argv)
 {
-	static struct walk w = { .seeds = 2, .stride = 1, .private = ":", .volatiles = ":" };
+	static struct walk w = { .seeds = 2, .stride = 1, .private = ":", .volatiles = "" };
 	const char *plan = NULL;
 	const struct { const char *name; const char **text; uint64_t *number; } options[] = {
 		{ "--disk", &w.disk_path, NULL }, { "--mount", &w.mount, NULL },
