@@ -231,6 +231,7 @@ check-powercut-%: tools $(BUILD)/sysboxup $(BUILD)/sysboxup-faults $(MAN) $(BUIL
 	$(Q)mkdir -p build/powercut
 	$(Q)./tests/crash/powercut base build/powercut
 	$(Q)./tests/crash/powercut all build/powercut $*
+
 # Every entry of the logs, and more disks of each.
 check-blocklog:
 	$(Q)SYSBOXUP_EVERY=1 SYSBOXUP_SEEDS=4 BUILD=$(BUILD) tests/run --no-skip tests/crash/blocklog.bats
@@ -241,9 +242,8 @@ bench: $(BUILD)/sysboxup
 clean:
 	rm -rf build
 
+.PHONY: all objects tools units coverage check-unit check-killat check-blocklog check-model check-powercut check-powercut-vm fuzzers \
 	fuzz-programs fuzz lint bench install clean
-
-.PHONY: all objects tools units coverage check-unit check-killat check-model check-powercut check-powercut-vm fuzzers \ fuzz-programs fuzz lint bench install clean check-blocklog
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(FAULTY)
 -include $(OBJS:.o=.d) $(filter $(BUILD)/faults/%,$(FAULTY:.o=.d))
