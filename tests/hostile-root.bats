@@ -407,7 +407,7 @@ made_up() {
 		for words in plan "$APPLY" status history recover; do
 			# shellcheck disable=SC2086
 			verb --profile "$WHOLE" $words
-			run ! grep -E "= [0-9]+<$R/$path[<>]" <(grep -v O_PATH "$W/log/trace")
+			run ! grep -E "= [0-9]+<${R}/${path}[<>]" <(grep -v O_PATH "$W/log/trace")
 		done
 		[ -c "$R/$path" ]
 	done

@@ -74,10 +74,11 @@ const struct command cmd_seal = {
 	.usage = "[--fix]",
 	.summary = "no secret and no identity that clones would share",
 	.about =
-		"Looks in a tree (--root DIR) or on this machine for what was made once and would be in every clone of it: Docker's "
-		"engine id and keys, swarm, containers, the machine id, the random seed, SSH host keys. Exits with 7 when there is any. "
-		"With --fix it is taken away, and made anew by whom it belongs to at the next boot; that is no transaction, "
-		"since a before-image would be the secret itself. Run it last, before the disk is copied.",
+		"Looks in a tree (--root DIR) or on this machine for what was made once and would be in every clone of "
+		"it: Docker's engine id and keys, swarm, containers, the machine id, the random seed, SSH host keys. "
+		"Exits with 7 when there is any. With --fix it is taken away, and made anew by whom it belongs to at "
+		"the next boot; that is no transaction, since a before-image would be the secret itself. Run it last, "
+		"before the disk is copied.",
 	.options = seal_options,
 	.flags = CMD_ROOT | CMD_STEADY,
 	.run = run,

@@ -3,8 +3,8 @@
  * Prove a runtime by running a container under it: GET /info lists runtimes whose binary is missing
  * (facts/dockerd.md 1.6). The image is made on the spot from one static program that prints
  * /proc/self/uid_map (POST /images/create, nothing pulled); the container has no network. Image and
- * container are called sysboxup-probe-PID-START and are gone afterwards, also after a failure; what a
- * probe that was killed left is removed at the start of the next one.
+ * container are called sysboxup-probe-PID-START and are gone afterwards, also after a failure; what
+ * a probe that was killed left is removed at the start of the next one.
  */
 #ifndef DOCKER_PROBE_H
 #define DOCKER_PROBE_H

@@ -236,7 +236,8 @@ int fs_read_at(int dirfd, const char *name, size_t max, struct buf *ret, struct 
 	struct stat st;
 
 	/* before it is opened: that alone makes some devices act */
-	if (!fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+	if (!fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) &&
+	    (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
 		return err_set(err, ERR_FAILED, "cannot read '%s': not a regular file", name);
 	int fd CLEANUP(closep) = openat(dirfd, name,
 					O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

@@ -247,9 +247,9 @@ expect_state() {
 	[ "$first" != committed ] || expected=applied
 	[ "$second" != committed ] || expected='rolled-back'
 	if [ "$reached" -ge "$rolled" ]; then
-		[ $expected = rolled-back ] || wrong "rollback was acknowledged, but history says '$first', '$second'"
+		[ "$expected" = rolled-back ] || wrong "rollback was acknowledged, but history says '$first', '$second'"
 	elif [ "$reached" -ge "$applied" ]; then
-		[ $expected != before ] || wrong "apply was acknowledged, but history says '$first', '$second'"
+		[ "$expected" != before ] || wrong "apply was acknowledged, but history says '$first', '$second'"
 	fi
 }
 
@@ -348,7 +348,7 @@ cleanup() {
 		kill "${pids[@]}" 2>/dev/null || :
 		wait "${pids[@]}" 2>/dev/null || :
 	fi
-	for name in "$GUEST_RUN"/pc-*-$$; do
+	for name in "$GUEST_RUN"/pc-*-"$$"; do
 		[ ! -d "$name" ] || guest_destroy "$(basename "$name")"
 	done
 	blocklog_stop
