@@ -181,7 +181,7 @@ static int plan_steps(struct session *s, struct plan *ret, struct err *err)
 	for (size_t i = 0; steps[i]; i++)
 		if (steps[i]->wanted(&ctx) && steps[i]->plan(ret, &ctx, err) < 0)
 			return -1;
-	return 0;
+	return root_looks_good(err);
 }
 
 int session_plan(struct session *s, struct plan *ret, struct err *err)
@@ -296,6 +296,6 @@ int session_recover(struct cli *cli, enum txn_recovered *ret, struct err *err)
 
 	*ret = RECOVERED_NOTHING;
 	if (session_open(&s, cli, 0, err) < 0)
-		return -1;
+		return s.root.fd < 0 ? -1 : raise_unfinished(&s.root, err);
 	return lock_and_recover(&s, ret, err) < 0 ? raise_unfinished(&s.root, err) : 0;
 }

@@ -206,7 +206,8 @@ int rollback_plan(struct plan *ret, const struct action_ctx *ctx, unsigned int i
 
 	if (id ? check_id(ctx->state, id, err) : find_last(ctx->state, &id, err))
 		return -1;
-	if ((id && records_since(&r, ctx->state, id, err)) || records_invert(ret, &r, err))
+	if ((id && records_since(&r, ctx->state, id, err)) || records_invert(ret, &r, err) ||
+	    root_looks_good(err))
 		return -1;
 	*ret_id = id;
 	return 0;
@@ -217,7 +218,8 @@ int uninstall_plan(struct plan *ret, const struct action_ctx *ctx, bool *ret_any
 	struct records r CLEANUP(records_release) = RECORDS_INIT;
 	bool any;
 
-	if (records_in_force(&r, ctx->state, UINT_MAX, &any, err) || records_invert(ret, &r, err))
+	if (records_in_force(&r, ctx->state, UINT_MAX, &any, err) ||
+	    records_invert(ret, &r, err) || root_looks_good(err))
 		return -1;
 	*ret_any = any;
 	return 0;

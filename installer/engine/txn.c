@@ -85,6 +85,14 @@ static struct action_ctx ctx_for(const struct action_ctx *base, struct txnlog *l
 	return ctx;
 }
 
+/* What an action did, or left alone, because of what it did not see counts only if it could see. */
+static int seen(int r, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+
+	return root_looks_good(r ? &ignored : err) && !r ? -1 : r;
+}
+
 static int check_signal(struct err *err)
 {
 	int sig = signals_pending();
@@ -103,7 +111,7 @@ static int prepare_all(struct txn_request *rq, struct txnlog *log, struct err *e
 
 		if (check_signal(err))
 			return -1;
-		if (a->ops->prepare(a, &ctx, err))
+		if (seen(a->ops->prepare(a, &ctx, err), err))
 			return -1;
 	}
 	return 0;
@@ -135,7 +143,7 @@ static int commit_one(struct txn_request *rq, struct txnlog *log, unsigned int i
 	json_set_i64(intent, "action", i);
 	if (txnlog_append(log, RECORD_INTENT, intent, err))
 		return -1;
-	return a->ops->commit(a, &ctx, err);
+	return seen(a->ops->commit(a, &ctx, err), err);
 }
 
 static int verify_all(struct txn_request *rq, struct txnlog *log, struct err *err)
@@ -145,10 +153,10 @@ static int verify_all(struct txn_request *rq, struct txnlog *log, struct err *er
 		char tag[32];
 		struct action_ctx ctx = ctx_for(&rq->ctx, log, i, tag);
 
-		if (a->ops->verify && a->ops->verify(a, &ctx, err))
+		if (a->ops->verify && seen(a->ops->verify(a, &ctx, err), err))
 			return -1;
 	}
-	return rq->prove ? rq->prove(rq->user, rq->ctx.rep, err) : 0;
+	return rq->prove ? seen(rq->prove(rq->user, rq->ctx.rep, err), err) : 0;
 }
 
 static int commit_all(struct txn_request *rq, struct txnlog *log, struct err *err)
@@ -229,7 +237,7 @@ static int undo_unbidden(const struct action_ctx *base, struct txnlog *log, cons
 		char tag[32];
 		struct action_ctx ctx = ctx_for(base, log, (unsigned int)i, tag);
 
-		if (a->ops->unbidden && a->ops->undo(a, &ctx, err))
+		if (a->ops->unbidden && seen(a->ops->undo(a, &ctx, err), err))
 			return err_prefix(err, "cannot undo %s", a->key);
 	}
 	return 0;
@@ -246,7 +254,7 @@ static int undo_actions(const struct action_ctx *base, struct txnlog *log, const
 
 		if (base->early && a->ops->late)
 			return 1;
-		if (a->ops->undo(a, &ctx, err))
+		if (seen(a->ops->undo(a, &ctx, err), err))
 			return err_prefix(err, "cannot undo %s", a->key);
 		mark_undone(log, i, t->state);
 	}
@@ -261,7 +269,7 @@ static int finish_one(const struct action_ctx *base, struct txnlog *log, const s
 	struct action_ctx ctx = ctx_for(base, log, i, tag);
 
 	ctx.committed = committed;
-	if (a->ops->finish && a->ops->finish(a, &ctx, err))
+	if (a->ops->finish && seen(a->ops->finish(a, &ctx, err), err))
 		return err_prefix(err, "cannot clean up after %s", a->key);
 	return 0;
 }
@@ -355,13 +363,21 @@ static int roll_back(struct txn_request *rq, struct txnlog *log, struct err *err
 	return err_raise(err, ERR_UNDO);
 }
 
+/* With COMMITTED perhaps in place, recovery would not undo what a way back had left half done: so
+ * there is none, and recovery, which sees the record or does not, goes the one way or the other. */
+static int leave_in_doubt(struct err *err)
+{
+	err_remedy(err, "remove the cause, then run: sysboxup recover");
+	return err_raise(err, ERR_UNDO);
+}
+
 static int finish_committed(struct txn_request *rq, struct txnlog *log, struct err *err)
 {
 	struct err late = ERR_INIT;
 	struct json *body CLEANUP(json_freep) = stamp();
 
 	if (txnlog_append(log, RECORD_COMMITTED, body, err))
-		return roll_back(rq, log, err);
+		return log->in_doubt ? leave_in_doubt(err) : roll_back(rq, log, err);
 	if (finish_all(&rq->ctx, log, rq->plan, true, &late) || index_save(log->state, &late))
 		report_warn(rq->ctx.rep, "sysboxup recover", "done, but not cleaned up yet: %s",
 			    late.msg);

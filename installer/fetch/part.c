@@ -20,7 +20,7 @@ static int open_once(struct part *p, struct err *err)
 	if (p->fd < 0 && errno != ELOOP && errno != EISDIR)
 		return err_errno(err, errno, "cannot write '%s'", p->temp);
 	if (p->fd >= 0 && !fstat(p->fd, &st) && S_ISREG(st.st_mode) && st.st_nlink == 1) {
-		if (flock(p->fd, LOCK_EX | LOCK_NB) < 0)
+		if (io_flock(p->fd, LOCK_EX | LOCK_NB) < 0)
 			return err_set(err, ERR_LOCKED, "another process is downloading '%s'",
 				       p->name);
 		if (!fstatat(p->dirfd, p->temp, &named, AT_SYMLINK_NOFOLLOW) &&

@@ -27,7 +27,7 @@ static void sweep(int base)
 						 open_dir(base, names.v[i]) : -1;
 
 		if (fd >= 0 && !fstat(fd, &st) && st.st_uid == geteuid() &&
-		    !flock(fd, LOCK_EX | LOCK_NB))
+		    !io_flock(fd, LOCK_EX | LOCK_NB))
 			fs_remove_tree(base, names.v[i], NULL);
 	}
 }
@@ -39,7 +39,7 @@ static bool hold(struct scratch *s)
 
 	closep(&s->fd);
 	s->fd = open_dir(s->base, path_basename(s->path));
-	return s->fd >= 0 && !flock(s->fd, LOCK_EX | LOCK_NB) && !fstat(s->fd, &st) &&
+	return s->fd >= 0 && !io_flock(s->fd, LOCK_EX | LOCK_NB) && !fstat(s->fd, &st) &&
 	       !fstatat(s->base, path_basename(s->path), &named, AT_SYMLINK_NOFOLLOW) &&
 	       st.st_ino == named.st_ino;
 }

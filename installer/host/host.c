@@ -45,7 +45,7 @@ int host_gather_as(struct host *ret, const struct root *root, const char *distro
 {
 	struct host h = { .root = root, .running = root->is_host };
 
-	if (gather(&h, distro, err) < 0) {
+	if (gather(&h, distro, err) < 0 || root_looks_good(err) < 0) {
 		host_release(&h);
 		return -1;
 	}
@@ -73,7 +73,7 @@ int host_docker_refresh(struct host *h, struct err *err)
 	struct host fresh = *h;
 
 	fresh.docker = (__typeof__(fresh.docker)){ 0 };
-	if (gather_docker(&fresh, err) < 0) {
+	if (gather_docker(&fresh, err) < 0 || root_looks_good(err) < 0) {
 		release_docker(&fresh);
 		return -1;
 	}

@@ -25,7 +25,10 @@ static int open_existing(struct state *s, struct err *err)
 	if (s->fd < 0)
 		return errno == ENOENT ? 0 : err_errno(err, errno, "cannot open '%s'", STATE_DIR);
 	s->txn_fd = io_open_read(s->fd, "txn", O_DIRECTORY | O_NOFOLLOW);
-	return 0;
+	/* no history, or one that cannot be read: not the same */
+	return s->txn_fd < 0 && errno != ENOENT && errno != ENOTDIR ?
+		       err_errno(err, errno, "cannot open '%s/txn'", STATE_DIR) :
+		       0;
 }
 
 /* The lock file is made after the directories were made and synced: where it is, nothing is left to
@@ -168,8 +171,8 @@ static int try_lock(const struct state *s, int fd)
 	uint64_t deadline = clock_boot_ms() + HOLDER_MS;
 	struct json *j CLEANUP(json_freep) = NULL;
 
-	while (flock(fd, LOCK_EX | LOCK_NB)) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
+	while (io_flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK)
 			return -1;
 		if (read_holder(s, &j) || clock_boot_ms() >= deadline)
 			return 1;

@@ -154,8 +154,10 @@ int txnlog_open(struct txnlog *ret, struct state *s, unsigned int id, struct err
 	t.fd = s->txn_fd < 0 ?
 		       -1 :
 		       io_open_read(s->txn_fd, name, O_DIRECTORY | O_NOFOLLOW);
-	if (t.fd < 0)
+	if (t.fd < 0 && (s->txn_fd < 0 || errno == ENOENT))
 		return err_set(err, ERR_USAGE, "there is no transaction %u", id);
+	if (t.fd < 0)
+		return err_errno(err, errno, "cannot open transaction %u", id);
 	if (txnlog_scan(&t, err)) {
 		txnlog_release(&t);
 		return -1;
@@ -261,7 +263,7 @@ static int record_publish(struct txnlog *t, const char *from, int flags, const s
 	err_errno(err, errno, "cannot sync record %u of transaction %u", t->next, t->id);
 	/* A COMMITTED that is reported as failed must not be found by recovery in the middle of the
 	 * way back. */
-	(void)io_renameat2(t->fd, name, t->fd, from, 0);
+	t->in_doubt = io_renameat2(t->fd, name, t->fd, from, 0) || io_fsync(t->fd);
 	return -1;
 }
 
@@ -352,7 +354,9 @@ static int summary_read_record(struct txn_summary *t, int dirfd, unsigned int nu
 	if (r > 0)
 		return err_set(err, ERR_UNDO, "record %s of transaction %u is missing", name,
 			       t->id);
-	if (r < 0 || record_decode(bytes.data, bytes.len, &type, &body, err)) {
+	if (r < 0)	/* not a broken record: one that could not be read this time */
+		return err_prefix(err, "'%s/txn/%06u'", STATE_DIR, t->id);
+	if (record_decode(bytes.data, bytes.len, &type, &body, err)) {
 		err_prefix(err, "'%s/txn/%06u/%s'", STATE_DIR, t->id, name);
 		return err_raise(err, ERR_UNDO);
 	}

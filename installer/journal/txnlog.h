@@ -30,6 +30,7 @@ struct txnlog {
 	unsigned int spares;		/* left */
 	struct ballast *ballast;	/* journal/ballast.h: what the actions need; in prepare only */
 	size_t ballast_n;
+	bool in_doubt;			/* the last append failed, and its record may be there all the same */
 };
 
 #define TXNLOG_INIT { .fd = -1 }

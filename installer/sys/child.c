@@ -29,7 +29,9 @@ static int watch(pid_t worker, const sigset_t *watched)
 
 	for (;;) {
 		pid_t got = waitpid(worker, &status, WNOHANG);
-		if (got == worker || (got < 0 && errno != EINTR))
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got)
 			return status;
 		int sig = sigwaitinfo(watched, NULL);
 		if (sig == SIGINT || sig == SIGTERM)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sys/clock.h"
 
+#include "sys/io.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,7 +29,7 @@ const char *clock_boot_id(void)
 
 	if (id[0])
 		return id;
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	int fd = io_open_existing(AT_FDCWD, "/proc/sys/kernel/random/boot_id", O_RDONLY);
 	if (fd < 0)
 		return "";
 	ssize_t n = read(fd, id, sizeof id - 1);

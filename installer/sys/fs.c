@@ -23,8 +23,8 @@ int fs_mkdir(int dirfd, const char *name, mode_t mode, struct err *err)
 
 	if (!made && errno != EEXIST)
 		return err_errno(err, errno, "cannot make the directory '%s'", name);
-	int fd CLEANUP(closep) = openat(dirfd, name,
-					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd CLEANUP(closep) = io_open_existing(dirfd, name,
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(err, errno, "cannot use '%s' as a directory", name);
 	/* the umask took bits away */
@@ -146,8 +146,8 @@ static int remove_entry(int dirfd, const char *name, dev_t dev, struct err *err)
 	if (!S_ISDIR(st.st_mode))
 		return fs_unlink(dirfd, name, err);
 
-	int fd CLEANUP(closep) = openat(dirfd, name,
-					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd CLEANUP(closep) = io_open_existing(dirfd, name,
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st))
 		return err_errno(err, errno, "cannot open '%s'", name);
 	if (st.st_dev != dev)
@@ -239,8 +239,8 @@ int fs_read_at(int dirfd, const char *name, size_t max, struct buf *ret, struct 
 	if (!fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) &&
 	    (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
 		return err_set(err, ERR_FAILED, "cannot read '%s': not a regular file", name);
-	int fd CLEANUP(closep) = openat(dirfd, name,
-					O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd CLEANUP(closep) = io_open_existing(dirfd, name,
+					O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
 		return errno == ENOENT ? 1 : err_errno(err, errno, "cannot read '%s'", name);
@@ -256,7 +256,7 @@ static void closedirp(DIR **d)
 int fs_list_fd(int dirfd, struct strv *ret, struct err *err)
 {
 	/* a descriptor of its own: the offset of a directory is shared by its duplicates */
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = io_open_existing(dirfd, ".", O_RDONLY | O_DIRECTORY);
 	DIR *dir CLEANUP(closedirp) = fd < 0 ? NULL : fdopendir(fd);
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -25,6 +26,27 @@
 		return ret_;                                            \
 	} while (0)
 
+/* Nothing is changed: no seam. */
+int io_open_existing(int dirfd, const char *name, int flags)
+{
+	int fd;
+
+	do
+		fd = openat(dirfd, name, flags | O_CLOEXEC);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+int io_flock(int fd, int operation)
+{
+	int r;
+
+	do
+		r = flock(fd, operation);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
 int io_openat(int dirfd, const char *name, int flags, mode_t mode)
 {
 	IO_CALL("open", openat(dirfd, name, flags | O_CLOEXEC, mode), .fd = dirfd, .entry = name,
@@ -37,7 +59,7 @@ int io_open_read(int dirfd, const char *name, int flags)
 		errno = EINVAL;
 		return -1;
 	}
-	return openat(dirfd, name, O_RDONLY | O_CLOEXEC | flags);
+	return io_open_existing(dirfd, name, O_RDONLY | flags);
 }
 
 /* at < 0: at the descriptor's own offset. */

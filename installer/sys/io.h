@@ -21,6 +21,9 @@ int io_openat(int dirfd, const char *name, int flags, mode_t mode);	/* O_CLOEXEC
 /* For reading: a file or directory that is there. Flags that make or write are refused (EINVAL).
  * Nothing outside sys/ opens in another way. */
 int io_open_read(int dirfd, const char *name, int flags);
+/* The same inside sys/, where O_PATH is wanted too. Not counted either; interrupted, they go on. */
+int io_open_existing(int dirfd, const char *name, int flags);
+int io_flock(int fd, int operation);					/* not counted */
 int io_write_all(int fd, const void *data, size_t len);			/* 0 or -1; all or an error */
 int io_pwrite_all(int fd, const void *data, size_t len, off_t at);
 int io_ftruncate(int fd, off_t len);

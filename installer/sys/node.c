@@ -115,7 +115,8 @@ static int read_digest(struct node *n, int fd, struct err *err)
 	if (!(fcntl(fd, F_GETFL) & O_PATH))
 		return fs_copy_fd(fd, -1, UINT64_MAX, n->digest, err);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	int file CLEANUP(closep) = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int file CLEANUP(closep) = io_open_existing(AT_FDCWD, path,
+						    O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (file < 0)
 		return err_errno(err, errno, "cannot read");
 	return fs_copy_fd(file, -1, UINT64_MAX, n->digest, err);
@@ -200,7 +201,7 @@ int node_read(struct node *ret, const struct root *r, const char *path, int want
 
 int node_read_at(struct node *ret, int dirfd, const char *name, int want, struct err *err)
 {
-	int fd CLEANUP(closep) = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int fd CLEANUP(closep) = io_open_existing(dirfd, name, O_PATH | O_NOFOLLOW);
 
 	return read_opened(ret, fd, name, want, err);
 }

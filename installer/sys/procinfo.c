@@ -43,7 +43,7 @@ static ssize_t read_of(pid_t pid, const char *file, char *buf, size_t size)
 	char path[64];
 
 	snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, file);
-	int fd CLEANUP(closep) = open(path, O_RDONLY | O_CLOEXEC);
+	int fd CLEANUP(closep) = io_open_existing(AT_FDCWD, path, O_RDONLY);
 	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
 	if (n >= 0)
 		buf[n] = '\0';

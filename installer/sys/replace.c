@@ -232,6 +232,23 @@ static int swap_back(const struct replace *rp, const struct place *pl, const cha
 	return REPLACE_CONFLICT;
 }
 
+/* After a swap: what came out under name is as expected, or all goes back. What cannot be read is
+ * no conflict. */
+static int settle(const struct replace *rp, const struct place *pl, const char *name,
+		  bool expect_before, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int same = came_out(rp, pl, name, expect_before, &why);
+
+	if (same == 1)
+		return 0;
+	int got = swap_back(rp, pl, name, expect_before, err);
+	if (same == 0 || got != REPLACE_CONFLICT)
+		return got;
+	*err = why;
+	return -1;
+}
+
 /* The old file gets a second name first, then a plain rename: a crash in between leaves both. */
 static int rename_over(const struct replace *rp, const struct place *pl, struct err *err)
 {
@@ -256,11 +273,7 @@ static int swap_in(const struct replace *rp, const struct place *pl, struct err 
 			return rename_over(rp, pl, err);
 		return errno == ENOENT ? conflict(pl, err) : failed(pl, err);
 	}
-	int same = came_out(rp, pl, pl->temp, true, err);
-	if (same == 1)
-		return 0;
-	int got = swap_back(rp, pl, pl->temp, true, err);
-	return same < 0 && got == REPLACE_CONFLICT ? -1 : got;
+	return settle(rp, pl, pl->temp, true, err);
 }
 
 static int place_new(const struct place *pl, struct err *err)
@@ -360,11 +373,7 @@ static int put_back(const struct replace *rp, const struct place *pl, const char
 			return errno == ENOENT ? conflict(pl, err) : failed(pl, err);
 		return rename_back(rp, pl, source, err);
 	}
-	int same = came_out(rp, pl, source, false, err);
-	if (same == 1)
-		return 0;
-	int got = swap_back(rp, pl, source, false, err);
-	return same < 0 && got == REPLACE_CONFLICT ? -1 : got;
+	return settle(rp, pl, source, false, err);
 }
 
 static int make_copy(const struct replace *rp, const struct place *pl, struct err *err)

@@ -19,7 +19,7 @@ static long mount_id(int fd)
 	int64_t id;
 
 	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-	int info CLEANUP(closep) = open(path, O_RDONLY | O_CLOEXEC);
+	int info CLEANUP(closep) = io_open_existing(AT_FDCWD, path, O_RDONLY);
 	ssize_t n = info < 0 ? -1 : read(info, text, sizeof text - 1);
 	if (n <= 0)
 		return -1;
@@ -38,7 +38,7 @@ static bool is_mount_point(const struct place *pl, const struct statx *sx)
 {
 	if (sx->stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)
 		return sx->stx_attributes & STATX_ATTR_MOUNT_ROOT;
-	int fd CLEANUP(closep) = openat(pl->dirfd, pl->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int fd CLEANUP(closep) = io_open_existing(pl->dirfd, pl->name, O_PATH | O_NOFOLLOW);
 	return fd >= 0 && mount_id(fd) != mount_id(pl->dirfd);
 }
 

@@ -41,14 +41,17 @@ static bool no_openat2(int errnum)
 int root_open(struct root *ret, const char *path, struct err *err)
 {
 	bool is_host = path[strspn(path, "/")] == '\0' && *path;
-	int fd CLEANUP(closep) = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd CLEANUP(closep) = io_open_existing(AT_FDCWD, path, O_PATH | O_DIRECTORY);
 
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open the root '%s'", path);
 	int probe CLEANUP(closep) = openat2_in_root(fd, ".", O_PATH, 0);
 	if (probe < 0 && !(is_host && no_openat2(errno))) {
-		err_errno(err, errno, "cannot keep to the root '%s'", path);
-		return err_remedy(err, "a root other than / needs openat2(2): Linux 5.6 or later");
+		int errnum = errno;
+		err_errno(err, errnum, "cannot keep to the root '%s'", path);
+		return no_openat2(errnum) ?
+			       err_remedy(err, "a root other than / needs openat2(2): Linux 5.6 or later") :
+			       -1;
 	}
 
 	char *clean = xstrdup(path);
@@ -97,12 +100,39 @@ static int open_below(const struct root *r, const char *path, int flags, mode_t 
 	return openat(r->fd, path, flags | O_CLOEXEC, mode);
 }
 
+/* ---- looks that could not tell ---- */
+
+static struct { int errnum; char path[256]; } blind;
+
+static void note_blind(const char *path)
+{
+	int errnum = errno;
+
+	if (blind.errnum ||
+	    (errnum != EMFILE && errnum != ENFILE && errnum != EIO && errnum != ENOMEM))
+		return;
+	blind.errnum = errnum;
+	err_quote(blind.path, sizeof blind.path, path);
+}
+
+int root_looks_good(struct err *err)
+{
+	int errnum = blind.errnum;
+
+	blind.errnum = 0;
+	return errnum ? err_errno(err, errnum, "cannot look at '%s'", blind.path) : 0;
+}
+
 int root_openat(const struct root *r, const char *path, int flags, mode_t mode)
 {
 	bool writes = !(flags & O_PATH) && (flags & (O_ACCMODE | O_CREAT | O_TRUNC));
 
-	if (!writes)
-		return open_below(r, path, flags, mode);
+	if (!writes) {
+		int got = open_below(r, path, flags, mode);
+		if (got < 0)
+			note_blind(path);
+		return got;
+	}
 	struct fault_op op = { .call = "open", .fd = r->fd, .entry = path,
 			       .flags = (unsigned int)flags, .mode = mode };
 	if (fault_enter(&op))

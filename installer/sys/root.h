@@ -35,6 +35,14 @@ bool root_exists(const struct root *r, const char *path);			/* lstat succeeds */
 int root_readlink(const struct root *r, const char *path, char **ret);		/* -1 and errno */
 
 /*
+ * Those above can say no for another reason than that nothing is there: no descriptors left, a disk
+ * that fails. Whoever acts on a no ("nothing to undo") asks afterwards whether all looks were good.
+ * -1 and err with the first that was not, since the last call; it is forgotten then. Of this
+ * process.
+ */
+int root_looks_good(struct err *err);
+
+/*
  * The directory in which the last part of path lives, opened O_RDONLY | O_DIRECTORY, and that
  * part's name. With follow, a symlink there is followed inside the root to where it points (also
  * when dangling), so that the name is never a symlink: "replace the target, keep the link". ELOOP

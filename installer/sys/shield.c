@@ -288,7 +288,7 @@ static int scratch_fill(int fd, struct err *err)
 	    fs_put(fd, "update-initramfs.conf", 0644, scratch_initramfs, strlen(scratch_initramfs),
 		   err))
 		return -1;
-	int docker CLEANUP(closep) = openat(fd, "docker", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int docker CLEANUP(closep) = io_open_existing(fd, "docker", O_RDONLY | O_DIRECTORY);
 	if (docker < 0)
 		return err_errno(err, errno, "cannot open the scratch directory");
 	return fs_put(docker, "daemon.json", 0644, scratch_daemon_json, strlen(scratch_daemon_json),
@@ -357,6 +357,8 @@ static int run_covered(const struct shield *s, const struct proc *p, int *ret_st
 	};
 
 	covers_collect(&c);
+	if (root_looks_good(err))	/* what could not be seen would not be covered */
+		return -1;
 	strv_addv(&env, shield_env);
 	if (p->env)
 		strv_addv(&env, p->env);

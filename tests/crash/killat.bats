@@ -92,6 +92,16 @@ each() {
 	points killat-compound "$TOTAL"
 }
 
+# Every call is failed with every error; that takes a while, so here so many-th each.
+ERRORS="ENOSPC EIO/7 EROFS/3 EMFILE/5 EINTR/7 ENOSPC+/3 EIO+/9 EROFS+/5"
+
+@test "a call of apply, rollback or recover that fails leaves before or after, a right exit status and one clear line" {
+	each image "$ERRORS" -- "${SMALL[@]}"
+	each small-applied "$ERRORS" -- -q rollback
+	each small-torn "$ERRORS" --recovery -- -q recover
+	points killat-errors "$TOTAL"
+}
+
 @test "the whole job by files and its rollback, killed and torn at calls of ours and of our children" {
 	each image "kill/16 tear/16 worker/24" -- "${WHOLE[@]}"
 	each whole-applied "kill/16 tear/8 worker/24" -- -q rollback
@@ -159,7 +169,7 @@ control() {
 
 @test "control: a kill ends the whole tree, also in namespaces of its own and where the parent is gone" {
 	# The daemon says when it has made its last call, so that the order is always the same.
-	local script='trap go=1 USR1; mkfifo "$1/g"; exec 3<>"$1/g"; (setsid dash -c "echo \$\$ >\"$1/daemon\"; kill -USR1 $$; read y <&3" &)
+	local script='trap go=1 USR1; mkfifo "$1/g"; exec 3<>"$1/g"; (setsid dash -c "echo $$ >\"$1/daemon\"; kill -USR1 $$; read y <&3" &)
 		until [ $go ]; do :; done; unshare -fp dash -c "echo x >\"$1/inner\"; $2"'
 	rm -rf --one-file-system "$W/root" && mkdir "$W/root"
 	tracer --log "$W/log" -- /usr/bin/env dash -c "$script" control "$W/root" :

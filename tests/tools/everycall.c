@@ -74,7 +74,7 @@ static struct {
 
 static char killat[4096], hostdiff[4096];
 static char log_path[4096], hit_path[4096], snap_path[4096], before_path[4096];
-static struct tree before, after;
+static struct tree start, before, after;	/* start is before, but for --recovery */
 static bool have_snap;			/* of before, at before_path */
 static char why[8192];			/* what is wrong at this point */
 
@@ -308,6 +308,18 @@ static bool again(void)
 	return check_ends(false, true, "after the command again");
 }
 
+static bool check_untouched(void)
+{
+	char diff[4200];
+	struct tree now = tree_read(options.root);
+	bool differs = tree_differs(&start, &now, true, is_run_file, diff, sizeof(diff));
+
+	tree_release(&now);
+	if (differs)
+		snprintf(why, sizeof(why), "it says that nothing was touched: %s", diff);
+	return !differs;
+}
+
 /* "sysboxup: " once, in a line of sensible length, and a line that says how the host is. */
 static bool check_message(const struct outcome *o)
 {
@@ -342,11 +354,14 @@ static bool judge_failed(const struct outcome *o)
 	if (options.mode->letter == 'E' && o->status)
 		return wrong("interrupted calls must not fail anything", o);
 	switch (o->status) {
+	case 2:
+		if (!check_message(o) || !check_untouched())
+			return false;
+		break;
 	case 0:
 		return (is_unfinished(o) || check_ends(false, true, "after exit 0")) &&
 		       recover_twice(false, true) && again();
 	case 1:
-	case 2:
 	case 3:
 		if (!check_message(o) || !check_ends(true, false, "after failure"))
 			return false;
@@ -426,16 +441,9 @@ static bool judge_compound(size_t *points)
 
 static bool try_point(unsigned long at, char *hit, size_t size, size_t *points)
 {
-	const struct tree *start = &before;
-	static struct tree torn;
 	struct outcome o;
 
-	if (options.recovery) {
-		if (!torn.n)
-			torn = tree_read(options.start);
-		start = &torn;
-	}
-	tree_write(start, options.root);
+	tree_write(&start, options.root);
 	hit_at(at, (const char *const *)options.command, &o);
 	if (!was_hit(hit, size))
 		return wrong("the call was never reached", &o);
@@ -462,19 +470,16 @@ static int try_all(void)
 	size_t points = 0, bad = 0;
 	char hit[8192] = "";
 
-	before = tree_read(options.start);
-	tree_write(&before, options.root);
+	start = tree_read(options.start);
+	tree_write(&start, options.root);
 	if (!learn((const char *const *)options.command, &p, options.mode->letter, &o)) {
 		printf("the untouched run fails: %d %s\n", o.status, o.errout);
 		return 2;
 	}
 	after = tree_read(options.root);
-	if (options.recovery) {
-		tree_release(&before);
-		before = tree_read(options.root);
-	} else {
-		tree_write(&before, options.root);
-	}
+	if (!options.recovery)
+		tree_write(&start, options.root);
+	before = tree_read(options.root);
 	have_snap = hostdiff_snap(before_path);
 	for (size_t i = 0; i < p.n; i += options.step) {
 		if (try_point(p.v[i], hit, sizeof(hit), &points))

@@ -185,7 +185,7 @@ static struct {
 	struct stat program;
 	unsigned long count;
 	int status;			/* of root */
-	bool killed, ended;
+	bool killed, ended, hit;
 } tree;
 
 static _Noreturn void die(const char *what)
@@ -508,8 +508,9 @@ static void kill_now(const struct event *e)
 
 static void act(struct event *e)
 {
-	if (tree.count == options.at)
+	if (!tree.hit)
 		event_print(e, options.hit);
+	tree.hit = true;
 	if (faults[options.fault].errnum) {
 		fail_call(e);
 	} else if (options.after) {
@@ -553,13 +554,13 @@ static void event_read(struct event *e, pid_t pid)
 			e->call = &calls[i];
 }
 
+/* Where processes run side by side, call N may be another one this time: then it is the next that
+ * can fail so. */
 static bool is_the_one(const struct event *e)
 {
-	if (!options.at || tree.count < options.at)
+	if (!options.at || tree.count < options.at || !(e->what & 1u << options.fault))
 		return false;
-	if (tree.count == options.at)
-		return true;
-	return options.from && (e->what & 1u << options.fault);
+	return options.from || !tree.hit;
 }
 
 static void on_call(pid_t pid)
