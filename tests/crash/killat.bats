@@ -81,6 +81,11 @@ each() {
 	points killat-rollback "$TOTAL"
 }
 
+@test "uninstall of docker.settings, killed and torn at every call, ends before or after" {
+	each small-applied "kill tear worker" -- -q uninstall
+	points killat-uninstall "$TOTAL"
+}
+
 @test "recover of docker.settings, killed and torn at every call, still ends before" {
 	each small-torn "kill tear worker" --recovery -- -q recover
 	points killat-recover "$TOTAL"

@@ -208,7 +208,10 @@ static bool is_below(const char *path, const char *dir)
 static bool is_journal(const char *path) { return is_below(path, "var/lib/sysboxup"); }
 
 /* Who held the lock last is written by every run. */
-static bool is_run_file(const char *path) { return !strcmp(path, "var/lib/sysboxup/run"); }
+static bool is_run_file(const char *path)
+{
+	return !strcmp(path, "var/lib/sysboxup/run") || is_below(path, "var/lib/sysboxup/.run.other");
+}
 
 static bool hostdiff_snap(const char *to)
 {
