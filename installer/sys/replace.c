@@ -234,8 +234,8 @@ static int swap_back(const struct replace *rp, const struct place *pl, const cha
 
 /* After a swap: what came out under name is as expected, or all goes back. What cannot be read is
  * no conflict. */
-static int settle(const struct replace *rp, const struct place *pl, const char *name,
-		  bool expect_before, struct err *err)
+static int check_out(const struct replace *rp, const struct place *pl, const char *name,
+		     bool expect_before, struct err *err)
 {
 	struct err why = ERR_INIT;
 	int same = came_out(rp, pl, name, expect_before, &why);
@@ -273,7 +273,7 @@ static int swap_in(const struct replace *rp, const struct place *pl, struct err 
 			return rename_over(rp, pl, err);
 		return errno == ENOENT ? conflict(pl, err) : failed(pl, err);
 	}
-	return settle(rp, pl, pl->temp, true, err);
+	return check_out(rp, pl, pl->temp, true, err);
 }
 
 static int place_new(const struct place *pl, struct err *err)
@@ -373,7 +373,7 @@ static int put_back(const struct replace *rp, const struct place *pl, const char
 			return errno == ENOENT ? conflict(pl, err) : failed(pl, err);
 		return rename_back(rp, pl, source, err);
 	}
-	return settle(rp, pl, source, false, err);
+	return check_out(rp, pl, source, false, err);
 }
 
 static int make_copy(const struct replace *rp, const struct place *pl, struct err *err)
