@@ -105,8 +105,8 @@ const struct command cmd_distros = {
 	.summary = "what is known, and how this host was recognised",
 	.about =
 		"Lists the distributions and releases that sysboxup knows. \"proven\" means that the tests "
-		"install and roll back on it; \"recognised\" that it should work; \"refused\" that Sysbox "
-		"cannot, and why. Further ones go into /etc/sysboxup/distros.d/.",
+		"install and roll back on it; \"recognised\" that it should work; \"refused\" that "
+		"Sysbox cannot, and why. Further ones go into /etc/sysboxup/distros.d/.",
 	.options = no_options,
 	.run = run,
 };
