@@ -171,8 +171,7 @@ int fs_remove_tree(int dirfd, const char *name, struct err *err)
 static int usage_below(int dirfd, const char *name, uint64_t *ret, struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
-	int fd CLEANUP(closep) = openat(dirfd, name,
-					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd CLEANUP(closep) = io_open_existing(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open '%s'", name);

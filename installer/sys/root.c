@@ -86,7 +86,7 @@ static int open_in_image(const struct root *r, const char *path, int flags)
 		return -1;
 	}
 	snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
-	return open(proc, (flags & ~O_NOFOLLOW) | O_CLOEXEC);
+	return io_open_existing(AT_FDCWD, proc, flags & ~O_NOFOLLOW);
 }
 
 static int open_below(const struct root *r, const char *path, int flags, mode_t mode)
