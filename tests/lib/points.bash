@@ -7,8 +7,8 @@ points() {
 	local floor
 	floor=$(awk -v name="$1" '$1 == name { print $2 }' "$REPO/tests/crash/points")
 	echo "# $1: $2 points (floor ${floor:-none})" >&3
-	if [ -z "$floor" ]; then
-		echo "points: no floor for '$1' in tests/crash/points"
+	if [[ ! $floor =~ ^[0-9]+$ ]]; then
+		echo "points: '$1' has not one floor in tests/crash/points but '$floor'"
 		return 1
 	fi
 	if [ "$2" -lt "$floor" ]; then
