@@ -454,9 +454,10 @@ int replace_undo(struct replace *rp, struct err *err)
 }
 
 /*
- * btrfs keeps a log of what was synced since its last commit, and its replay after a power cut may
- * bring back a name that an inode had before an exchange, synced removal or not (seen on Linux
- * 6.18, tests/crash/blocklog.bats). A commit ends that log.
+ * A temporary name whose removal was synced has come back on btrfs after a power cut (Linux 6.18,
+ * tests/crash/blocklog.bats). We take it that the replay of its log of synced changes knows an
+ * inode by the name it had before an exchange; a commit ends that log, and with it no disk showed
+ * it any more.
  */
 static int settle(const struct place *pl, struct err *err)
 {
