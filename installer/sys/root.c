@@ -276,6 +276,8 @@ int root_read_optional(const struct root *r, const char *path, size_t max, struc
 
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 1;
+	if (fd < 0 && errno == ENXIO)	/* a device of an image, or a socket */
+		return err_set(err, ERR_FAILED, "cannot read '%s': not a regular file", path);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot read '%s'", path);
 	if (fs_read_fd(fd, max, ret, err) < 0)

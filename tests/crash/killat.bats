@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every call of the real binary, as released, children included (tests/tools/killat.c): killed, torn and failed there,
 # and judged by tests/tools/everycall.c: before or after, nothing else. On a made root, so that only files are
-# concerned; dpkg and a real host are children.bats. SYSBOXUP_EVERY=1 tries every point (make check-killat).
+# concerned; dpkg and a real host are undo.bats and powercut.bats. SYSBOXUP_EVERY=1 tries every point (make check-killat).
 bats_require_minimum_version 1.5.0
 
 setup_file() {

@@ -317,7 +317,7 @@ TEST(no_id, "login.defs that leaves no limit does not make an id that is none")
 	struct action *b CLEANUP(action_freep) = prepared(&h);
 	commit(b, &h);
 	CHECK_STR(line_in(&h, "/etc/passwd"), "sysbox:x:4294967294:4294967294::/nonexistent:/bin/false");
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(odd_names, "ids of accounts with unusual names are in use as well")
@@ -425,7 +425,7 @@ TEST(inverse_repaired, "taking back two transactions takes out what the first pu
 	commit(inverse, &h);
 	char *after CLEANUP(freep) = etc(&h);
 	CHECK_STR(after, before);
-	scratch_close(&h.s);
+	close_root(&h);
 }
 
 TEST(stale, "a lock whose process is dead is removed, as shadow does")
