@@ -11,12 +11,13 @@ load_libs() {
 	# shellcheck source=tests/lib/install.bash
 	. "$BATS_TEST_DIRNAME/lib/install.bash"
 	hostdiff=$BATS_TEST_DIRNAME/../build/tools/hostdiff
+	build=${SYSBOXUP_BUILD:-$BATS_TEST_DIRNAME/../build}
 }
 
 setup_file() {
 	load_libs
 	make -s -C "$BATS_TEST_DIRNAME/tools"
-	make -s -C "$BATS_TEST_DIRNAME/.." build/sysboxup-faults
+	make -s -C "$BATS_TEST_DIRNAME/.." BUILD="$build" "$build"/sysboxup{,-faults}
 	install_prepare "$BATS_FILE_TMPDIR"
 }
 
@@ -193,7 +194,7 @@ binaries_are_gone() { ! there /usr/bin/sysbox-runc; }
 @test "docker.settings: killed with the new text in place, Docker starts with the old one" {
 	guest_run atboot sh -c 'mkdir -p /etc/docker && echo "{ \"log-level\": \"warn\" }" >/etc/docker/daemon.json && systemctl restart docker'
 	guest_run atboot sh -c 'echo "{ \"docker\": { \"settings\": { \"live-restore\": true } } }" >/srv/demo/profile.json'
-	guest_put atboot "$BATS_TEST_DIRNAME/../build/sysboxup-faults" /usr/local/bin/sysboxup-faults
+	guest_put atboot "$build/sysboxup-faults" /usr/local/bin/sysboxup-faults
 	guest_run atboot env SYSBOXUP_FAULT=log:/run/calls sysboxup-faults -q apply --force container --profile /srv/demo/profile.json
 	guest_run atboot sysboxup -q rollback
 	snapshot before
