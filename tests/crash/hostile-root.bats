@@ -8,7 +8,7 @@
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	REPO=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
 	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD"/sysboxup{,-faults} "$SYSBOXUP_BUILD"/tools/{hostdiff,jail,swapper}
 	. "$REPO/tests/lib/image.bash"
