@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/exit.h"
 
+#include <errno.h>
+
 static const struct {
 	const char *name;
 	const char *state;
@@ -52,7 +54,24 @@ const char *exit_host_state(int code, bool changes)
 	return code == EXIT_FAILED && !changes ? "nothing was touched" : codes[code].state;
 }
 
-const char *exit_remedy(int code)
+static const char *errno_remedy(int errnum)
 {
-	return codes[code].remedy;
+	switch (errnum) {
+	case ENOSPC:
+	case EDQUOT:
+		return "free some space there, and inodes (df -i), then try again";
+	case EROFS:
+		return "make that file system writable (mount -o remount,rw), then try again";
+	default:
+		return NULL;
+	}
+}
+
+const char *exit_remedy(const struct err *err, int code)
+{
+	const char *of_errno = code == EXIT_UNDO ? NULL : errno_remedy(err->errnum);
+
+	if (err->remedy[0])
+		return err->remedy;
+	return of_errno ? of_errno : codes[code].remedy;
 }

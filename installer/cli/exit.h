@@ -21,7 +21,7 @@ int exit_code(enum err_kind kind);
 const char *exit_name(int code);			/* "refused": stable, used in JSON */
 /* What state the host is in now, in words; changes: the command was one that may change it. */
 const char *exit_host_state(int code, bool changes);
-/* What to do when the error itself does not say, or NULL. */
-const char *exit_remedy(int code);
+/* What to do: what the error says, else what its errno or its exit code suggests, or NULL. */
+const char *exit_remedy(const struct err *err, int code);
 
 #endif

@@ -166,7 +166,7 @@ void render_raw(struct render *r, const void *data, size_t len)
 
 void render_error(struct render *r, const struct err *err, int code, const char *host)
 {
-	const char *remedy = err->remedy[0] ? err->remedy : exit_remedy(code);
+	const char *remedy = exit_remedy(err, code);
 
 	progress_clear(&r->progress);
 	out_set_level(OUT_TALK, LEVEL_ERROR);
@@ -182,7 +182,7 @@ void render_error(struct render *r, const struct err *err, int code, const char 
 static struct json *error_object(const struct err *err, int code)
 {
 	struct json *j = json_obj();
-	const char *remedy = err->remedy[0] ? err->remedy : exit_remedy(code);
+	const char *remedy = exit_remedy(err, code);
 
 	json_set_str(j, "kind", exit_name(code));
 	json_set_str(j, "message", err->msg);

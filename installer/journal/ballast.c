@@ -168,7 +168,9 @@ static int free_in(const struct root *r, const char *dir, unsigned int id, struc
 			       0 :
 			       err_errno(err, errno, "cannot open '%s'", dir);
 	space_name(id, name);
-	return fs_unlink(dirfd, name, err) || fs_sync_dir(dirfd, err) ? -1 : 0;
+	if (fs_unlink(dirfd, name, err) || fs_sync_dir(dirfd, err))
+		return err_prefix(err, "in '%s'", dir);
+	return 0;
 }
 
 int ballast_free(const struct state *s, unsigned int id, int txn_fd, struct err *err)

@@ -193,7 +193,7 @@ int txnlog_begin(struct txnlog *ret, struct state *s, const struct json *begin, 
 		return err_set(err, ERR_REFUSED, "the history is full: transaction %u was the last", TXN_MAX);
 	if (state_mark_unfinished(s, err) || begin_at(ret, s, id, begin, err)) {
 		(void)txnlog_discard(s, id, &ignored);	/* the first error is the one to tell */
-		return err_prefix(err, "cannot begin transaction %u", id);
+		return err_prefix(err, "cannot begin transaction %u in '%s/txn'", id, STATE_DIR);
 	}
 	hint_write(s, id);
 	return 0;
