@@ -72,6 +72,14 @@ static bool is_in_use(int errnum)
 	       errnum == ENOTDIR;
 }
 
+static int not_taken(const struct dir_data *d, struct err *err)
+{
+	bool locked = errno == EPERM;
+
+	err_errno(err, errno, "cannot remove directory '%s'", d->path);
+	return locked ? err_remedy(err, "chattr -i -a '%s', or the directory it is in, whichever is immutable", d->path) : -1;
+}
+
 static int dir_take(const struct dir_data *d, struct action_ctx *ctx, struct err *err)
 {
 	int parent CLEANUP(closep) = -1;
@@ -82,7 +90,7 @@ static int dir_take(const struct dir_data *d, struct action_ctx *ctx, struct err
 	if (root_parent(ctx->root, d->path, false, &parent, &name, NULL, err))
 		return -1;
 	if (io_unlinkat(parent, name, AT_REMOVEDIR) && !is_in_use(errno))
-		return err_errno(err, errno, "cannot remove directory '%s'", d->path);
+		return not_taken(d, err);
 	return fs_sync_dir(parent, err);
 }
 

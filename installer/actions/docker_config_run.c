@@ -246,8 +246,9 @@ static int take_back_keys(const struct docker_config_data *d, struct way_back *w
 			 *patch CLEANUP(json_freep) = NULL;
 	struct strv conflicts CLEANUP(strv_release) = STRV_INIT;
 
-	if (docker_config_tree(&w->now, d->path, &now, err) ||
-	    (d->before.type == NODE_FILE && docker_config_tree(old, d->path, &then, err)) ||
+	if (docker_config_tree(&w->now, d->path, &now, err))
+		return err_remedy(err, "make '%s' valid JSON again, then run: sysboxup recover", d->path);
+	if ((d->before.type == NODE_FILE && docker_config_tree(old, d->path, &then, err)) ||
 	    json_unmerge(now, then, d->patch, &patch, &conflicts))
 		return -1;
 	if (conflicts.n) {

@@ -12,6 +12,14 @@ static const char *plain(const char *key)
 	return path ? path + 1 : key;
 }
 
+/* Undoing it is nothing. */
+static bool is_only_forward(const struct json *action)
+{
+	const char *when = json_get_str(json_get(action, "data"), "when");
+
+	return str_eq(json_get_str(action, "kind"), "reload") && str_eq(when, "commit");
+}
+
 /* Each thing that may not be as before yet, in the order in which it is tried again. */
 static void show_left(struct session *s, const struct txn_summary *t)
 {
@@ -19,7 +27,7 @@ static void show_left(struct session *s, const struct txn_summary *t)
 	unsigned int left = txn_summary_left(t);
 
 	for json_each(a, json_get(t->prepared, "actions"))
-		if (left && left-- && json_get_i64(a, "rank", 0) != RANK_FETCH)
+		if (left && left-- && json_get_i64(a, "rank", 0) != RANK_FETCH && !is_only_forward(a))
 			strv_add(&keys, json_get_str(a, "key"));
 	for (size_t i = keys.n; i-- > 0;)
 		report_check(s->rep, plain(keys.v[i]), STATE_BAD, NULL, NULL, "not undone yet");
@@ -28,24 +36,41 @@ static void show_left(struct session *s, const struct txn_summary *t)
 /* What a failed way back left, and why. */
 static int failed(struct session *s, const struct txn_summary *t, struct err *err)
 {
-	const char *reason = json_get_str(t->terminal, "reason");
-	const char *remedy = json_get_str(t->terminal, "remedy");
-
 	show_left(s, t);
-	err_set(err, ERR_UNDO, "transaction %u could not be rolled back: %s", t->id, reason ? reason : "unknown");
-	if (str_empty(remedy))
-		return err_remedy(err, "remove the cause, then: sysboxup recover");
-	return err_remedy(err, "%s%s", remedy,
-			  strstr(remedy, "sysboxup recover") ? "" : "; then: sysboxup recover");
+	return txn_failed(t, err);
 }
 
-static int interrupted(const struct session *s, const struct txn_summary *t, struct err *err)
+/* Directories go last of all, when the transaction has come to its end. */
+static void show_dirs_left(struct session *s, const struct txn_summary *t)
+{
+	bool taken = t->state == TXN_COMMITTED;
+
+	for json_each(a, json_get(t->prepared, "actions")) {
+		const struct json *d = json_get(a, "data");
+		const char *path = json_get_str(d, "path");
+
+		if (str_eq(json_get_str(a, "kind"), "dir") && path &&
+		    json_get_bool(d, "remove", false) == taken &&
+		    json_get_bool(d, "existed", false) == taken && root_exists(&s->root, path))
+			report_check(s->rep, path, STATE_BAD, NULL, NULL, "not removed yet");
+	}
+}
+
+static const char *how_far(const struct txn_summary *t)
+{
+	return t->state == TXN_COMMITTED   ? " after its commit: only cleaning up is left" :
+	       t->state == TXN_ROLLED_BACK ? " after its way back: only cleaning up is left" :
+					     "";
+}
+
+static int interrupted(struct session *s, const struct txn_summary *t, struct err *err)
 {
 	if (state_busy(&s->state, err) < 0)
 		return -1;
+	if (t->state == TXN_COMMITTED || t->state == TXN_ROLLED_BACK)
+		show_dirs_left(s, t);
 	err_set(err, ERR_INTERRUPTED, "transaction %u (%s) was interrupted%s", t->id,
-		json_get_str(t->begin, "command"),
-		t->state == TXN_COMMITTED ? " after its commit: only cleaning up is left" : "");
+		json_get_str(t->begin, "command"), how_far(t));
 	return err_remedy(err, "sysboxup recover");
 }
 

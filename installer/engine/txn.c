@@ -284,13 +284,26 @@ static int finish_all(const struct action_ctx *base, struct txnlog *log, const s
 	return txnlog_clean(log, err);
 }
 
+/* What to do about a failure of undo, said to its end. */
+static int try_again(struct err *err)
+{
+	char what[sizeof(err->remedy)];
+
+	snprintf(what, sizeof(what), "%s", err->remedy[0] ? err->remedy : "remove the cause");
+	if (!strstr(what, "sysboxup recover"))
+		err_remedy(err, "%.480s, then run: sysboxup recover", what);
+	return -1;
+}
+
 /* A FAILED behind another one is written only if it says something else, and not into the
  * spares. */
 static int undo_failed(struct txnlog *log, const struct txn_summary *t, struct err *err)
 {
-	struct json *body CLEANUP(json_freep) = failed_body(err);
+	struct json *body CLEANUP(json_freep) = NULL;
 	struct err ignored = ERR_INIT;
 
+	try_again(err);
+	body = failed_body(err);
 	if (t->state != TXN_FAILED)
 		(void)txnlog_append(log, RECORD_FAILED, body, &ignored);
 	else if (!str_eq(json_get_str(t->terminal, "reason"), json_get_str(body, "reason")))
@@ -316,9 +329,11 @@ static int undo_all(const struct action_ctx *base, struct txnlog *log, const str
 		r = undo_actions(base, log, &plan, t, err);
 	if (r)
 		return r < 0 ? undo_failed(log, t, err) : r;
-	if (txnlog_append(log, RECORD_ROLLED_BACK, body, err))
+	if (txnlog_append(log, RECORD_ROLLED_BACK, body, err)) {
+		try_again(err);
 		return err_raise(err, ERR_UNDO);
-	return finish_all(base, log, &plan, false, err);
+	}
+	return finish_all(base, log, &plan, false, err) ? try_again(err) : 0;
 }
 
 /* 1: as undo_actions. */
@@ -417,6 +432,18 @@ static int newest(const struct state *s, struct txn_summary *ret, struct err *er
 	return id ? txnlog_read(s, id, ret, err) : 1;
 }
 
+int txn_failed(const struct txn_summary *t, struct err *err)
+{
+	const char *reason = json_get_str(t->terminal, "reason");
+	const char *remedy = json_get_str(t->terminal, "remedy");
+
+	err_set(err, ERR_UNDO, "transaction %u could not be rolled back: %s", t->id,
+		reason ? reason : "unknown");
+	if (!str_empty(remedy))
+		err_remedy(err, "%s", remedy);
+	return try_again(err);
+}
+
 int txn_check_unfinished(const struct state *s, struct err *err)
 {
 	struct txn_summary t;
@@ -425,14 +452,12 @@ int txn_check_unfinished(const struct state *s, struct err *err)
 	if (r)
 		return r > 0 ? 0 : -1;
 	if (t.state == TXN_FAILED)
-		err_set(err, ERR_UNDO, "transaction %u could not be rolled back: %s", t.id,
-			json_get_str(t.terminal, "reason") ? json_get_str(t.terminal, "reason") :
-							     "unknown");
+		txn_failed(&t, err);
 	else if ((t.state == TXN_PREPARED || t.state == TXN_NONE || !t.clean) &&
 		 !state_busy(s, err))
 		err_set(err, ERR_INTERRUPTED, "transaction %u was interrupted", t.id);
 	r = err_is_set(err) ? -1 : 0;
-	if (r && err->kind != ERR_LOCKED)
+	if (r && err->kind == ERR_INTERRUPTED)
 		err_remedy(err, "run: sysboxup recover");
 	txn_summary_release(&t);
 	return r;
@@ -445,7 +470,7 @@ static int clean_terminal(const struct action_ctx *base, struct txnlog *log,
 
 	return decode_all(t->prepared, &plan, err) ||
 			       finish_all(base, log, &plan, t->state == TXN_COMMITTED, err) ?
-		       -1 :
+		       try_again(err) :
 		       0;
 }
 

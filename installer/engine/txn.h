@@ -24,6 +24,9 @@ struct txn_request {
  */
 int txn_run(struct txn_request *rq, unsigned int *ret_id, struct err *err);
 
+/* What a FAILED transaction came to and what to do about it, as ERR_UNDO. */
+int txn_failed(const struct txn_summary *t, struct err *err);
+
 /* ERR_INTERRUPTED if the newest transaction is unfinished (ERR_UNDO if it is FAILED, ERR_LOCKED if
  * another run is at work on it); 0 otherwise. */
 int txn_check_unfinished(const struct state *s, struct err *err);
