@@ -27,8 +27,9 @@ static void show_left(struct session *s, const struct txn_summary *t)
 	unsigned int left = txn_summary_left(t);
 
 	for json_each(a, json_get(t->prepared, "actions"))
-		if (left && left-- && json_get_i64(a, "rank", 0) != RANK_FETCH && !is_only_forward(a))
-			strv_add(&keys, json_get_str(a, "key"));
+			if (left && left-- && json_get_i64(a, "rank", 0) != RANK_FETCH &&
+			    !is_only_forward(a))
+				strv_add(&keys, json_get_str(a, "key"));
 	for (size_t i = keys.n; i-- > 0;)
 		report_check(s->rep, plain(keys.v[i]), STATE_BAD, NULL, NULL, "not undone yet");
 }
