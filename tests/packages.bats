@@ -206,6 +206,10 @@ killed_when() {
 	killed_when /var/lib/dpkg/info/jq.list
 }
 
+@test "killed while dpkg takes control data apart: recover gives back the host" {
+	killed_when /var/lib/dpkg/tmp.ci/control
+}
+
 @test "killed while dpkg unpacks the package: recover gives back the host" {
 	killed_when /usr/bin/sysbox-runc
 }

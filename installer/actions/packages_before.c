@@ -425,6 +425,19 @@ static int remove_new(const struct action_ctx *ctx, const struct strv *now,
 	return 0;
 }
 
+/* Where dpkg takes a package's control data apart. One that died leaves it, and the next one begins
+ * by removing it: but the next one may be somebody else's. */
+static int remove_tmp_ci(const struct root *r, struct err *err)
+{
+	int dpkg CLEANUP(closep) = root_openat(r, DPKG_DIR, O_RDONLY | O_DIRECTORY, 0);
+
+	if (dpkg < 0)
+		return errno == ENOENT ? 0 : err_errno(err, errno, "cannot open '%s'", DPKG_DIR);
+	if (fs_remove_tree(dpkg, "tmp.ci", err) || fs_sync_dir(dpkg, err))
+		return err_prefix(err, "cannot remove '%s/tmp.ci'", DPKG_DIR);
+	return 0;
+}
+
 /* What an installed package has: its files, from its own list. */
 static int files_of(const struct root *r, const char *package, struct strv *ret, struct err *err)
 {
@@ -490,7 +503,8 @@ int before_restore_paths(const struct packages *d, const struct action_ctx *ctx,
 	for json_each(p, kept)
 		if (restore_path(ctx, json_key(p), p, err))
 			return -1;
-	if (remove_new(ctx, &temps, json_get(d->before, "temps"), 0, err))
+	if (remove_new(ctx, &temps, json_get(d->before, "temps"), 0, err) ||
+	    remove_tmp_ci(ctx->root, err))
 		return -1;
 	return remove_new(ctx, &dirs, json_get(d->before, "dirs"), AT_REMOVEDIR, err);
 }
