@@ -198,7 +198,7 @@ binaries_are_gone() { ! there /usr/bin/sysbox-runc; }
 	guest_run atboot env SYSBOXUP_FAULT=log:/run/calls sysboxup-faults -q apply --force container --profile /srv/demo/profile.json
 	guest_run atboot sysboxup -q rollback
 	snapshot before
-	run -137 guest_run atboot env SYSBOXUP_FAULT="die-after:$(guest_run atboot awk '$2 == "exchange" { n = $1 } END { print n }' /run/calls)" \
+	run -137 guest_run atboot env SYSBOXUP_FAULT="die-after:$(guest_run atboot awk '$2 == "exchange" && /daemon\.json/ { n = $1 } END { print n }' /run/calls)" \
 		SYSBOXUP_FAULT_ALONE=1 sysboxup-faults -q apply --force container --profile /srv/demo/profile.json
 	run -0 guest_run atboot grep -c live-restore /etc/docker/daemon.json
 	guest_kill atboot
