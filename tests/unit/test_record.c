@@ -115,7 +115,7 @@ static void journal_make(struct journal *j)
 	j->dir = dup(log.fd);
 	txnlog_release(&log);
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-		char name[16];
+		char name[32];
 		snprintf(name, sizeof(name), "%04zu", i);
 		CHECK_INT(fs_read_at(j->dir, name, 1 << 20, &j->record[i], &err), 0);
 	}
