@@ -30,13 +30,15 @@ static int pending(struct session *s, const struct plan *plan, struct err *err)
 	struct action_ctx ctx = session_action_ctx(s);
 
 	show_target(s, "Plan");
+	unsigned int shown = s->rep->changes;
 	plan_describe(plan, &ctx, s->rep);
+	shown = s->rep->changes - shown;
 	render_say(s->cli->out, PAINT_NONE, "%s", "");
 	s->cli->result = (struct summary){ .changed = false, .actions = plan->n };
 	if (session_preflight(s, err) < 0)
 		return -1;
-	render_say(s->cli->out, PAINT_NONE, "%zu change%s pending: sysboxup apply", plan->n,
-		   plan->n == 1 ? "" : "s");
+	render_say(s->cli->out, PAINT_NONE, "%u change%s pending: sysboxup apply", shown,
+		   shown == 1 ? "" : "s");
 	return option_given(&s->cli->opts, "check") ? EXIT_NOT_AS_WANTED : EXIT_DONE;
 }
 
