@@ -54,7 +54,7 @@ same_content() {
 
 # crash_loop STEP MODES CMD...: from the tree in $R, CMD is hit at every STEP-th call in every mode. Then recover, and
 # the tree is before or after; recover again changes nothing; CMD again reaches after. Prints the points tried.
-# With sanitizers every fifth of these points: the release build is hit at all of them.
+# With sanitizers, as scripts/check runs this, every fifth of these points; the released binary is hit by crash/killat.bats.
 crash_loop() {
 	local step=$1 modes=$2 total n mode points=0
 	shift 2
