@@ -231,7 +231,7 @@ LOCKED="chattr -i -a on the file, if that is not on purpose"
 	inside mount -o remount,ro "$R/etc"
 	run -5 up recover
 	echo "$output"
-	[[ $output == *"sysboxup: in '/etc/docker': cannot remove "*": read-only file system"*"try:  sysboxup status"* ]]
+	[[ $output == *"sysboxup: in '/etc/docker': cannot remove "*": read-only file system"*"try:  remove the cause, then run: sysboxup recover"* ]]
 	run -5 up status
 	inside mount -o remount,rw "$R/etc"
 	up -q recover
