@@ -14,8 +14,7 @@
  *  8. One transaction at a time: a lock that dies with the process, held from begin to end.		[journal/state.c]
  *  9. Any subset of unsynced effects may be lost in a power cut without breaking 1 to 8.			[journal/txnlog.c, sys/replace.c]
  * 10. Pruning makes what is still needed of old transactions durable in base/, the first
- * before-image
- *     of each path among it, before the first of them goes; and each goes whole.			[engine/prune.c, journal/base.h]
+ *     before-image of each path among it, before the first of them goes; and each goes whole.		[engine/prune.c, journal/base.h]
  * 11. No undo deletes data born outside the transaction.						[kinds]
  * 12. Monotonic knowledge is never rolled back.							[outside txn/]
  *
