@@ -91,8 +91,8 @@ status_is_true() {
 	local path first
 	first=$(left_of_status | head -n 1)
 	for path in /usr/bin/sysbox-{fs,mgr,runc} /usr/lib/systemd/system/sysbox{,-fs,-mgr}.service \
-		/usr/lib/sysctl.d/99-sysbox-sysctl.conf /etc/systemd/system/multi-user.target.wants/sysbox.service \
-		/etc/systemd/system/sysbox.service.wants/sysbox-{fs,mgr}.service; do
+		/usr/lib/sysctl.d/99-sysbox-sysctl.conf /etc/systemd/system/multi-user.target.wants{,/sysbox.service} \
+		/etc/systemd/system/sysbox.service.wants{,/sysbox-{fs,mgr}.service} /var/lib/sysbox{,fs}; do
 		[ "$path" != "$first" ] || continue
 		if left_of_status | grep -qxF "$path"; then
 			[ -e "$R$path" ] || [ -L "$R$path" ]
@@ -198,25 +198,73 @@ locked() {
 	recovers
 }
 
-@test "a directory that is immutable, or the one it is in: all else is undone, status names it" {
+@test "a directory that is immutable, or the one it is in" {
+	locked /var/lib/sysboxfs /var/lib/sysboxfs
+	begin
+	locked /var/lib /var/lib/sysboxfs
+	begin
+	locked /etc/systemd/system /etc/systemd/system/sysbox.service.wants
+}
+
+@test "a rollback whose directory cannot be removed is refused before it touches anything" {
 	local what
+	"$UP" --root "$R" -q recover
+	"$UP" --root "$R" --profile "$WHOLE" -q apply "${IMAGE_FORCE[@]}"
+	image_snap "$R" >"$BATS_TEST_TMPDIR/applied"
 	for what in /var/lib/sysboxfs /var/lib; do
-		begin
 		lock "$what"
-		run --separate-stderr -5 "$UP" --root "$R" -q recover
-		is_clear "cannot remove directory '/var/lib/sysboxfs'"
-		[[ $(tr -s ' \n' ' ' <<<"$stderr") == *"chattr -i -a '/var/lib/sysboxfs'"*"sysboxup recover"* ]]
+		run --separate-stderr -3 "$UP" --root "$R" -q rollback
+		[ "${stderr_lines[0]}" = "sysboxup: cannot remove directory '/var/lib/sysboxfs': operation not permitted" ]
+		[[ $(tr -s ' \n' ' ' <<<"$stderr") == *"chattr -i -a '/var/lib/sysboxfs'"*"host: nothing was touched"* ]]
+		same_tree "$BATS_TEST_TMPDIR/applied"
+		run -0 "$UP" --root "$R" status
+		unlock
+	done
+	"$UP" --root "$R" -q rollback
+	same_tree "$BATS_FILE_TMPDIR/before"
+}
+
+@test "a directory that somebody used by then stays, and so does what is in it" {
+	echo theirs >"$R/var/lib/sysboxfs/file"
+	"$UP" --root "$R" -q recover
+	[ "$(cat "$R/var/lib/sysboxfs/file")" = theirs ]
+	rm "$R/var/lib/sysboxfs/file"
+	rmdir "$R/var/lib/sysboxfs"
+	run -0 "$UP" --root "$R" status
+	same_tree "$BATS_FILE_TMPDIR/before"
+}
+
+# clean_fails FAULT WORD...: the run, of which a first one on the same tree tells where it begins to clean up, cannot.
+clean_fails() {
+	local fault=$1 log=$BATS_TEST_TMPDIR/log at
+	shift
+	rm -rf "$R.copy" "$log"
+	cp -a "$R" "$R.copy"
+	SYSBOXUP_FAULT=log:$log$fault "$FAULTY" --root "$R.copy" "$@" || [ $? -eq 1 ]
+	at=$(awk '$2 == "unlink" && /ballast$/ { n = $1 } END { print n }' "$log")
+	run --separate-stderr env "SYSBOXUP_FAULT=fail-from:$at:EIO$fault" "$FAULTY" --root "$R" "$@"
+}
+
+@test "cleaning up that fails behind a way back: the host is as before and said to be, recover goes on" {
+	local n at apply=(--profile "$WHOLE" apply "${IMAGE_FORCE[@]}")
+	rm -rf "$R"
+	cp -a "$BATS_FILE_TMPDIR/image" "$R"
+	at=$(awk '$2 == "exchange" { n = $1 } END { print n }' "$BATS_FILE_TMPDIR/log")
+	clean_fails ",fail:$at:EIO" "${apply[@]}"
+	[ "$status" -eq 1 ]
+	[[ $(tr -s ' \n' ' ' <<<"$stderr") == *"rolled back, but not cleaned up yet: "*"sysboxup recover"*"host: as before"* ]]
+	same_tree "$BATS_FILE_TMPDIR/before"
+	for n in 1 2; do
 		run --separate-stderr -6 "$UP" --root "$R" status
 		is_clear "after its way back: only cleaning up is left"
-		[[ $output == *"/var/lib/sysboxfs: not removed yet"* ]]
-		[[ $output != *"not undone yet"* ]]
-		status_is_true
 		nothing_begins 6
-		run --separate-stderr -6 "$UP" --root "$R" -q recover
-		is_clear "cannot remove directory '/var/lib/sysboxfs'"
-		unlock
-		recovers
+		clean_fails '' recover
+		[ "$status" -eq 6 ]
+		is_clear "input/output error"
+		[ "${stderr_lines[2]}" = "  host: as before the interrupted run, or as after it; only cleaning up is left" ]
+		same_tree "$BATS_FILE_TMPDIR/before"
 	done
+	recovers
 }
 
 # One point: call N of recover fails, or from it on all do, when FAILED cannot be recorded either and status says 6. The code

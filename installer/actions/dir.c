@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kind "dir": a directory made where none is. Undo removes it if it is ours and empty; what others
- * put into it stays, and so does it. It goes last of all, in finish: until then the temporaries of
- * the files in it may be there.
+ * Kind "dir": a directory made where none is. Undo, which comes behind that of all that is in it,
+ * removes it if it is ours and empty; what others put into it stays, and so does it. A rollback
+ * removes it last of all, in finish: until COMMITTED its files of before wait in it under their
+ * temporary names. Whether it can go is asked in prepare, for there is no way back behind that.
  */
 #include "actions/kinds.h"
 #include "sys/fs.h"
 #include "sys/io.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 struct dir_data {
 	char *path;
@@ -43,6 +45,39 @@ struct action *action_dir(const char *step, const char *path, mode_t mode)
 	return dir_action(step, path, mode, false);
 }
 
+static int not_taken(const struct dir_data *d, int errnum, struct err *err)
+{
+	err_errno(err, errnum, "cannot remove directory '%s'", d->path);
+	if (errnum != EPERM)
+		return -1;
+	return err_remedy(err, "chattr -i -a '%s', or the directory it is in, whichever is immutable", d->path);
+}
+
+static bool is_locked(int dirfd, const char *name)
+{
+	struct statx sx;
+
+	return !statx(dirfd, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &sx) &&
+	       (sx.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND));
+}
+
+static int check_going(const struct dir_data *d, const struct action_ctx *ctx, struct err *err)
+{
+	int parent CLEANUP(closep) = -1, errnum = 0;
+	char *name CLEANUP(freep) = NULL;
+
+	if (root_parent(ctx->root, d->path, false, &parent, &name, NULL, err))
+		return -1;
+	if (is_locked(parent, "") || is_locked(parent, name))
+		errnum = EPERM;
+	else if (faccessat(parent, ".", W_OK | X_OK, AT_EACCESS))
+		errnum = errno;
+	if (!errnum)
+		return 0;
+	not_taken(d, errnum, err);
+	return err_raise(err, ERR_REFUSED);
+}
+
 static int dir_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct dir_data *d = a->data;
@@ -51,7 +86,7 @@ static int dir_prepare(struct action *a, struct action_ctx *ctx, struct err *err
 	d->existed = root_stat(ctx->root, d->path, &st) == 0;
 	if (d->existed ? !S_ISDIR(st.st_mode) : root_exists(ctx->root, d->path))
 		return err_set(err, ERR_REFUSED, "'%s' is in the way: a directory is needed there", d->path);
-	return 0;
+	return d->remove && d->existed ? check_going(d, ctx, err) : 0;
 }
 
 static int dir_make(const struct dir_data *d, struct action_ctx *ctx, struct err *err)
@@ -72,14 +107,6 @@ static bool is_in_use(int errnum)
 	       errnum == ENOTDIR;
 }
 
-static int not_taken(const struct dir_data *d, struct err *err)
-{
-	bool locked = errno == EPERM;
-
-	err_errno(err, errno, "cannot remove directory '%s'", d->path);
-	return locked ? err_remedy(err, "chattr -i -a '%s', or the directory it is in, whichever is immutable", d->path) : -1;
-}
-
 static int dir_take(const struct dir_data *d, struct action_ctx *ctx, struct err *err)
 {
 	int parent CLEANUP(closep) = -1;
@@ -90,7 +117,7 @@ static int dir_take(const struct dir_data *d, struct action_ctx *ctx, struct err
 	if (root_parent(ctx->root, d->path, false, &parent, &name, NULL, err))
 		return -1;
 	if (io_unlinkat(parent, name, AT_REMOVEDIR) && !is_in_use(errno))
-		return not_taken(d, err);
+		return not_taken(d, errno, err);
 	return fs_sync_dir(parent, err);
 }
 
@@ -103,15 +130,16 @@ static int dir_commit(struct action *a, struct action_ctx *ctx, struct err *err)
 
 static int dir_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 {
-	return 0;
+	struct dir_data *d = a->data;
+
+	return d->remove || d->existed ? 0 : dir_take(d, ctx, err);
 }
 
 static int dir_finish(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct dir_data *d = a->data;
-	bool goes = d->remove ? ctx->committed && d->existed : !ctx->committed && !d->existed;
 
-	return goes ? dir_take(d, ctx, err) : 0;
+	return d->remove && d->existed && ctx->committed ? dir_take(d, ctx, err) : 0;
 }
 
 static int dir_invert(const struct record *oldest, const struct record *newest, struct action **ret,

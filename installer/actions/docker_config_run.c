@@ -311,12 +311,15 @@ static int put_target(const struct docker_config_data *d, const struct action_ct
 {
 	struct replace rp = config_replace(d, ctx, ctx->tag);
 	struct node now CLEANUP(node_release) = NODE_INIT;
+	char *interim CLEANUP(freep) = xasprintf("%s.i", ctx->tag);
 	int fd CLEANUP(closep) = -1, r = 0;
 
 	if (w->untouched)
 		return 0;
 	if (w->stranger)
 		return put_over(d, ctx, &w->target, w->target_absent, err);
+	if (tidy_over(d, ctx, interim, err))	/* its directory may go next */
+		return -1;
 	node_copy(&rp.before, &d->before);
 	node_copy(&rp.after, &d->after);
 	rp.set_mtime = d->after.type == NODE_FILE;

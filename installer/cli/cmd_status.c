@@ -41,18 +41,16 @@ static int failed(struct session *s, const struct txn_summary *t, struct err *er
 	return txn_failed(t, err);
 }
 
-/* Directories go last of all, when the transaction has come to its end. */
+/* Those that a rollback takes away go last of all, behind its commit. */
 static void show_dirs_left(struct session *s, const struct txn_summary *t)
 {
-	bool taken = t->state == TXN_COMMITTED;
-
 	for json_each(a, json_get(t->prepared, "actions")) {
 		const struct json *d = json_get(a, "data");
 		const char *path = json_get_str(d, "path");
 
 		if (str_eq(json_get_str(a, "kind"), "dir") && path &&
-		    json_get_bool(d, "remove", false) == taken &&
-		    json_get_bool(d, "existed", false) == taken && root_exists(&s->root, path))
+		    json_get_bool(d, "remove", false) && json_get_bool(d, "existed", false) &&
+		    root_exists(&s->root, path))
 			report_check(s->rep, path, STATE_BAD, NULL, NULL, "not removed yet");
 	}
 }
@@ -68,7 +66,7 @@ static int interrupted(struct session *s, const struct txn_summary *t, struct er
 {
 	if (state_busy(&s->state, err) < 0)
 		return -1;
-	if (t->state == TXN_COMMITTED || t->state == TXN_ROLLED_BACK)
+	if (t->state == TXN_COMMITTED)
 		show_dirs_left(s, t);
 	err_set(err, ERR_INTERRUPTED, "transaction %u (%s) was interrupted%s", t->id,
 		json_get_str(t->begin, "command"), how_far(t));

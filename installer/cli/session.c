@@ -297,5 +297,9 @@ int session_recover(struct cli *cli, enum txn_recovered *ret, struct err *err)
 	*ret = RECOVERED_NOTHING;
 	if (session_open(&s, cli, 0, err) < 0)
 		return s.root.fd < 0 ? -1 : raise_unfinished(&s.root, err);
-	return lock_and_recover(&s, ret, err) < 0 ? raise_unfinished(&s.root, err) : 0;
+	if (!lock_and_recover(&s, ret, err))
+		return 0;
+	if (err->kind == ERR_INTERRUPTED)
+		cli->result.host = "as before the interrupted run, or as after it; only cleaning up is left";
+	return raise_unfinished(&s.root, err);
 }

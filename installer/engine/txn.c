@@ -310,6 +310,17 @@ static int undo_failed(struct txnlog *log, const struct txn_summary *t, struct e
 	return err_raise(err, ERR_UNDO);
 }
 
+/* After ROLLED_BACK: the host is as before, only what is ours lies about. ERR_INTERRUPTED. */
+static int finish_rolled_back(const struct action_ctx *base, struct txnlog *log,
+			      const struct plan *plan, struct err *err)
+{
+	if (!finish_all(base, log, plan, false, err))
+		return 0;
+	try_again(err);
+	return err_raise(err, ERR_INTERRUPTED);
+}
+
+/* Its errors are ERR_UNDO, or of finish_rolled_back. */
 static int undo_all(const struct action_ctx *base, struct txnlog *log, const struct txn_summary *t,
 		    const char *reason, struct err *err)
 {
@@ -320,7 +331,7 @@ static int undo_all(const struct action_ctx *base, struct txnlog *log, const str
 	signals_hold();
 	set_quoted(body, "reason", reason);
 	if (decode_all(t->prepared, &plan, err))
-		return -1;
+		return err_raise(err, ERR_UNDO);
 	r = ballast_free(log->state, log->id, log->fd, err);
 	if (!r)
 		r = undo_unbidden(base, log, &plan, t, err);
@@ -332,10 +343,10 @@ static int undo_all(const struct action_ctx *base, struct txnlog *log, const str
 		try_again(err);
 		return err_raise(err, ERR_UNDO);
 	}
-	return finish_all(base, log, &plan, false, err) ? try_again(err) : 0;
+	return finish_rolled_back(base, log, &plan, err);
 }
 
-/* 1: as undo_actions. */
+/* 1: as undo_actions. Its errors: as undo_all. */
 static int undo_from_records(const struct action_ctx *base, struct txnlog *log, const char *reason,
 			     struct err *err)
 {
@@ -343,7 +354,7 @@ static int undo_from_records(const struct action_ctx *base, struct txnlog *log, 
 	int r;
 
 	if (txnlog_read(log->state, log->id, &t, err))
-		return -1;
+		return err_raise(err, ERR_UNDO);
 	r = undo_all(base, log, &t, reason, err);
 	txn_summary_release(&t);
 	return r;
@@ -369,6 +380,11 @@ static int roll_back(struct txn_request *rq, struct txnlog *log, struct err *err
 	report_info(rq->ctx.rep, "rolling back: %s", err->msg);
 	if (!undo_from_records(&rq->ctx, log, err->msg, &undo))
 		return err_raise(err, ERR_FAILED);
+	if (undo.kind == ERR_INTERRUPTED) {
+		report_warn(rq->ctx.rep, "sysboxup recover",
+			    "rolled back, but not cleaned up yet: %s", undo.msg);
+		return err_raise(err, ERR_FAILED);
+	}
 	snprintf(why, sizeof(why), "%s", err->msg);
 	*err = undo;
 	err_prefix(err, "%.400s; and the way back failed", why);
@@ -490,9 +506,7 @@ static int recover_one(const struct action_ctx *base, const struct txn_summary *
 	} else {
 		report_info(base->rep, "transaction %u was interrupted: undoing it", t->id);
 		r = undo_from_records(base, &log, "interrupted", err);
-		if (r < 0)
-			err_raise(err, ERR_UNDO);
-		else
+		if (r >= 0)
 			*ret = r ? RECOVERED_PART : RECOVERED_DONE;
 	}
 	txnlog_release(&log);
