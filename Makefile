@@ -216,8 +216,8 @@ check-model:
 lint:
 	$(Q)./scripts/lint
 
-# Every call of the binary in every mode, not only every so many-th; and the same of pruning.
-check-killat check-prune: check-%:
+# Every call of the binary in every mode, not only every so many-th; the same of pruning, and of a record cut or flipped.
+check-killat check-prune check-records: check-%:
 	$(Q)SYSBOXUP_EVERY=1 BUILD=$(BUILD) tests/run --no-skip tests/crash/$*.bats
 
 # Every point of the recorded runs on whole hosts, which takes hours; what is done already stays in build/powercut as long
@@ -242,7 +242,7 @@ bench: $(BUILD)/sysboxup
 clean:
 	rm -rf build
 
-.PHONY: all objects tools units coverage check-unit check-killat check-prune check-blocklog check-model check-powercut check-powercut-vm fuzzers \
+.PHONY: all objects tools units coverage check-unit check-killat check-prune check-records check-blocklog check-model check-powercut check-powercut-vm fuzzers \
 	fuzz-programs fuzz lint bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(FAULTY)

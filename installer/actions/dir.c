@@ -132,7 +132,9 @@ static int dir_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct dir_data *d = a->data;
 
-	return d->remove || d->existed ? 0 : dir_take(d, ctx, err);
+	if (d->remove)	/* finish may have begun behind a COMMITTED that is torn now */
+		return d->existed ? dir_make(d, ctx, err) : 0;
+	return d->existed ? 0 : dir_take(d, ctx, err);
 }
 
 static int dir_finish(struct action *a, struct action_ctx *ctx, struct err *err)

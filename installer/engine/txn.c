@@ -346,6 +346,28 @@ static int undo_all(const struct action_ctx *base, struct txnlog *log, const str
 	return finish_rolled_back(base, log, &plan, err);
 }
 
+/* A torn record may have been the INTENT of the next action. It is taken for that, and is it from
+ * now on: what was not begun is undone without effect. */
+static int mend(struct txnlog *log, const struct txn_summary *t, struct err *err)
+{
+	struct json *intent CLEANUP(json_freep) = json_obj();
+	int last = (int)json_len(json_get(t->prepared, "actions")) - 1;
+
+	json_set_i64(intent, "action", t->last_intent < last ? t->last_intent + 1 : last);
+	return txnlog_append_over(log, RECORD_INTENT, intent, err);
+}
+
+static int read_whole(struct txnlog *log, struct txn_summary *ret, struct err *err)
+{
+	int r = txnlog_read(log->state, log->id, ret, err);
+
+	if (r || !ret->torn)
+		return r;
+	r = mend(log, ret, err);
+	txn_summary_release(ret);
+	return r ? r : txnlog_read(log->state, log->id, ret, err);
+}
+
 /* 1: as undo_actions. Its errors: as undo_all. */
 static int undo_from_records(const struct action_ctx *base, struct txnlog *log, const char *reason,
 			     struct err *err)
@@ -353,7 +375,7 @@ static int undo_from_records(const struct action_ctx *base, struct txnlog *log, 
 	struct txn_summary t;
 	int r;
 
-	if (txnlog_read(log->state, log->id, &t, err))
+	if (read_whole(log, &t, err))
 		return err_raise(err, ERR_UNDO);
 	r = undo_all(base, log, &t, reason, err);
 	txn_summary_release(&t);

@@ -292,6 +292,16 @@ int txnlog_append(struct txnlog *t, enum record_type type, const struct json *bo
 	return 0;
 }
 
+int txnlog_append_over(struct txnlog *t, enum record_type type, const struct json *body,
+		       struct err *err)
+{
+	t->next--;
+	if (!txnlog_append(t, type, body, err))
+		return 0;
+	t->next++;
+	return -1;
+}
+
 /* Where the body of a record is kept; NULL: nowhere. */
 static struct json **summary_place(struct txn_summary *t, enum record_type type)
 {
@@ -340,6 +350,7 @@ static void summary_take(struct txn_summary *t, enum record_type type, struct js
 	*keep = body;
 }
 
+/* 1: it is none; err says why. */
 static int summary_read_record(struct txn_summary *t, int dirfd, unsigned int number,
 			       struct err *err)
 {
@@ -358,7 +369,8 @@ static int summary_read_record(struct txn_summary *t, int dirfd, unsigned int nu
 		return err_prefix(err, "'%s/txn/%06u'", STATE_DIR, t->id);
 	if (record_decode(bytes.data, bytes.len, &type, &body, err)) {
 		err_prefix(err, "'%s/txn/%06u/%s'", STATE_DIR, t->id, name);
-		return err_raise(err, ERR_UNDO);
+		err_raise(err, ERR_UNDO);
+		return 1;
 	}
 	if (type == RECORD_BASE) {
 		json_free(body);
@@ -369,19 +381,39 @@ static int summary_read_record(struct txn_summary *t, int dirfd, unsigned int nu
 	return 0;
 }
 
+/* Where everything is over, down to the spares, the last record is one that everything hangs on. */
+static bool can_do_without_last(const struct txn_summary *t)
+{
+	return t->state == TXN_NONE || !t->clean;
+}
+
+static int summary_read(struct txn_summary *t, const struct txnlog *log, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r = 0;
+
+	for (unsigned int i = 0; !r && i < log->next; i++) {
+		r = summary_read_record(t, log->fd, i, &why);
+		t->torn = r > 0 && i + 1 == log->next && can_do_without_last(t);
+	}
+	if (!r || t->torn)
+		return 0;
+	*err = why;
+	return -1;
+}
+
 int txnlog_read(const struct state *s, unsigned int id, struct txn_summary *ret, struct err *err)
 {
 	struct state borrowed = *s;
 	struct txnlog log = TXNLOG_INIT;
 	struct txn_summary t = { .id = id, .state = TXN_NONE,
 				 .last_intent = -1, .undone_from = -1 };
-	int r = 0;
+	int r;
 
 	if (txnlog_open(&log, &borrowed, id, err))
 		return -1;
 	t.clean = log.spares == 0;
-	for (unsigned int i = 0; !r && i < log.next; i++)
-		r = summary_read_record(&t, log.fd, i, err);
+	r = summary_read(&t, &log, err);
 	txnlog_release(&log);
 	if (r) {
 		txn_summary_release(&t);
@@ -415,7 +447,7 @@ int txnlog_clean(struct txnlog *t, struct err *err)
 		return -1;
 	if (fs_list_fd(t->fd, &names, err))
 		return -1;
-	for (size_t i = 0; i < names.n; i++)
+	for (size_t i = names.n; i-- > 0;)	/* the next to be used is the last to go */
 		if (number_of(names.v[i], "spare-") >= 0 && fs_unlink(t->fd, names.v[i], err))
 			return -1;
 	t->spares = 0;

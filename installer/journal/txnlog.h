@@ -11,6 +11,10 @@
  *	stage/			what commit puts in place; gone after cleaning
  *	ballast, ballast-dirs	space for undo (journal/ballast.h); gone after cleaning
  *
+ * The last record of an unfinished transaction may be torn, by a disk that does not hold what it
+ * has synced: then the journal is what comes before it, and it may have been whatever could follow
+ * (txn_summary.torn). A torn one anywhere else is an error, for nothing certain can be said then.
+ *
  * STATE_DIR/discarded is one that was thrown away and could not be removed whole: nothing reads it,
  * the next run removes it.
  *
@@ -47,6 +51,7 @@ struct txn_summary {		/* read from the records */
 	unsigned int id;
 	enum txn_state state;
 	bool clean;		/* no spares left */
+	bool torn;		/* one more record is there, but it is torn */
 	int last_intent;	/* -1: none */
 	int undone_from;	/* this action and all behind it are undone; -1: none is */
 	struct json *begin;	/* bodies, or NULL */
@@ -76,6 +81,9 @@ int txnlog_append(struct txnlog *t, enum record_type type, const struct json *bo
 /* The same in a file of its own: needs space, leaves the spares to those who cannot do without. */
 int txnlog_append_new(struct txnlog *t, enum record_type type, const struct json *body,
 		      struct err *err);
+/* The same in the place of the last record, which is torn. */
+int txnlog_append_over(struct txnlog *t, enum record_type type, const struct json *body,
+		       struct err *err);
 int txnlog_read(const struct state *s, unsigned int id, struct txn_summary *ret, struct err *err);
 void txn_summary_release(struct txn_summary *t);
 /* The actions from 0 up to, not including, this one may still have effects on the host. */

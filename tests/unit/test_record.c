@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A journal that was cut, or of which a bit was flipped: a valid shorter journal, or an error,
- * never something else. */
+/* A journal that was cut, or of which a bit was flipped: a valid shorter journal, one with a torn
+ * tail, or an error, never something else. */
 #include "journal/record.h"
 #include "journal/txnlog.h"
 #include "scratch.h"
@@ -141,8 +141,8 @@ static void record_set(const struct journal *j, size_t i, const char *data, size
 		abort();
 }
 
-/* The state of n whole records, last_intent and all. */
-static void check_prefix(const struct journal *j, size_t n)
+/* The state of n whole records, last_intent and all, and a torn one behind them or not. */
+static void check_prefix(const struct journal *j, size_t n, bool torn)
 {
 	static const struct { enum txn_state state; int intent; } want[] = {
 		{ TXN_NONE, -1 }, { TXN_NONE, -1 }, { TXN_PREPARED, -1 }, { TXN_PREPARED, 7 },
@@ -153,6 +153,7 @@ static void check_prefix(const struct journal *j, size_t n)
 
 	CHECK_INT(txnlog_read(&j->state, 1, &t, &err), 0);
 	CHECK_INT(t.state, want[n].state);
+	CHECK_INT(t.torn, torn);
 	CHECK_INT(t.last_intent, want[n].intent);
 	CHECK_INT(!t.begin, n < 1);
 	CHECK_INT(!t.prepared, n < 2);
@@ -160,8 +161,8 @@ static void check_prefix(const struct journal *j, size_t n)
 	txn_summary_release(&t);
 }
 
-/* Torn: said to be so, nothing is taken from it. */
-static void check_torn(const struct journal *j)
+/* Said to be broken, nothing is taken from it. */
+static void check_broken(const struct journal *j)
 {
 	struct err err = ERR_INIT;
 	struct txn_summary t = { .id = 99 };
@@ -177,31 +178,31 @@ static size_t text_len(const struct buf *b)
 	return strnlen(b->data, b->len);
 }
 
-TEST(journal_cut, "a journal cut at any byte of any record is a valid shorter journal or a torn one")
+TEST(journal_cut, "a journal cut at any byte of any record is a valid shorter journal, or one with a torn tail")
 {
 	struct journal j;
 
 	journal_make(&j);
-	check_prefix(&j, ARRAY_SIZE(order));
+	check_prefix(&j, ARRAY_SIZE(order), false);
 	for (size_t i = ARRAY_SIZE(order); i-- > 0;) {
 		size_t whole = text_len(&j.record[i]);
 		for (size_t len = 0; len < whole; len++) {
 			record_set(&j, i, j.record[i].data, len);
-			check_torn(&j);
+			check_prefix(&j, i, true);
 		}
 		for (size_t len = whole; len <= j.record[i].len; len += 97) {
 			record_set(&j, i, j.record[i].data, len);
-			check_prefix(&j, i + 1);
+			check_prefix(&j, i + 1, false);
 		}
 		char name[16];
 		snprintf(name, sizeof(name), "%04zu", i);
 		CHECK_INT(unlinkat(j.dir, name, 0), 0);
-		check_prefix(&j, i);
+		check_prefix(&j, i, false);
 	}
 	journal_release(&j);
 }
 
-TEST(journal_flipped, "a journal with any bit of its last record flipped is a torn one, whichever record is the last")
+TEST(journal_flipped, "a journal with any bit of its last record flipped has a torn tail, whichever record is the last")
 {
 	struct journal j;
 
@@ -212,12 +213,55 @@ TEST(journal_flipped, "a journal with any bit of its last record flipped is a to
 			b->data[bit / 8] ^= (char)(1 << bit % 8);
 			record_set(&j, i, b->data, b->len);
 			b->data[bit / 8] ^= (char)(1 << bit % 8);
-			check_torn(&j);
+			check_prefix(&j, i, true);
 		}
 		char name[16];
 		snprintf(name, sizeof(name), "%04zu", i);
 		CHECK_INT(unlinkat(j.dir, name, 0), 0);
 	}
+	journal_release(&j);
+}
+
+TEST(journal_broken, "a broken record that others follow, or that ends a journal where all is over, is an error")
+{
+	static const size_t last = ARRAY_SIZE(order) - 1;
+	struct txnlog log = TXNLOG_INIT;
+	struct err err = ERR_INIT;
+	struct journal j;
+
+	journal_make(&j);
+	for (size_t i = 0; i < last; i++) {
+		record_set(&j, i, j.record[i].data, text_len(&j.record[i]) - 1);
+		check_broken(&j);
+		record_set(&j, i, j.record[i].data, j.record[i].len);
+	}
+	CHECK_INT(txnlog_open(&log, &j.state, 1, &err), 0);
+	CHECK_INT(txnlog_clean(&log, &err), 0);
+	txnlog_release(&log);
+	check_prefix(&j, last + 1, false);
+	record_set(&j, last, j.record[last].data, text_len(&j.record[last]) - 1);
+	check_broken(&j);
+	journal_release(&j);
+}
+
+TEST(mended, "another record in the place of a torn one makes the journal whole again")
+{
+	struct json *body CLEANUP(json_freep) = json_obj();
+	struct txnlog log = TXNLOG_INIT;
+	struct err err = ERR_INIT;
+	struct journal j;
+
+	journal_make(&j);
+	CHECK_INT(unlinkat(j.dir, "0004", 0), 0);
+	record_set(&j, 3, "", 0);
+	check_prefix(&j, 3, true);
+	json_set_i64(body, "action", 7);
+	CHECK_INT(txnlog_open(&log, &j.state, 1, &err), 0);
+	CHECK_INT(txnlog_append_over(&log, RECORD_INTENT, body, &err), 0);
+	check_prefix(&j, 4, false);
+	CHECK_INT(txnlog_append(&log, RECORD_COMMITTED, body, &err), 0);
+	check_prefix(&j, 5, false);
+	txnlog_release(&log);
 	journal_release(&j);
 }
 
