@@ -9,6 +9,7 @@
  *	group:SIG	SIG to the whole process group, as ^C in a terminal does
  *	hangup		CMD has a terminal of its own, which goes away: SIGHUP, and EIO from then on
  *	intr		CMD has a terminal of its own, in which ^C is typed
+ *	run:PROGRAM	PROGRAM is run and waited for; it must succeed
  *
  * -n: that often, each as soon as the one before was delivered.
  */
@@ -36,7 +37,7 @@ static _Noreturn void fail(const char *what)
 
 static _Noreturn void usage(void)
 {
-	fprintf(stderr, "usage: sigat [-w PATH] [-n TIMES] first:SIG|group:SIG|hangup|intr -- CMD...\n");
+	fprintf(stderr, "usage: sigat [-w PATH] [-n TIMES] first:SIG|group:SIG|hangup|intr|run:PROGRAM -- CMD...\n");
 	exit(125);
 }
 
@@ -47,6 +48,10 @@ static int signal_named(const char *name)
 			return i;
 	usage();
 }
+
+static bool is_signal(void) { return !strncmp(how, "first:", 6) || !strncmp(how, "group:", 6); }
+
+static bool is_program(void) { return !strncmp(how, "run:", 4); }
 
 static bool has_terminal(void) { return !strcmp(how, "hangup") || !strcmp(how, "intr"); }
 
@@ -105,12 +110,28 @@ static int stopped(int pid)
 	return found;
 }
 
+static void run_program(void)
+{
+	const char *program = strchr(how, ':') + 1;
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		execl(program, program, NULL);
+		fail(program);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		fail(program);
+}
+
 static void do_it(pid_t pid)
 {
 	if (!strncmp(how, "first:", 6))
 		kill(pid, sig);
 	else if (!strncmp(how, "group:", 6))
 		kill(-pid, sig);
+	else if (is_program())
+		run_program();
 	else if (!strcmp(how, "intr") && write(master, "\003", 1) != 1)
 		fail("cannot type");
 	else if (!strcmp(how, "hangup") && master >= 0) {
@@ -167,9 +188,9 @@ int main(int argc, char **argv)
 	if (argc - optind < 3 || strcmp(argv[optind + 1], "--"))
 		usage();
 	how = argv[optind];
-	if (!has_terminal() && strncmp(how, "first:", 6) && strncmp(how, "group:", 6))
+	if (!has_terminal() && !is_signal() && !is_program())
 		usage();
-	if (!has_terminal())
+	if (is_signal())
 		sig = signal_named(strchr(how, ':') + 1);
 	if (has_terminal()) {
 		open_terminal(terminal, sizeof(terminal));
