@@ -211,24 +211,34 @@ static int keep_path(const struct root *r, const char *path, struct json *ret, s
 
 /* ---- temporaries that a killed tool leaves ---- */
 
+/* What lies between prefix and suffix. */
+enum middle {
+	ANYTHING,
+	NUMBER,
+	DEAD_PID,	/* a number too; while that process lives, its file stays */
+	RANDOM,		/* RANDOM_LEN letters and digits */
+};
+
+enum { RANDOM_LEN = 6 };
+
 static const struct temp_rule {
 	const char *dir, *prefix, *suffix;
-	bool digits;		/* the whole name is a number */
-	bool pid_named;		/* what lies between is a pid: stays while that process lives */
+	enum middle middle;
 	int depth;
 } temp_rules[] = {
-	{ "/etc", "passwd.", "", false, true, 0 },
-	{ "/etc", "group.", "", false, true, 0 },
-	{ "/etc", "shadow.", "", false, true, 0 },
-	{ "/etc", "gshadow.", "", false, true, 0 },
-	{ "/etc", "subuid.", "", false, true, 0 },
-	{ "/etc", "subgid.", "", false, true, 0 },
-	{ "/etc", "ld.so.cache~", "", false, false, 0 },
-	{ "/var/cache/ldconfig", "aux-cache~", "", false, false, 0 },
-	{ DSH "enabled", ".state", ".tmp", false, false, 0 },
-	{ DSH "masked", ".state", ".tmp", false, false, 0 },
-	{ "/var/cache/man", "", "", true, false, 3 },
-	{ DPKG_DIR "/updates", "tmp.i", "", false, false, 0 },	/* dpkg's next journal entry, empty yet */
+	{ "/etc", "passwd.", "", DEAD_PID, 0 },
+	{ "/etc", "group.", "", DEAD_PID, 0 },
+	{ "/etc", "shadow.", "", DEAD_PID, 0 },
+	{ "/etc", "gshadow.", "", DEAD_PID, 0 },
+	{ "/etc", "subuid.", "", DEAD_PID, 0 },
+	{ "/etc", "subgid.", "", DEAD_PID, 0 },
+	{ "/etc", "ld.so.cache~", "", ANYTHING, 0 },
+	{ "/var/cache/ldconfig", "aux-cache~", "", ANYTHING, 0 },
+	{ DSH "enabled", ".state", ".tmp", ANYTHING, 0 },
+	{ DSH "masked", ".state", ".tmp", ANYTHING, 0 },
+	{ "/var/cache/man", "", "", NUMBER, 3 },
+	{ DPKG_DIR "/updates", "tmp.i", "", ANYTHING, 0 },	/* dpkg's next journal entry, empty yet */
+	{ APT_DIR, "extended_states.", "", RANDOM, 0 },		/* apt-mark's */
 };
 
 static bool all_digits(const char *s, size_t len)
@@ -236,17 +246,33 @@ static bool all_digits(const char *s, size_t len)
 	return len && strspn(s, "0123456789") >= len;
 }
 
+static bool all_random(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)s[i]))
+			return false;
+	return len == RANDOM_LEN;
+}
+
 static bool temp_matches(const struct temp_rule *t, const char *name)
 {
 	size_t len = strlen(name), around = strlen(t->prefix) + strlen(t->suffix);
+	const char *middle = name + strlen(t->prefix);
 
 	if (len < around || !str_starts(name, t->prefix) || !str_ends(name, t->suffix))
 		return false;
-	const char *middle = name + strlen(t->prefix);
-	if (t->pid_named)
+	switch (t->middle) {
+	case ANYTHING:
+		break;
+	case NUMBER:
+		return all_digits(middle, len - around);
+	case DEAD_PID:
 		return all_digits(middle, len - around) &&
 		       !proc_starttime((pid_t)strtol(middle, NULL, 10));
-	return !t->digits || all_digits(name, len);
+	case RANDOM:
+		return all_random(middle, len - around);
+	}
+	return true;
 }
 
 static int temps_of(const struct root *r, const struct temp_rule *t, const char *dir, int depth,

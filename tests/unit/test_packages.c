@@ -80,6 +80,23 @@ TEST(nothing_done, "killed before dpkg did anything: what the shield and dpkg ha
 	world_close(&w);
 }
 
+TEST(marking_killed, "what a killed apt-mark was writing goes; a file that only looks like it stays")
+{
+	struct world w;
+	struct err err = ERR_INIT;
+
+	world_open(&w);
+	CHECK_INT(fs_mkdir_path(&w.s.root, "/var/lib/apt", 0755, &err), 0);
+	put(&w.s, "var/lib/apt/extended_states.Vft7ke", "");
+	put(&w.s, "var/lib/apt/extended_states.backup1", "");
+	put(&w.s, "var/lib/apt/extended_states.my-own", "");
+	undo(&w);
+	CHECK(!root_exists(&w.s.root, "/var/lib/apt/extended_states.Vft7ke"));
+	CHECK(root_exists(&w.s.root, "/var/lib/apt/extended_states.backup1"));
+	CHECK(root_exists(&w.s.root, "/var/lib/apt/extended_states.my-own"));
+	world_close(&w);
+}
+
 TEST(sockets, "every unix socket of the daemon is hidden from scripts, the activated one too")
 {
 	struct strv argv CLEANUP(strv_release) = STRV_INIT, got CLEANUP(strv_release) = STRV_INIT;
