@@ -87,7 +87,8 @@ int dpkg_configure(const struct action_ctx *ctx, const struct strv *names, struc
  * taken out: then an error. */
 int dpkg_purgeable(const struct action_ctx *ctx, struct strv *names, const char *keep,
 		   struct err *err);
-/* Every unix socket that Docker listens on, to be hidden from scripts; some may be named twice. */
+/* Every unix socket that a Docker of this host listens on, or would when started, to be hidden from
+ * scripts; some may be named twice. */
 void packages_sockets(const struct host *h, struct strv *ret);
 /* What a shield that was killed left (sys/shield.h); its init is known to be gone. */
 int dpkg_clear_shield(const struct action_ctx *ctx, struct err *err);

@@ -32,6 +32,7 @@ void packages_sockets(const struct host *h, struct strv *ret)
 		if (str_eq(f->name, "host") && str_starts(f->value, "unix:///"))
 			strv_add(ret, f->value + strlen("unix://"));
 	}
+	host_docker_sockets(h, ret);
 }
 
 /* Without the note `recover` could not wait for it: then it does not run. */

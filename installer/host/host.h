@@ -81,6 +81,9 @@ int host_docker_refresh(struct host *h, struct err *err);
 
 /* A daemon of this host that runs as root: by its name, its PID namespace and its user. */
 bool host_is_dockerd(const struct host *h, pid_t pid);
+/* Paths of the unix sockets that such daemons listen on, a second one's too; none where none
+ * runs. */
+void host_docker_sockets(const struct host *h, struct strv *ret);
 /* Is pid 1 systemd and does it answer? Only then units can be asked. */
 bool host_has_systemd(const struct host *h);
 /* Really tries an idmapped mount of the file system of path (sys/idmap.h), or of its nearest parent

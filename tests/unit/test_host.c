@@ -497,6 +497,42 @@ TEST(dead_socket, "a socket nobody listens on is no running Docker, a stale pid 
 	fixture_close(&f);
 }
 
+TEST(sockets, "the sockets of every dockerd are found, a second one's too; what others listen on is not")
+{
+	static const char table[] =
+		"Num       RefCount Protocol Flags    Type St Inode Path\n"
+		"0000000000000000: 00000002 00000000 00010000 0001 01 101 /run/docker.sock\n"
+		"0000000000000000: 00000002 00000000 00010000 0001 01 102 /run/second docker.sock\n"
+		"0000000000000000: 00000003 00000000 00000000 0001 03 103 /run/containerd/containerd.sock\n"
+		"0000000000000000: 00000002 00000000 00010000 0001 01 104 @abstract\n"
+		"0000000000000000: 00000002 00000000 00010000 0001 01 105\n"
+		"0000000000000000: 00000002 00000000 00010000 0001 01 999 /run/somebody.sock\n";
+	static const char *const links[][2] = {
+		{ "/proc/500001/fd/3", "socket:[101]" }, { "/proc/500001/fd/4", "/dev/null" },
+		{ "/proc/500002/fd/5", "socket:[102]" }, { "/proc/500002/fd/6", "socket:[103]" },
+		{ "/proc/500002/fd/7", "socket:[104]" }, { "/proc/500002/fd/8", "socket:[105]" },
+		{ "/proc/500003/fd/3", "socket:[999]" },
+	};
+	struct fixture f;
+	struct strv got CLEANUP(strv_release) = STRV_INIT;
+
+	fixture_open(&f, true);
+	fixture_put(&f, "/proc/500001/comm", "dockerd\n");
+	fixture_put(&f, "/proc/500001/net/unix", table);
+	fixture_put(&f, "/proc/500002/comm", "dockerd\n");
+	fixture_put(&f, "/proc/500002/net/unix", table);
+	fixture_put(&f, "/proc/500003/comm", "sshd\n");
+	fixture_put(&f, "/proc/500003/net/unix", table);
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		fixture_link(&f, links[i][0], links[i][1]);
+	struct host h = { .root = &f.root, .running = true };
+	host_docker_sockets(&h, &got);
+	strv_sort(&got);
+	char *list CLEANUP(freep) = strv_join(&got, ",");
+	CHECK_STR(list, "/run/docker.sock,/run/second docker.sock");
+	fixture_close(&f);
+}
+
 TEST(contained, "a dockerd inside of a container of this host is not ours")
 {
 	struct fixture f;
