@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sys/node.h"
 
+#include "base/str.h"
 #include "sys/fs.h"
 #include "sys/io.h"
 
@@ -88,6 +89,12 @@ static bool xattr_unreadable(int errnum)
 	return errnum == ENODATA || errnum == ENOTSUP || errnum == EPERM || errnum == EACCES;
 }
 
+/* xfs lists an ACL twice, to the privileged: under its own name too, in its own format. */
+static bool xattr_is_alias(const char *name)
+{
+	return str_starts(name, "trusted.SGI_ACL_");
+}
+
 static int read_xattrs(struct node *n, int fd, struct err *err)
 {
 	struct buf names CLEANUP(buf_release) = BUF_INIT, value CLEANUP(buf_release) = BUF_INIT;
@@ -97,6 +104,8 @@ static int read_xattrs(struct node *n, int fd, struct err *err)
 			       0 :
 			       err_errno(err, errno, "cannot list extended attributes");
 	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
+		if (xattr_is_alias(names.data + at))
+			continue;
 		if (!xattr_read(fd, names.data + at, &value))
 			xattr_add(n, names.data + at, value.data, value.len);
 		else if (!xattr_unreadable(errno))
