@@ -9,12 +9,7 @@ setup_file() {
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
 	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD"/sysboxup{,-faults} "$SYSBOXUP_BUILD/tools/hostdiff"
 	. "$REPO/tests/lib/image.bash"
-	. "$REPO/tests/lib/catalog.bash"
-	"$REPO/tests/standin/build" "$BATS_FILE_TMPDIR/sysbox-ce.deb" 0.7.0.linux
-	CATALOG_METHOD=files catalog_make "$BATS_FILE_TMPDIR/catalog" "$BATS_FILE_TMPDIR/catalog" "$BATS_FILE_TMPDIR/sysbox-ce.deb"
-	image_make "$BATS_FILE_TMPDIR/image"
-	echo '{ "docker": { "settings": { "live-restore": true, "debug": null } } }' >"$BATS_FILE_TMPDIR/small.json"
-	echo '{ "docker": { "settings": { "live-restore": false, "log-level": "warn" } } }' >"$BATS_FILE_TMPDIR/second.json"
+	image_stage "$BATS_FILE_TMPDIR"
 }
 
 setup() {

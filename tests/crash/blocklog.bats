@@ -14,13 +14,8 @@ setup_file() {
 	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD"/sysboxup{,-faults}
 	make -s -C "$REPO/tests/tools"
 	. "$REPO/tests/lib/image.bash"
-	. "$REPO/tests/lib/catalog.bash"
 	local dir=$BATS_FILE_TMPDIR
-	"$REPO/tests/standin/build" "$dir/sysbox-ce.deb" 0.7.0.linux
-	CATALOG_METHOD=files catalog_make "$dir/catalog" "$dir/catalog" "$dir/sysbox-ce.deb"
-	image_make "$dir/image"
-	echo '{ "docker": { "settings": { "live-restore": true, "debug": null } } }' >"$dir/small.json"
-	echo '{ "docker": { "settings": { "live-restore": false, "log-level": "warn" } } }' >"$dir/second.json"
+	image_stage "$dir"
 }
 
 setup() {

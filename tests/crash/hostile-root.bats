@@ -12,13 +12,9 @@ setup_file() {
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
 	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD"/sysboxup{,-faults} "$SYSBOXUP_BUILD"/tools/{hostdiff,jail,swapper}
 	. "$REPO/tests/lib/image.bash"
-	. "$REPO/tests/lib/catalog.bash"
 	local dir=$BATS_FILE_TMPDIR
-	"$REPO/tests/standin/build" "$dir/sysbox-ce.deb" 0.7.0.linux
-	CATALOG_METHOD=files catalog_make "$dir/catalog" "$dir/catalog" "$dir/sysbox-ce.deb"
-	image_make "$dir/image"
+	image_stage "$dir"
 	mkdir "$dir/image/proc"
-	echo '{ "docker": { "settings": { "live-restore": true, "debug": null } } }' >"$dir/small.json"
 	# what is to be recovered, and what is to be rolled back
 	cp -a "$dir/image" "$dir/applied"
 	"$SYSBOXUP_BUILD/sysboxup" --root "$dir/applied" --profile "$dir/catalog/profile.json" -q apply "${IMAGE_FORCE[@]}" 2>"$dir/err"

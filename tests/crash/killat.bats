@@ -10,13 +10,9 @@ setup_file() {
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
 	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD"/sysboxup "$SYSBOXUP_BUILD"/tools/{killat,everycall,hostdiff}
 	. "$REPO/tests/lib/image.bash"
-	. "$REPO/tests/lib/catalog.bash"
 	W=$(mktemp -d /dev/shm/sysboxup-killat-XXXXXX)	# no disk: what is tried is the order, not the durability
 	export W UP=$SYSBOXUP_BUILD/sysboxup TOOLS=$SYSBOXUP_BUILD/tools
-	"$REPO/tests/standin/build" "$W/sysbox-ce.deb" 0.7.0.linux
-	CATALOG_METHOD=files catalog_make "$W/catalog" "$W/catalog" "$W/sysbox-ce.deb"
-	echo '{ "docker": { "settings": { "live-restore": true, "debug": null } } }' >"$W/small.json"
-	image_make "$W/image"
+	image_stage "$W"
 	setfattr -n user.note -v mine "$W/image/etc/docker/daemon.json"
 	setfacl -m u:daemon:r "$W/image/etc/docker/daemon.json"
 	mkdir "$W/root"
