@@ -80,7 +80,20 @@ guest__disk() {
 	guest__locked guest__keep_sysctls
 	mkdir -p "$dir/root" || return 1
 	[ -z "${BATS_ROOT_PID:-}" ] || echo "$BATS_ROOT_PID" >"$dir/owner"
-	cp --sparse=always --reflink=auto "$image" "$dir/disk.img"
+	if [ -z "${SYSBOXUP_GUEST_DISKS:-}" ]; then
+		cp --sparse=always --reflink=auto "$image" "$dir/disk.img"
+	else
+		guest__locked guest__base "$image"
+		cp --reflink=always "$SYSBOXUP_GUEST_DISKS/$(basename "$image")" "$SYSBOXUP_GUEST_DISKS/$name.disk" &&
+			ln -sf "$SYSBOXUP_GUEST_DISKS/$name.disk" "$dir/disk.img"
+	fi
+}
+
+# SYSBOXUP_GUEST_DISKS: a directory on a file system that copies by reference, where the disks of guests are to be (tests/run).
+guest__base() {
+	local base
+	base=$SYSBOXUP_GUEST_DISKS/$(basename "$1")
+	[ -e "$base" ] || { cp --sparse=always "$1" "$base.new" && mv "$base.new" "$base"; }
 }
 
 # PID of nspawn, if it is still ours (a PID may have been given to somebody else).
@@ -264,6 +277,7 @@ guest_destroy() {
 	guest__counters "$name"
 	guest_kill "$name" || rc=$?
 	rm -rf "$dir"
+	[ -z "${SYSBOXUP_GUEST_DISKS:-}" ] || rm -f "$SYSBOXUP_GUEST_DISKS/$name.disk"
 	guest__locked guest__restore_sysctls
 	return $rc
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A directory of its own for one test, and what its tree looks like as one string. Not in /tmp: a
- * tmpfs may lack user xattrs. */
+/* A directory of its own for one test, and what its tree looks like as one string. In TMPDIR, else
+ * not in /tmp: a tmpfs may lack user xattrs. */
 #ifndef UNIT_SCRATCH_H
 #define UNIT_SCRATCH_H
 
@@ -15,16 +15,24 @@
 #include <unistd.h>
 
 struct scratch {
-	char path[64];
+	char path[96];
 	struct root root;
 	int fd;
 };
+
+static inline const char *scratch_parent(void)
+{
+	const char *dir = getenv("TMPDIR");
+
+	return dir ? dir : "/var/tmp";
+}
 
 static inline void scratch_open(struct scratch *s)
 {
 	struct err err = ERR_INIT;
 
-	*s = (struct scratch){ .path = "/var/tmp/sysboxup-unit-XXXXXX" };
+	*s = (struct scratch){ .fd = -1 };
+	snprintf(s->path, sizeof(s->path), "%s/sysboxup-unit-XXXXXX", scratch_parent());
 	if (!mkdtemp(s->path) || root_open(&s->root, s->path, &err) ||
 	    (s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
 		fprintf(stderr, "no scratch directory: %s\n", err.msg);
@@ -36,7 +44,7 @@ static inline void scratch_close(struct scratch *s)
 {
 	struct err err = ERR_INIT;
 
-	int parent CLEANUP(closep) = open("/var/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int parent CLEANUP(closep) = open(scratch_parent(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fs_remove_tree(parent, path_basename(s->path), &err))
 		fprintf(stderr, "left behind: %s: %s\n", s->path, err.msg);
 	root_release(&s->root);
