@@ -14,7 +14,7 @@
 #include "actions/account_lock.h"
 #include "actions/put.h"
 #include "journal/ballast.h"
-#include "sys/clock.h"
+#include "sys/stamp.h"
 
 enum { FILE_MAX = 16 * 1024 * 1024, DAY = 24 * 60 * 60, SPACE_PER_FILE = 16 * 1024 };
 
@@ -144,7 +144,7 @@ static int choose_lines(struct account *d, const struct root *r, const struct ac
 {
 	char *lines[ACC_FILES] = { NULL };
 
-	d->day = clock_now() / DAY;
+	d->day = stamp_now() / DAY;
 	if (missing_lines(r, t, d->name, d->day, lines, err))
 		return -1;
 	for (size_t f = 0; f < ACC_FILES; f++)
@@ -583,6 +583,9 @@ static enum report_state account_drift(const struct json *entry, const char *key
 	return state;
 }
 
+static const char *const paths[] = { "/etc/passwd",  "/etc/group",  "/etc/shadow", "/etc/gshadow",
+				     "/etc/subuid", "/etc/subgid", ACCOUNT_LOCK_PATH, NULL };
+
 const struct action_ops account_ops = {
 	.kind = "account",
 	.prepare = account_prepare,
@@ -597,5 +600,6 @@ const struct action_ops account_ops = {
 	.describe = account_describe,
 	.index = account_index,
 	.drift = account_drift,
+	.paths = paths,
 	.release = account_release,
 };

@@ -118,6 +118,9 @@ struct action_ops {
 	 * May be NULL. */
 	enum report_state (*drift)(const struct json *entry, const char *key,
 				   const struct action_ctx *ctx, struct buf *found);
+	/* What a target of this kind consists of, besides the path in its key; NULL-terminated. May
+	 * be NULL. */
+	const char *const *paths;
 	void (*release)(struct action *a);	/* frees data; the engine frees the rest */
 };
 

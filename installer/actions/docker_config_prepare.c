@@ -7,10 +7,10 @@
 #include "docker/daemon.h"
 #include "docker/impact.h"
 #include "journal/ballast.h"
-#include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/io.h"
 #include "sys/replace.h"
+#include "sys/stamp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -286,7 +286,7 @@ static void fill_after(struct docker_config_data *d, const struct node *before,
 	d->after.size = d->after_text.len;
 	digest_hex(d->after_text.data, d->after_text.len, d->after.digest);
 	if (!str_eq(d->after.digest, before->digest))
-		d->after.mtime = (struct timespec){ .tv_sec = clock_now() };
+		d->after.mtime = (struct timespec){ .tv_sec = stamp_now() };
 }
 
 static void remember(struct json *list, const struct docker_container *c)
@@ -504,7 +504,7 @@ int docker_config_prepare(struct action *a, struct action_ctx *ctx, struct err *
 	    docker_config_check(ctx->host, from, t->data, t->len, &d->planned_paths, ctx->rep, err))
 		return -1;
 	d->was_running = ctx->host->running && ctx->host->docker.main_pid > 0;
-	str_replace(&d->boot_id, clock_boot_id());
+	str_replace(&d->boot_id, stamp_boot_id());
 	remember_bridge(d, ctx, from, to);
 	return know_all(d, ctx, b, t, err) || prepare_daemon(d, ctx, from, to, err) ||
 			       set_aside(d, ctx, err) ?

@@ -8,9 +8,9 @@
 #include "actions/stage.h"
 #include "base/diff.h"
 #include "journal/ballast.h"
-#include "sys/clock.h"
 #include "sys/io.h"
 #include "sys/replace.h"
+#include "sys/stamp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -158,7 +158,7 @@ static int file_fill_after(struct file_data *d, const struct action_ctx *ctx, st
 	}
 	d->after.size = source.size;
 	snprintf(d->after.digest, sizeof(d->after.digest), "%s", source.digest);
-	d->after.mtime = (struct timespec){ .tv_sec = clock_now() };
+	d->after.mtime = (struct timespec){ .tv_sec = stamp_now() };
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "engine/chain.h"
 #include "journal/base.h"
 #include "sys/fs.h"
+#include "sys/stamp.h"
 
 #define INDEX_MAX (64 * 1024 * 1024)
 
@@ -232,10 +233,18 @@ int index_load(const struct state *s, struct json **ret, struct err *err)
 	return 0;
 }
 
+/* An image has none: it would say how many blocks the builder's file system took. */
+static int index_forget(struct state *s, struct err *err)
+{
+	return fs_unlink(s->fd, "index.json", err) ? -1 : fs_sync_dir(s->fd, err);
+}
+
 int index_write(struct state *s, const struct json *index, struct err *err)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 
+	if (stamp_sealed())
+		return index_forget(s, err);
 	json_print(index, &text);
 	return fs_put(s->fd, "index.json", 0600, text.data, text.len, err);
 }

@@ -52,6 +52,7 @@
 #include "journal/ballast.h"
 #include "sys/clock.h"
 #include "sys/signals.h"
+#include "sys/stamp.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -122,7 +123,7 @@ static int write_prepared(const struct plan *plan, struct txnlog *log, struct er
 
 	for (size_t i = 0; i < plan->n; i++)
 		json_add(actions, action_encode(plan->v[i]));
-	json_set_str(body, "boot_id", clock_boot_id());
+	json_set_str(body, "boot_id", stamp_boot_id());
 	json_set(body, "actions", actions);
 	if (ballast_set_aside(log, err) || txnlog_spare(log, spares_needed(plan->n), err) ||
 	    txnlog_sync(log, err))
@@ -171,7 +172,7 @@ static struct json *stamp(void)
 	struct json *j = json_obj();
 	char now[32];
 
-	clock_iso(clock_now(), now);
+	clock_iso(stamp_now(), now);
 	json_set_str(j, "time", now);
 	return j;
 }

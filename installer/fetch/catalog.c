@@ -9,6 +9,7 @@
 #include "fetch/verify.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
+#include "sys/stamp.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -170,6 +171,18 @@ int catalog_parse(struct catalog *ret, const char *text, size_t len, const char 
 	*ret = c;
 	c = (struct catalog){ 0 };
 	return 0;
+}
+
+void catalog_single(struct catalog *ret, const char *name, const char *version, const char *arch,
+		    const char *sha256)
+{
+	struct catalog c = { .embedded = true, .v = xcalloc(1, sizeof(*c.v)), .n = 1 };
+
+	c.v->name = xstrdup(name);
+	c.v->version = xstrdup(version);
+	c.v->arch = xstrdup(arch);
+	c.v->sha256 = xstrdup(sha256);
+	*ret = c;
 }
 
 void catalog_release(struct catalog *c)
@@ -400,7 +413,7 @@ int catalog_remember(const struct catalog *c, const struct root *root, struct er
 		return -1;
 	if (verified_lately(root, c->evidence))
 		return 0;
-	snprintf(text, sizeof(text), "%s %" PRId64 "\n", c->evidence, clock_now());
+	snprintf(text, sizeof(text), "%s %" PRId64 "\n", c->evidence, stamp_now());
 	return remember(root, KNOWN_EVIDENCE, text, err);
 }
 

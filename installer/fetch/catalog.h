@@ -41,6 +41,9 @@ struct catalog {
 
 int catalog_parse(struct catalog *ret, const char *text, size_t len, const char *what,
 		  struct err *err);
+/* Of one package, which is known from elsewhere and need not be fetched. */
+void catalog_single(struct catalog *ret, const char *name, const char *version, const char *arch,
+		    const char *sha256);
 void catalog_release(struct catalog *c);
 /* The embedded one, or the profile's: downloaded, signature verified, serial and expiry checked.
  * Serial and evidence are remembered by

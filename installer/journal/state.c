@@ -7,6 +7,7 @@
 #include "sys/fs.h"
 #include "sys/io.h"
 #include "sys/proc.h"
+#include "sys/stamp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -75,10 +76,18 @@ int state_open(struct state *ret, const struct root *root, enum state_mode mode,
 	return 0;
 }
 
+void state_forget_holder(const struct state *s)
+{
+	(void)io_unlinkat(s->fd, "run", 0);
+	(void)io_unlinkat(s->fd, ".run.other", 0);
+}
+
 void state_release(struct state *s)
 {
 	if (s->lock_fd >= 0)
 		proc_set_watcher(NULL, NULL);
+	if (s->lock_fd >= 0 && stamp_sealed())
+		state_forget_holder(s);
 	closep(&s->lock_fd);
 	closep(&s->txn_fd);
 	closep(&s->fd);

@@ -5,7 +5,7 @@
  *	lock			flock'ed from begin to end of a run; never removed; dies with its
  *				holder
  *	run			who holds the lock: pid, start time, command; and the shield's init
- *				while one runs
+ *				while one runs. None is left in an image
  *	unfinished		there from before a transaction begins until nothing of it is left
  *				to do, so always while one is unfinished. The units at boot look at
  *				it before they start anything
@@ -52,6 +52,9 @@ void state_release(struct state *s);		/* drops the lock too */
 /* Takes the lock or fails at once with ERR_LOCKED naming pid and command of the holder. Writes the
  * run file. */
 int state_lock(struct state *s, const char *command, struct err *err);
+/* The run file goes: who held the lock is nobody of the machine that an image becomes.
+ * state_release does the same in a sealed run (sys/stamp.h). */
+void state_forget_holder(const struct state *s);
 /* Durable when it returns; before the first trace of a transaction. */
 int state_mark_unfinished(struct state *s, struct err *err);
 /* After the last trace of work left is durably gone. Not synced: what comes back in a power cut

@@ -62,7 +62,7 @@ bool node_equal(const struct node *a, const struct node *b, int cmp);
 /* Same dev, ino, size, mtime and ctime: the content needs no reading. */
 bool node_same_fingerprint(const struct node *a, const struct node *b);
 
-struct json *node_encode(const struct node *n);			/* includes the fingerprint */
+struct json *node_encode(const struct node *n);			/* with the fingerprint, unless sealed (sys/stamp.h) */
 int node_decode(struct node *ret, const struct json *j, struct err *err);
 
 /* Owner, then xattrs (those not in n removed), then mode: in this order because chown drops set-id

@@ -3,6 +3,8 @@
  * instead of KEY. */
 #include "sys/node.h"
 
+#include "sys/stamp.h"
+
 #include <stdio.h>
 
 static const char *const type_names[] = {
@@ -69,6 +71,13 @@ static struct json *encode_xattrs(const struct node *n)
 	return arr;
 }
 
+static void set_fingerprint(struct json *j, const struct node *n)
+{
+	set_u64(j, "dev", n->dev);
+	set_u64(j, "ino", n->ino);
+	set_time(j, "ctime", n->ctime);
+}
+
 struct json *node_encode(const struct node *n)
 {
 	struct json *j = json_obj();
@@ -91,9 +100,8 @@ struct json *node_encode(const struct node *n)
 		set_u64(j, "rdev", n->rdev);
 		json_set_i64(j, "format", n->format);
 	}
-	set_u64(j, "dev", n->dev);
-	set_u64(j, "ino", n->ino);
-	set_time(j, "ctime", n->ctime);
+	if (!stamp_sealed())
+		set_fingerprint(j, n);
 	return j;
 }
 
@@ -213,6 +221,17 @@ static int decode_content(struct node *n, const struct json *j)
 	return 0;
 }
 
+/* One of a sealed run has none: then no file has it. */
+static int decode_fingerprint(struct node *n, const struct json *j)
+{
+	if (!json_get(j, "ino"))
+		return 0;
+	return get_time(j, "ctime", &n->ctime) || get_u64(j, "dev", &n->dev) ||
+			       get_u64(j, "ino", &n->ino) ?
+		       -1 :
+		       0;
+}
+
 static int decode(struct node *n, const struct json *j)
 {
 	const char *type = json_get_str(j, "type");
@@ -227,8 +246,7 @@ static int decode(struct node *n, const struct json *j)
 		return 0;
 	if (get_id(j, "mode", 07777, &n->mode) || get_id(j, "uid", UINT32_MAX, &n->uid) ||
 	    get_id(j, "gid", UINT32_MAX, &n->gid) || get_time(j, "mtime", &n->mtime) ||
-	    get_time(j, "ctime", &n->ctime) || get_u64(j, "size", &n->size) ||
-	    get_u64(j, "dev", &n->dev) || get_u64(j, "ino", &n->ino))
+	    get_u64(j, "size", &n->size) || decode_fingerprint(n, j))
 		return -1;
 	return decode_content(n, j) || decode_xattrs(n, json_get(j, "xattrs")) ? -1 : 0;
 }
