@@ -185,8 +185,8 @@ $(BUILD)/completion.bash: $(BUILD)/sysboxup
 man: $(MAN)
 
 # The units are enabled by links beside them, and name the program where it is installed.
-EARLY := sysboxup-recover.service
-LATE  := sysboxup-recover-late.service
+EARLY := sysboxup-recover.service sysboxup-firstboot.service
+LATE  := sysboxup-recover-late.service sysboxup-firstboot-late.service
 
 install: $(BUILD)/sysboxup $(MAN) $(BUILD)/completion.bash
 	$(Q)install -D -m 0755 $(BUILD)/sysboxup $(DESTDIR)$(BINDIR)/sysboxup
@@ -197,14 +197,15 @@ install: $(BUILD)/sysboxup $(MAN) $(BUILD)/completion.bash
 	$(Q)for u in $(EARLY) $(LATE); do \
 		install -m 0644 templates/$$u $(DESTDIR)$(UNITDIR)/$$u && \
 		sed -i 's|/usr/bin/|$(BINDIR)/|g' $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
-	$(Q)ln -sfn ../$(EARLY) $(DESTDIR)$(UNITDIR)/sysinit.target.wants/$(EARLY)
-	$(Q)ln -sfn ../$(LATE) $(DESTDIR)$(UNITDIR)/multi-user.target.wants/$(LATE)
+	$(Q)for u in $(EARLY); do ln -sfn ../$$u $(DESTDIR)$(UNITDIR)/sysinit.target.wants/$$u || exit 1; done
+	$(Q)for u in $(LATE); do ln -sfn ../$$u $(DESTDIR)$(UNITDIR)/multi-user.target.wants/$$u || exit 1; done
 
 uninstall:
 	$(Q)rm -f $(DESTDIR)$(BINDIR)/sysboxup $(DESTDIR)$(MANDIR)/man8/sysboxup.8 \
 		$(DESTDIR)$(MANDIR)/man5/sysboxup.json.5 $(DESTDIR)$(COMPDIR)/sysboxup \
-		$(DESTDIR)$(UNITDIR)/sysinit.target.wants/$(EARLY) $(DESTDIR)$(UNITDIR)/$(EARLY) \
-		$(DESTDIR)$(UNITDIR)/multi-user.target.wants/$(LATE) $(DESTDIR)$(UNITDIR)/$(LATE)
+		$(addprefix $(DESTDIR)$(UNITDIR)/sysinit.target.wants/,$(EARLY)) \
+		$(addprefix $(DESTDIR)$(UNITDIR)/multi-user.target.wants/,$(LATE)) \
+		$(addprefix $(DESTDIR)$(UNITDIR)/,$(EARLY) $(LATE))
 
 # Lines and branches that the tests run; fails below the floor (scripts/coverage).
 coverage:

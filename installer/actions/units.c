@@ -166,7 +166,7 @@ static void units_describe(const struct action *a, const struct action_ctx *ctx,
 			strv_add(&rest, d->units.v[i]);
 	down = strv_join(&rest, ", ");
 	if (d->up.n)
-		report_change(r, up, "start");
+		report_change(r, up, ctx->host && !ctx->host->running ? "start at boot" : "start");
 	if (rest.n)
 		report_change(r, down, "stop");
 }

@@ -10,6 +10,7 @@
 #include "sys/io.h"
 #include "sys/proc.h"
 #include "sys/signals.h"
+#include "sys/stamp.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -127,6 +128,16 @@ static int work(void *arg)
 	return conclude(cli, code, &err);
 }
 
+/* One in an image does not say which run it was of; then it is of this one if it was not there
+ * before. */
+static bool is_ours(const struct cli *cli, const struct txn_summary *t)
+{
+	const char *run = json_get_str(t->begin, "run");
+
+	return t->state == TXN_COMMITTED &&
+	       (run ? str_eq(run, who_run_id()) : t->id > cli->newest_before);
+}
+
 /* The newest transaction is of this run, and it was committed before the worker died. */
 static bool committed_by_us(struct cli *cli)
 {
@@ -141,7 +152,7 @@ static bool committed_by_us(struct cli *cli)
 		return false;
 	if (txnlog_read(&s.state, id, &t, &ignored) < 0)
 		return false;
-	ours = t.state == TXN_COMMITTED && str_eq(json_get_str(t.begin, "run"), who_run_id());
+	ours = is_ours(cli, &t);
 	if (ours)
 		cli->result = (struct summary){
 			.changed = true,
@@ -197,12 +208,26 @@ static int rescue(void *arg, int wait_status)
 	return conclude(cli, -1, &err);
 }
 
+static unsigned int newest_of_image(struct cli *cli)
+{
+	struct session s CLEANUP(session_release) = SESSION_INIT;
+	struct err ignored = ERR_INIT;
+	unsigned int id;
+
+	if (session_open(&s, cli, 0, &ignored) < 0 || !stamp_sealed() ||
+	    txnlog_newest(&s.state, &id, &ignored) < 0)
+		return 0;
+	return id;
+}
+
 static int supervise(struct cli *cli)
 {
 	struct err err = ERR_INIT;
 	int code;
 
 	who_run_id();
+	if (option_given(&cli->opts, "root") || option_given(&cli->opts, "image"))
+		cli->newest_before = newest_of_image(cli);
 	code = child_supervise(work, cli, rescue, cli);
 	if (code >= 0)
 		return code;

@@ -15,6 +15,7 @@ static const struct option_spec apply_options[] = {
 	  .repeated = true,
 	  .help = "let this check of preflight not refuse; may be repeated" },
 	OPTION_LOCK_WAIT,
+	OPTION_IMAGE,
 	{ .name = NULL },
 };
 
@@ -64,6 +65,7 @@ static int change(struct session *s, struct plan *plan, struct err *err)
 	s->cli->result = (struct summary){ .changed = true, .transaction = id, .actions = plan->n };
 	keep_profile(s);
 	session_prune(s);
+	session_settle(s);
 	render_say(s->cli->out, PAINT_GOOD, "Done: transaction %u, %u change%s. To take it back: sysboxup rollback", id,
 		   shown, shown == 1 ? "" : "s");
 	return EXIT_DONE;
@@ -86,13 +88,14 @@ static int run(struct cli *cli, struct err *err)
 	plan_describe(&plan, NULL, s.rep);
 	keep_profile(&s);
 	session_prune(&s);
+	session_settle(&s);
 	render_say(cli->out, PAINT_GOOD, "Nothing to do: this host is as the profile wants it.");
 	return EXIT_DONE;
 }
 
 const struct command cmd_apply = {
 	.name = "apply",
-	.usage = "[--allow-restart] [--package FILE] [--force CHECK-ID] [--lock-wait TIME]",
+	.usage = "[--image] [--allow-restart] [--package FILE] [--force CHECK-ID] [--lock-wait TIME]",
 	.summary = "make this host as the profile wants it",
 	.about = "Shows the changes, makes them in one transaction, and proves by asking the running services that they "
 		 "work. If anything fails, or the program is killed, everything is undone: the host is as before. A second run "

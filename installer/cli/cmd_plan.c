@@ -14,6 +14,7 @@ static const struct option_spec plan_options[] = {
 	  .arg = "CHECK-ID",
 	  .repeated = true,
 	  .help = "let this check of preflight not refuse; may be repeated" },
+	OPTION_IMAGE,
 	{ .name = NULL },
 };
 

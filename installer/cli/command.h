@@ -39,6 +39,7 @@ struct cli {
 	struct render *out;
 	struct report *rep;		/* out's face towards the layers below */
 	struct summary result;		/* filled in by the command */
+	unsigned int newest_before;	/* transaction, where this run works on an image */
 };
 
 /* cli/commands.c: the ordered table, ends with NULL. */

@@ -8,6 +8,7 @@ const struct command *const commands[] = {
 	&cmd_apply,
 	&cmd_rollback,
 	&cmd_recover,
+	&cmd_firstboot,
 	&cmd_status,
 	&cmd_history,
 	&cmd_uninstall,

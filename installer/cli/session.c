@@ -4,9 +4,11 @@
 #include "actions/packages.h"
 #include "engine/index.h"
 #include "engine/prune.h"
+#include "engine/settle.h"
 #include "fetch/package.h"
 #include "steps/preflight.h"
 #include "sys/fs.h"
+#include "sys/stamp.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -72,11 +74,41 @@ static int open_state(struct session *s, int want, struct err *err)
 	return txn_check_unfinished(&s->state, err);
 }
 
+static int gather_host(struct session *s, struct err *err)
+{
+	const char *distro = option_text(&s->cli->opts, "distro");
+
+	return s->image ? host_gather_image(&s->host, &s->root, distro, err) :
+			  host_gather_as(&s->host, &s->root, distro, err);
+}
+
 static int load_host(struct session *s, struct err *err)
 {
-	if (host_gather_as(&s->host, &s->root, option_text(&s->cli->opts, "distro"), err) < 0)
+	if (gather_host(s, err) < 0)
 		return -1;
 	return index_load(&s->state, &s->index, err);
+}
+
+/* What transactions of ours put in place says itself which package it is from. */
+static int load_installed(struct session *s, struct err *err)
+{
+	const struct json *origin = NULL;
+
+	for json_each(entry, s->index)
+		if (!origin)
+			origin = json_get(entry, "origin");
+	if (!origin && s->profile.sysbox.present) {
+		err_set(err, ERR_FAILED, "the profile wants Sysbox, and none is here that sysboxup installed");
+		return err_remedy(err, "sysboxup apply");
+	}
+	if (!origin)
+		return 0;
+	catalog_single(&s->catalog, json_get_str(origin, "package"),
+		       json_get_str(origin, "version"), s->host.arch,
+		       json_get_str(origin, "sha256"));
+	s->has_catalog = true;
+	s->entry = s->catalog.v;
+	return 0;
 }
 
 static int load_package(struct session *s, struct err *err)
@@ -110,6 +142,12 @@ static int set_lock_wait(const struct cli *cli, struct err *err)
 	return 0;
 }
 
+/* What is written goes into other machines, not only this one. */
+static bool becomes_image(const struct session *s)
+{
+	return !s->root.is_host || option_given(&s->cli->opts, "image");
+}
+
 int session_open(struct session *s, struct cli *cli, int want, struct err *err)
 {
 	const char *root = option_text(&cli->opts, "root");
@@ -119,15 +157,20 @@ int session_open(struct session *s, struct cli *cli, int want, struct err *err)
 	s->package_file = option_text(&cli->opts, "package");
 	s->allow_restart = option_given(&cli->opts, "allow-restart");
 	option_texts(&cli->opts, "force", &s->forced);
+	s->image = (want & SESSION_IMAGE) || option_given(&cli->opts, "image");
 	if (set_lock_wait(cli, err) < 0)
 		return -1;
 	if (root_open(&s->root, root ? root : "/", err) < 0)
 		return err_raise(err, ERR_USAGE);
+	if (becomes_image(s) && stamp_seal(err) < 0)
+		return -1;
 	if ((want & (SESSION_PROFILE | SESSION_APPLIED)) && load_profile(s, want, err) < 0)
 		return -1;
 	if (open_state(s, want, err) < 0)
 		return -1;
 	if ((want & SESSION_HOST) && load_host(s, err) < 0)
+		return -1;
+	if ((want & SESSION_INSTALLED) && load_installed(s, err) < 0)
 		return -1;
 	return want & SESSION_PACKAGE ? load_package(s, err) : 0;
 }
@@ -242,6 +285,14 @@ int session_keep_profile(struct session *s, struct err *err)
 	return fs_put(s->state.fd, APPLIED, 0600, s->profile.text.data, s->profile.text.len, err);
 }
 
+void session_settle(struct session *s)
+{
+	struct err why = ERR_INIT;
+
+	if (settle_times(&s->state, &why) < 0)
+		report_warn(s->rep, NULL, "this image differs from the next one made like it: %s", why.msg);
+}
+
 void session_prune(struct session *s)
 {
 	struct err why = ERR_INIT;
@@ -250,15 +301,37 @@ void session_prune(struct session *s)
 		report_warn(s->rep, NULL, "%s", why.msg);
 }
 
+/* A run that took this root for an image told nobody; so nobody is told on the way back. */
+static int left_by_image(struct session *s, bool *ret, struct err *err)
+{
+	struct txn_summary t;
+	unsigned int id;
+
+	if (txnlog_newest(&s->state, &id, err) < 0 || txnlog_read(&s->state, id, &t, err) < 0)
+		return -1;
+	*ret = json_get_bool(t.begin, "image", false);
+	txn_summary_release(&t);
+	return 0;
+}
+
 /* Facts about the host cost more than all the rest: gathered only where something is left. */
+static int gather_left(struct session *s, struct err *err)
+{
+	bool left;
+
+	if (txn_left(&s->state, &left, err) < 0)
+		return -1;
+	if (!left)
+		return 0;
+	return left_by_image(s, &s->image, err) < 0 || gather_host(s, err) < 0 ? -1 : 0;
+}
+
 static int recover(struct session *s, enum txn_recovered *ret, struct err *err)
 {
 	struct action_ctx ctx = session_action_ctx(s);
 	const char *half = option_text(&s->cli->opts, "boot");
-	bool left;
 
-	if (txn_left(&s->state, &left, err) < 0 ||
-	    (left && host_gather(&s->host, &s->root, err) < 0))
+	if (gather_left(s, err) < 0)
 		return -1;
 	ctx.profile = NULL;
 	/* The option is believed only as long as there is no daemon that would have to be told. */

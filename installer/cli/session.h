@@ -25,6 +25,7 @@ struct session {
 	const struct catalog_entry *entry;	/* the resolved package, or NULL */
 	const char *package_file;
 	bool allow_restart;
+	bool image;				/* the root is one, or will be: nothing that runs is asked or told */
 	struct strv forced;			/* --force CHECK-ID */
 };
 
@@ -35,6 +36,8 @@ enum session_want {
 	SESSION_BLIND = 32,	/* where the state may not be read, a warning and an empty history will do */
 	SESSION_HOST = 8,	/* host facts and the index */
 	SESSION_PACKAGE = 16,	/* the catalog and its entry, if the profile wants Sysbox */
+	SESSION_INSTALLED = 64,	/* as the entry, the package that is ours here: no catalog is looked at */
+	SESSION_IMAGE = 128,	/* the host as an image, though it is about to run */
 };
 
 /* Of the commands that may run a package manager. */
@@ -43,6 +46,11 @@ enum session_want {
 	  .help = "wait so long for the package manager's lock (default 2m)" }
 
 #define SESSION_INIT { .root = ROOT_INIT, .state = STATE_INIT, .profile = { .text = BUF_INIT } }
+
+/* With --image the root is taken for the image that it will become. */
+#define OPTION_IMAGE                                                                     \
+	{ .name = "image",                                                               \
+	  .help = "this machine becomes an image: change files only, and what is its own stays out" }
 
 /* In the order: root, profile (so that its errors come before anything is made), state, host,
  * catalog. */
@@ -64,6 +72,8 @@ int session_prove(void *user, struct report *rep, struct err *err);
 /* Take over the profile as the one last applied, if it is another one. */
 int session_keep_profile(struct session *s, struct err *err);
 
+/* The last thing that is done to an image: its times (engine/settle.h). A failure is a warning. */
+void session_settle(struct session *s);
 /* The history, as far as the profile's `history` asks for; after the work is done: a failure is a
  * warning. */
 void session_prune(struct session *s);

@@ -3,6 +3,7 @@
 
 #include "sys/clock.h"
 #include "sys/fs.h"
+#include "sys/stamp.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -44,31 +45,42 @@ static struct json *profile_object(const struct profile *p)
 {
 	struct json *j = json_obj();
 
-	json_set_str(j, "source", p->source);
+	if (!stamp_sealed())	/* a path of the builder's */
+		json_set_str(j, "source", p->source);
 	json_set_str(j, "digest", p->digest);
 	json_set_str(j, "text", p->text.data);
 	return j;
 }
 
-struct json *who_begin(const struct session *s, const char *class)
+/* Nobody of the machine that an image becomes. */
+static void set_person(struct json *j, const struct session *s)
 {
-	struct json *j = json_obj();
 	const char *sudo = getenv("SUDO_USER");
-	char now[32];
 
-	clock_iso(clock_now(), now);
-	json_set_str(j, "class", class);
-	json_set_str(j, "command", s->cli->cmd->name);
 	json_set(j, "argv", arguments(s->cli->argv));
-	json_set_str(j, "time", now);
-	json_set_str(j, "program", SYSBOXUP_VERSION);
 	json_set_str(j, "run", who_run_id());
 	json_set_i64(j, "uid", getuid());
 	set_login(j);
 	if (!str_empty(sudo))
 		json_set_str(j, "sudo_user", sudo);
+}
+
+struct json *who_begin(const struct session *s, const char *class)
+{
+	struct json *j = json_obj();
+	char now[32];
+
+	clock_iso(stamp_now(), now);
+	json_set_str(j, "class", class);
+	json_set_str(j, "command", s->cli->cmd->name);
+	json_set_str(j, "time", now);
+	json_set_str(j, "program", SYSBOXUP_VERSION);
 	if (s->profile.source)
 		json_set(j, "profile", profile_object(&s->profile));
+	if (stamp_sealed())
+		json_set_bool(j, "image", true);
+	else
+		set_person(j, s);
 	return j;
 }
 
@@ -77,6 +89,8 @@ char *who_words(const struct json *begin)
 	const char *sudo = json_get_str(begin, "sudo_user");
 	int64_t uid = json_get_i64(begin, "login_uid", json_get_i64(begin, "uid", 0));
 
+	if (json_get_bool(begin, "image", false))
+		return xstrdup("the image's builder");
 	if (sudo)
 		return xstrdup(sudo);
 	return uid ? xasprintf("uid %lld", (long long)uid) : xstrdup("root");

@@ -41,9 +41,10 @@ int host_gather(struct host *ret, const struct root *root, struct err *err)
 	return host_gather_as(ret, root, NULL, err);
 }
 
-int host_gather_as(struct host *ret, const struct root *root, const char *distro, struct err *err)
+static int gather_root(struct host *ret, const struct root *root, bool running, const char *distro,
+		       struct err *err)
 {
-	struct host h = { .root = root, .running = root->is_host };
+	struct host h = { .root = root, .running = running };
 
 	if (gather(&h, distro, err) < 0 || root_looks_good(err) < 0) {
 		host_release(&h);
@@ -51,6 +52,17 @@ int host_gather_as(struct host *ret, const struct root *root, const char *distro
 	}
 	*ret = h;
 	return 0;
+}
+
+int host_gather_as(struct host *ret, const struct root *root, const char *distro, struct err *err)
+{
+	return gather_root(ret, root, root->is_host, distro, err);
+}
+
+int host_gather_image(struct host *ret, const struct root *root, const char *distro,
+		      struct err *err)
+{
+	return gather_root(ret, root, false, distro, err);
 }
 
 void host_release(struct host *h)

@@ -23,7 +23,7 @@ enum host_init { INIT_NONE, INIT_SYSTEMD, INIT_OTHER };
 
 struct host {
 	const struct root *root;	/* borrowed */
-	bool running;			/* root is "/": services can be asked */
+	bool running;			/* services can be asked: root is "/", and is not taken for an image */
 	struct os_release {
 		char *id, *version_id, *codename, *pretty_name;	/* never NULL */
 		struct strv id_like;
@@ -73,6 +73,10 @@ struct host {
 int host_gather(struct host *ret, const struct root *root, struct err *err);
 /* Taken for the distribution of this id, whatever os-release says; NULL: as host_gather. */
 int host_gather_as(struct host *ret, const struct root *root, const char *distro, struct err *err);
+/* As the image that root is, or will be made from it: its services, if they run, are nobody's
+ * concern. */
+int host_gather_image(struct host *ret, const struct root *root, const char *distro,
+		      struct err *err);
 void host_release(struct host *h);
 
 /* After the daemon was reloaded or restarted, or its files changed: h->docker read anew. On failure

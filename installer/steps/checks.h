@@ -24,6 +24,7 @@ DECLARE_CHECK(selinux);
 DECLARE_CHECK(kubernetes);
 DECLARE_CHECK(reboot_pending);
 DECLARE_CHECK(recover_unit);
+DECLARE_CHECK(image_program);
 
 /* checks_kernel.c: what Sysbox asks of the kernel and the file systems */
 DECLARE_CHECK(userns);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "steps/checks.h"
 
+#include "steps/firstboot.h"
+
 #define KERNEL_MIN "5.5"	/* what sysbox-runc asks for on anything but Ubuntu: facts/sysbox.md 1.3 */
 #define OSTREE_INSTEAD \
 	"put the programs of Sysbox into the image that it is made of, and say the rest in its Butane file: " \
@@ -195,17 +197,53 @@ static enum report_state check_boot_unit(const struct host *h, const char *targe
 	return finding(f, STATE_OK, "both halves are enabled, and start '%s'", program);
 }
 
-enum report_state check_recover_unit(CHECK_ARGS)
+static const struct boot_unit {
+	const char *target, *unit;
+} recover_units[] = {
+	{ "sysinit.target", "sysboxup-recover.service" },
+	{ "multi-user.target", "sysboxup-recover-late.service" },
+	{ NULL, NULL },
+}, firstboot_units[] = {
+	{ "sysinit.target", "sysboxup-firstboot.service" },
+	{ "multi-user.target", "sysboxup-firstboot-late.service" },
+	{ NULL, NULL },
+};
+
+static enum report_state check_boot_units(const struct host *h, const struct boot_unit *units,
+					  struct preflight_finding *f)
 {
-	static const struct { const char *target, *unit; } halves[] = {
-		{ "sysinit.target", "sysboxup-recover.service" },
-		{ "multi-user.target", "sysboxup-recover-late.service" },
-	};
 	enum report_state state = STATE_OK;
 
-	for (size_t i = 0; i < ARRAY_SIZE(halves) && state == STATE_OK; i++) {
+	for (; units->unit && state == STATE_OK; units++) {
 		buf_clear(&f->found);
-		state = check_boot_unit(h, halves[i].target, halves[i].unit, f);
+		state = check_boot_unit(h, units->target, units->unit, f);
 	}
 	return state;
+}
+
+enum report_state check_recover_unit(CHECK_ARGS)
+{
+	return check_boot_units(h, recover_units, f);
+}
+
+static enum report_state check_all_boot_units(const struct host *h, struct preflight_finding *f)
+{
+	enum report_state state = check_boot_units(h, recover_units, f);
+
+	return state == STATE_OK ? check_boot_units(h, firstboot_units, f) : state;
+}
+
+enum report_state check_image_program(CHECK_ARGS)
+{
+	return check_all_boot_units(h, f) == STATE_OK ? STATE_OK : STATE_WARN;
+}
+
+bool firstboot_possible(const struct host *h)
+{
+	struct preflight_finding f = { BUF_INIT, BUF_INIT };
+	bool ok = check_all_boot_units(h, &f) == STATE_OK;
+
+	buf_release(&f.found);
+	buf_release(&f.remedy);
+	return ok;
 }

@@ -15,6 +15,7 @@ static bool for_docker_running(APPLIES_ARGS)
 }
 static bool for_running(APPLIES_ARGS) { return h->running; }
 static bool for_systemd(APPLIES_ARGS) { return h->running && h->init == INIT_SYSTEMD; }
+static bool for_image(APPLIES_ARGS) { return !h->running && h->init == INIT_SYSTEMD; }
 static bool for_dpkg(APPLIES_ARGS)
 {
 	return p->sysbox.present && h->running && ctx->method == METHOD_DEB;
@@ -104,6 +105,12 @@ const struct preflight_check preflight_checks[] = {
 		"if the power fails in the middle, nothing but this unit puts the host back before Docker starts",
 		"install sysboxup with: sudo make install",
 		for_systemd, check_recover_unit, true,
+	},
+	{
+		"image-program", "sysboxup itself is in the image",
+		"without it nobody proves at the first boot that this works, and nothing can be taken back there",
+		"put it there before: make install DESTDIR=DIR, and the libraries it needs from the distribution",
+		for_image, check_image_program, true,
 	},
 	{
 		"userns", "kernel has user namespaces",

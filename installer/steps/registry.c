@@ -2,11 +2,12 @@
 /* THE ordered table of steps. */
 #include "engine/step.h"
 
-extern const struct step step_sysbox, step_apparmor, step_docker;
+extern const struct step step_sysbox, step_apparmor, step_docker, step_firstboot;
 
 const struct step *const steps[] = {
 	&step_sysbox,
 	&step_apparmor,
 	&step_docker,
+	&step_firstboot,
 	NULL,
 };

@@ -71,6 +71,9 @@ static char *lib_path(const struct host *h, const char *rest)
 
 static bool by_deb(const struct step_ctx *ctx)
 {
+	/* "auto" stays with how it came here: in an image that was by files. */
+	bool by_files = json_get(ctx->index, "file:" SYSBOX_RUNC) != NULL;
+
 	switch (ctx->profile->sysbox.method) {
 	case METHOD_DEB:
 		return true;
@@ -79,7 +82,7 @@ static bool by_deb(const struct step_ctx *ctx)
 	case METHOD_AUTO:
 		break;
 	}
-	return ctx->host->running && pkg_backend(ctx->host) != NULL;
+	return ctx->host->running && !by_files && pkg_backend(ctx->host) != NULL;
 }
 
 /* The hash of the package that is installed by us, by either method; NULL if none is. */
@@ -274,6 +277,14 @@ static int plan_units(struct plan *p, const struct step_ctx *ctx, struct err *er
 	return 0;
 }
 
+/* They did not run before, and will from the first boot on: that is what the way back needs to
+ * know. */
+static void plan_units_of_image(struct plan *p, const struct step_ctx *ctx)
+{
+	if (!json_get(ctx->index, "units:sysbox-mgr.service"))
+		plan_add(p, action_units(STEP, units));
+}
+
 static int plan_account(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
 	bool needed;
@@ -314,7 +325,10 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 	add_dir(p, ctx, "/var/lib/sysboxfs", 0755);
 	if (by_deb(ctx) ? plan_deb(p, ctx, err) : plan_files(p, ctx, err))
 		return -1;
-	return ctx->host->running ? plan_units(p, ctx, err) : 0;
+	if (ctx->host->running)
+		return plan_units(p, ctx, err);
+	plan_units_of_image(p, ctx);
+	return 0;
 }
 
 /* ---- verify ---- */

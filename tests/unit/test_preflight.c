@@ -51,6 +51,16 @@ static void good_host(struct world *w)
 	};
 }
 
+static void put_unit(struct world *w, const char *target, const char *unit, const char *does)
+{
+	char *path CLEANUP(freep) = xasprintf("/usr/lib/systemd/system/%s", unit);
+	char *link CLEANUP(freep) = xasprintf("/usr/lib/systemd/system/%s.wants/%s", target, unit);
+	char *text CLEANUP(freep) = xasprintf("[Service]\nType=oneshot\nExecStart=/usr/bin/sysboxup %s\n", does);
+
+	fixture_put(&w->f, path, text);
+	fixture_put(&w->f, link, "");
+}
+
 static void world_open(struct world *w)
 {
 	struct err err = ERR_INIT;
@@ -73,12 +83,10 @@ static void world_open(struct world *w)
 		    "Package: a\nStatus: install ok installed\nVersion: 1\n");
 	fixture_mkdir(&w->f, "/var/lib/dpkg/updates");
 	fixture_mkdir(&w->f, "/var/lib/sysbox");
-	fixture_put(&w->f, "/usr/lib/systemd/system/sysboxup-recover.service",
-		    "[Service]\nType=oneshot\nExecStart=/usr/bin/sysboxup recover --boot early\n");
-	fixture_put(&w->f, "/usr/lib/systemd/system/sysinit.target.wants/sysboxup-recover.service", "");
-	fixture_put(&w->f, "/usr/lib/systemd/system/sysboxup-recover-late.service",
-		    "[Service]\nType=oneshot\nExecStart=/usr/bin/sysboxup recover --boot late\n");
-	fixture_put(&w->f, "/usr/lib/systemd/system/multi-user.target.wants/sysboxup-recover-late.service", "");
+	put_unit(w, "sysinit.target", "sysboxup-recover.service", "recover --boot early");
+	put_unit(w, "multi-user.target", "sysboxup-recover-late.service", "recover --boot late");
+	put_unit(w, "sysinit.target", "sysboxup-firstboot.service", "first-boot --boot early");
+	put_unit(w, "multi-user.target", "sysboxup-firstboot-late.service", "first-boot --boot late");
 	fixture_program(&w->f, "/usr/bin/sysboxup");
 }
 
@@ -246,6 +254,16 @@ static void image(struct world *w)
 	w->h.running = false;
 	w->ctx.method = METHOD_FILES;
 }
+static void image_without_program(struct world *w)
+{
+	image(w);
+	fixture_unlink(&w->f, "/usr/bin/sysboxup");
+}
+static void image_without_first_boot(struct world *w)
+{
+	image(w);
+	fixture_unlink(&w->f, "/usr/lib/systemd/system/multi-user.target.wants/sysboxup-firstboot-late.service");
+}
 static void image_deb(struct world *w) { image(w); w->p.sysbox.method = METHOD_DEB; }
 static void deb_without_apt(struct world *w) { unknown(w); w->p.sysbox.method = METHOD_DEB; }
 static void deb_with_apt(struct world *w) { w->p.sysbox.method = METHOD_DEB; }
@@ -393,6 +411,10 @@ static const struct {
 	{ "recover-unit", recover_late_gone, STATE_BAD },
 	{ "recover-unit", set_init, NOT_RUN },
 	{ "recover-unit", image, NOT_RUN },
+	{ "image-program", image, STATE_OK },
+	{ "image-program", image_without_program, STATE_WARN },
+	{ "image-program", image_without_first_boot, STATE_WARN },
+	{ "image-program", set_init, NOT_RUN },
 	{ "userns", no_ns, STATE_BAD },
 	{ "max-user-namespaces", file_no_userns, STATE_BAD },
 	{ "unprivileged-userns-clone", file_no_clone, STATE_WARN },
@@ -471,6 +493,8 @@ TEST(good, "on a good host every check that applies is content")
 	for (const struct preflight_check *c = preflight_checks; c->id; c++) {
 		int want = str_eq(c->id, "idmap") && geteuid() ? STATE_UNKNOWN : STATE_OK;
 		int got = state_of(&w, c->id);
+		if (str_eq(c->id, "image-program"))	/* this is none */
+			want = NOT_RUN;
 		CHECK_INT(got, want);
 		if (got != want)
 			printf("# %s\n", c->id);

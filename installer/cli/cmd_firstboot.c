@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cmds.h"
+#include "cli/exit.h"
+#include "cli/session.h"
+#include "cli/who.h"
+#include "steps/firstboot.h"
+
+/* Whoever takes back the image takes this back with it, and never this alone: "background". */
+static int transact(struct session *s, struct plan *plan, struct err *err)
+{
+	struct json *begin CLEANUP(json_freep) = who_begin(s, "background");
+	struct txn_request rq = {
+		.plan = plan,
+		.begin = begin,
+		.ctx = session_action_ctx(s),
+		.prove = session_prove,
+		.user = s,
+	};
+	unsigned int id;
+
+	plan_describe(plan, &rq.ctx, s->rep);
+	if (txn_run(&rq, &id, err) < 0)
+		return -1;
+	s->cli->result = (struct summary){ .changed = true, .transaction = id, .actions = plan->n };
+	return 0;
+}
+
+static int boot(struct session *s, bool early, struct err *err)
+{
+	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
+
+	if (session_plan(s, &plan, err) < 0 || (plan.n && transact(s, &plan, err) < 0))
+		return -1;
+	if (early)
+		render_say(s->cli->out, PAINT_NONE,
+			   plan.n ? "First boot: files that were missing are back." :
+				    "First boot: files are as in the image.");
+	else
+		render_say(s->cli->out, PAINT_GOOD, "First boot: done, transaction %u.",
+			   s->cli->result.transaction);
+	return EXIT_DONE;
+}
+
+static int run(struct cli *cli, struct err *err)
+{
+	struct session s CLEANUP(session_release) = SESSION_INIT;
+	const char *half = option_text(&cli->opts, "boot");
+	bool early = str_eq(half, "early");
+	int want = SESSION_APPLIED | SESSION_LOCK | SESSION_HOST | SESSION_INSTALLED;
+
+	if (half && !early && !str_eq(half, "late"))
+		return err_set(err, ERR_USAGE, "--boot is 'early' or 'late', as the two units have it");
+	if (session_open(&s, cli, early ? want | SESSION_IMAGE : want, err) < 0)
+		return err_prefix(err, "the first boot is not completed");
+	if (!root_exists(&s.root, FIRST_BOOT_MARK)) {
+		render_say(cli->out, PAINT_NONE, "Nothing to do: this machine had its first boot.");
+		return EXIT_DONE;
+	}
+	return boot(&s, early, err) < 0 ? err_prefix(err, "the first boot is not completed") :
+					  EXIT_DONE;
+}
+
+static const struct option_spec firstboot_options[] = {
+	{ .name = "boot", .arg = "HALF",
+	  .help = "early or late, as the two units at boot: before anything runs, and behind Docker" },
+	{ .name = NULL },
+};
+
+const struct command cmd_firstboot = {
+	.name = "first-boot",
+	.usage = "[--boot early|late]",
+	.summary = "prove an image on the machine that boots it",
+	.about =
+		"What two units do when an image boots that `apply --root` or `apply --image` made: "
+		"sysboxup-firstboot.service puts back, before Docker starts, what other tools took away "
+		"from it; sysboxup-firstboot-late.service, behind Docker, sets what belongs to this machine "
+		"and proves by a container that it works. The transaction that comes of it takes away the "
+		"mark of an image. If it fails, the image stays as it was built, and the next boot tries again.",
+	.options = firstboot_options,
+	.flags = CMD_ROOT | CMD_CHANGES,
+	.run = run,
+};
