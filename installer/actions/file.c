@@ -318,10 +318,17 @@ static int file_verify(struct action *a, struct action_ctx *ctx, struct err *err
 	return err_set(err, ERR_FAILED, "'%s' is not as it was written", d->path);
 }
 
+/* Who took away what was not there before us either left no version that could be lost. */
+static bool removed_since(const struct file_data *older, const struct file_data *newer)
+{
+	return older->before.type == NODE_ABSENT && newer->before.type == NODE_ABSENT;
+}
+
 static bool edited_since(const struct file_data *older, const struct file_data *newer)
 {
 	return older->folded_edit || newer->folded_edit ||
-	       !node_equal(&older->after, &newer->before, NODE_CMP_PLAIN);
+	       (!removed_since(older, newer) &&
+		!node_equal(&older->after, &newer->before, NODE_CMP_PLAIN));
 }
 
 static bool edited_between(const struct record *oldest)
