@@ -142,3 +142,159 @@ tar_sum() {
 	run -0 "$HOSTDIFF" compare "$W/before" "$W/after"
 	[ ! -e "$W/root/var/lib/sysboxup/first-boot" ]
 }
+
+first_boots() {
+	guest_run "$G" sysboxup history --json | jq -r 'select(.event == "transaction" and .command == "first-boot") | .state' | tr '\n' ' '
+}
+
+@test "what other tools took away between bake and boot is back before Docker starts; one rollback takes back all of it" {
+	disk
+	run -0 bake
+	guest_look "$G" sh -c 'echo "{ \"debug\": false }" >etc/docker/daemon.json
+		rm usr/bin/sysbox-mgr etc/systemd/system/multi-user.target.wants/sysbox.service
+		sed -i /sysbox/d etc/subuid etc/subgid'
+	guest_reboot "$G"
+	run -0 guest_run "$G" sysboxup status
+	[ "$(first_boots)" = "committed committed " ]
+	grep -q 'First boot: files that were missing are back' "$(guest_dir "$G")/log"
+	# Docker read it when it started, and was told nothing since
+	run ! guest_run "$G" journalctl -b -u docker --grep 'config reloaded|SIGHUP'
+	run -0 guest_run "$G" docker info -f '{{json .Runtimes}}'
+	[[ $output == *sysbox-runc* ]]
+	run -0 guest_run "$G" sysboxup rollback
+	run ! guest_run "$G" grep -r sysbox /etc/passwd /etc/subuid /etc/docker/daemon.json
+	run ! guest_run "$G" sh -c 'ls /usr/bin/sysbox-*'
+	[ "$(guest_get "$G" /etc/docker/daemon.json)" = '{ "debug": false }' ]
+}
+
+@test "a first boot that loses its power in the middle is completed by the next boot" {
+	disk
+	guest_look "$G" tee usr/bin/sysboxup <"$SYSBOXUP_BUILD/sysboxup-faults" >/dev/null
+	run -0 bake
+	guest_look "$G" sh -c 'mkdir etc/systemd/system/sysboxup-firstboot-late.service.d
+		printf "[Service]\nEnvironment=SYSBOXUP_FAULT=die-before:70 SYSBOXUP_FAULT_ALONE=1\n" >etc/systemd/system/sysboxup-firstboot-late.service.d/cut.conf'
+	guest_reboot "$G"
+	run -6 guest_run "$G" sysboxup status
+	[[ $output == *"transaction 2 (first-boot) was interrupted"* ]]
+	guest_run "$G" rm /etc/systemd/system/sysboxup-firstboot-late.service.d/cut.conf
+	guest_run "$G" sync
+	guest_kill "$G"
+	guest_reboot "$G"
+	run -0 guest_run "$G" sysboxup status
+	[ "$(first_boots)" = "failed, undone committed " ] || [ "$(first_boots)" = "committed " ]
+	[[ $output == *"first-boot"*": committed"* ]]
+}
+
+@test "a first boot that fails says so on the console, leaves the image as it was built, and the next one tries again" {
+	disk
+	run -0 bake
+	guest_look "$G" ln -s /dev/null etc/systemd/system/docker.service
+	guest_look "$G" ln -s /dev/null etc/systemd/system/docker.socket
+	guest_reboot "$G"
+	grep -q 'sysboxup: the first boot is not completed: .*proof' "$(guest_dir "$G")/log"
+	[[ $(guest_run "$G" systemctl --failed --plain --no-legend) == sysboxup-firstboot-late.service* ]]
+	[ "$(first_boots)" = "failed, undone " ]
+	guest_run "$G" test -e /var/lib/sysboxup/first-boot
+	guest_run "$G" rm /etc/systemd/system/docker.service /etc/systemd/system/docker.socket
+	guest_reboot "$G"
+	[ "$(first_boots)" = "failed, undone committed " ]
+	[ "$(guest_run "$G" systemctl --failed --plain --no-legend)" = "" ]
+	run ! guest_run "$G" test -e /var/lib/sysboxup/first-boot
+	guest_reboot "$G"	# and a later boot does not even start the units
+	[ "$(guest_run "$G" systemctl show -P ConditionResult sysboxup-firstboot.service sysboxup-firstboot-late.service | sort -u | xargs)" = no ]
+}
+
+# On the machine: which kernel settings, units and Docker there are; Docker answers with the moment of its start.
+lives() {
+	guest_run "$G" sh -c 'cat /proc/sys/fs/inotify/* /proc/sys/kernel/keys/maxkeys
+		systemctl show -P MainPID -P ActiveEnterTimestamp docker
+		systemctl list-units --plain --no-legend "sysbox*"
+		docker info -f "{{json .Runtimes}}"
+		journalctl -b -u docker --grep "config reloaded" -q | wc -l'
+}
+
+@test "a machine that runs becomes an image: nothing of it is told or asked; its clones differ in each id and prove themselves" {
+	local name ids
+	disk
+	guest_reboot "$G"
+	guest_put "$G" "$PROFILE" /root/profile.json
+	guest_run "$G" mkdir -p "$BATS_FILE_TMPDIR"
+	guest_put_tree "$G" "$BATS_FILE_TMPDIR/builder" "$BATS_FILE_TMPDIR"
+	guest_run "$G" sh -c "mkdir -p '$BATS_FILE_TMPDIR/builder' && mv $BATS_FILE_TMPDIR/*.* $BATS_FILE_TMPDIR/builder/"
+	lives >"$W/before"
+	run guest_run "$G" sysboxup --profile /root/profile.json apply --image
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == *"sysbox.service  start at boot"* ]]
+	lives | diff "$W/before" -
+	run -0 guest_run "$G" sysboxup history --json
+	jq -es 'map(select(.event == "transaction")) | length == 1 and .[0].image and (.[0] | has("argv") or has("uid") | not)' <<<"$output"
+	guest_run "$G" systemctl stop docker.socket docker
+	run -0 guest_run "$G" sysboxup seal --fix
+	run -0 guest_run "$G" sysboxup seal
+	guest_poweroff "$G"
+	for name in "$G" "$G-b"; do
+		[ "$name" = "$G" ] || { mkdir -p "$(guest_dir "$name")/root" && cp --sparse=always "$(guest_dir "$G")/disk.img" "$(guest_dir "$name")/disk.img"; }
+	done
+	for name in "$G" "$G-b"; do
+		guest_reboot "$name"
+		run -0 guest_run "$name" sysboxup status
+		[[ $output == *"Last transaction: 2, first-boot, "*": committed"* ]]
+		guest_run "$name" sh -c 'cat /etc/machine-id; docker info -f "{{.ID}}"; cat /var/lib/containerd/io.containerd.grpc.v1.introspection/uuid 2>/dev/null || :' >"$W/ids.$name"
+		[ "$(wc -w <"$W/ids.$name")" -ge 2 ]
+	done
+	sort "$W/ids.$G" "$W/ids.$G-b" | uniq -d >"$W/same"
+	[ ! -s "$W/same" ]
+}
+
+# jailed CMD...: everything but the tree is read-only, /run is empty; each signal, each program and each name of a setting is logged.
+jailed() {
+	"$SYSBOXUP_BUILD/tools/jail" --rw "$W/root" --rw "$W/log" --scratch /run -- \
+		strace -f -qq -o "$W/log/trace" -e trace=kill,tkill,tgkill,pidfd_send_signal,rt_sigqueueinfo,rt_tgsigqueueinfo,execve,execveat,connect,openat,openat2 "$@"
+}
+
+@test "a bake with everything outside of the tree read-only: no signal is sent, no program of the image is run, no setting and no daemon touched" {
+	tree "$W/root"
+	mkdir "$W/log"
+	# programs of the image that would tell
+	for name in gpg dockerd systemctl useradd setfiles sysctl; do
+		printf '#!/bin/sh\necho "%s" >>/ran\n' "$name" >"$W/root/usr/bin/$name"
+		chmod 0755 "$W/root/usr/bin/$name"
+	done
+	run -0 jailed "$UP" --root "$W/root" --profile "$PROFILE" apply "${IMAGE_FORCE[@]}"
+	[ -x "$W/root/usr/bin/sysbox-runc" ] && [ ! -e "$W/root/ran" ]
+	# control: the trace sees programs and files
+	grep -q 'execve(.*sysboxup' "$W/log/trace"
+	grep -q 'daemon.json' "$W/log/trace"
+	run ! grep -E '(kill|sigqueueinfo|pidfd_send_signal)\(' "$W/log/trace"
+	run ! grep -E "execve(at)?\([^\"]*\"$W/root" "$W/log/trace"
+	[ "$(grep -oE 'execve\("[^"]*"' "$W/log/trace" | grep -vE 'sysboxup"|/gpg[a-z-]*"' | sort -u)" = "" ]
+	run ! grep -E 'connect\(.*(docker|containerd|systemd|dbus)' "$W/log/trace"
+	run ! grep -E '"(/proc/sys|sys)/(fs|kernel)/.*O_(WRONLY|RDWR)' "$W/log/trace"
+	run -0 jailed "$UP" --root "$W/root" rollback
+	run ! grep -E '(kill|sigqueueinfo|pidfd_send_signal)\(' "$W/log/trace"
+	[ ! -e "$W/root/usr/bin/sysbox-runc" ]
+}
+
+# Bytes that say "a program for a 64-bit arm", as dpkg's own would.
+arm64_program() {
+	printf '\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\267\0\1\0\0\0' >"$1"
+	head -c 64 /dev/zero >>"$1"
+	chmod 0755 "$1"
+}
+
+@test "an arm64 image is baked on another processor: the package for it, by the image's own programs and login.defs" {
+	. "$REPO/tests/lib/catalog.bash"
+	"$REPO/tests/standin/build" "$W/other.deb" 0.7.0.linux arm64
+	catalog_make "$W/catalog" "$W/catalog" "$W/other.deb" "$BATS_FILE_TMPDIR"/debs/*.deb
+	PROFILE=$W/catalog/profile.json
+	tree "$W/root"
+	echo arm64 >"$W/root/var/lib/dpkg/arch"
+	arm64_program "$W/root/usr/bin/dpkg"
+	printf 'SYS_UID_MIN 300\nSYS_UID_MAX 310\nSYS_GID_MIN 300\nSYS_GID_MAX 310\nSUB_UID_MIN 3000000\nSUB_GID_MIN 3000000\n' >"$W/root/etc/login.defs"
+	bake_tree "$W/root"
+	[ "$(ls "$W/root/var/lib/sysboxup/cache")" = "$(sha256sum <"$W/other.deb" | cut -d' ' -f1)" ]
+	dpkg-deb --fsys-tarfile "$W/other.deb" | tar -xOf - ./usr/bin/sysbox-runc | cmp - "$W/root/usr/bin/sysbox-runc"
+	[ "$(grep ^sysbox: "$W/root/etc/passwd")" = "sysbox:x:310:310::/nonexistent:/bin/false" ]
+	[ "$(cat "$W/root/etc/subuid")" = $'somebody:100000:65536\nsysbox:3000000:65536' ]
+}
