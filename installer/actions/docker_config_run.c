@@ -219,6 +219,7 @@ struct way_back {
 	bool now_absent, target_absent;
 	bool stranger;		/* somebody edited it: only our keys go back */
 	bool untouched;		/* the bytes of before and no text of ours: what else was done to it is theirs */
+	bool interim;		/* a text of the way back is over it by now */
 };
 
 static void way_back_release(struct way_back *w)
@@ -305,6 +306,17 @@ static int node_there(const struct docker_config_data *d, const struct action_ct
 	return node_read_at(ret, dir, name, NODE_DIGEST, err);
 }
 
+/* Owner, mode and the like are those of before; interim texts have what they found. */
+static bool has_meta_of_before(const struct docker_config_data *d, const struct node *now)
+{
+	struct node was CLEANUP(node_release) = NODE_INIT;
+
+	node_copy(&was, &d->before);
+	was.size = now->size;
+	memcpy(was.digest, now->digest, sizeof(was.digest));
+	return node_equal(&was, now, NODE_CMP_PLAIN);
+}
+
 /* The last text of the way back: the original inode, if nobody else edited the file. */
 static int put_target(const struct docker_config_data *d, const struct action_ctx *ctx,
 		      const struct way_back *w, struct err *err)
@@ -314,9 +326,11 @@ static int put_target(const struct docker_config_data *d, const struct action_ct
 	char *interim CLEANUP(freep) = xasprintf("%s.i", ctx->tag);
 	int fd CLEANUP(closep) = -1, r = 0;
 
-	if (w->untouched)
+	if (w->untouched && !w->interim)
 		return 0;
-	if (w->stranger)
+	if (node_there(d, ctx, &now, err))
+		return -1;
+	if (w->stranger || (w->untouched && !has_meta_of_before(d, &now)))
 		return put_over(d, ctx, &w->target, w->target_absent, err);
 	if (tidy_over(d, ctx, interim, err))	/* its directory may go next */
 		return -1;
@@ -328,11 +342,10 @@ static int put_target(const struct docker_config_data *d, const struct action_ct
 	rp.content_fd = fd;
 	/* Whatever text of ours is there by now is the one interim state that replace_undo has to
 	 * know. */
-	if (!r && !(r = node_there(d, ctx, &now, err))) {
-		rp.interim = &now;
-		rp.interim_n = 1;
+	rp.interim = &now;
+	rp.interim_n = 1;
+	if (!r)
 		r = replace_undo(&rp, err);
-	}
 	replace_release(&rp);
 	return r;
 }
@@ -378,16 +391,18 @@ static size_t first_restart(const struct docker_stage *stages, size_t n)
 }
 
 static int go_back(const struct docker_config_data *d, const struct action_ctx *ctx,
-		   const struct way_back *w, const struct docker_stage *stages, size_t n, bool down,
+		   struct way_back *w, const struct docker_stage *stages, size_t n, bool down,
 		   struct err *err)
 {
 	size_t i = down ? first_restart(stages, n) : 0;
 	bool plain = down && (i == n || (i + 1 == n && !d->keep_containers));
 
-	for (; !plain && i + 1 < n; i++)
+	for (; !plain && i + 1 < n; i++) {
+		w->interim = true;
 		if (put_over(d, ctx, &stages[i].text, stages[i].absent, err) ||
 		    docker_stage_takeup(ctx->host, &stages[i], ctx->rep, err))
 			return -1;
+	}
 	if (put_target(d, ctx, w, err))
 		return -1;
 	if (plain)
@@ -396,7 +411,7 @@ static int go_back(const struct docker_config_data *d, const struct action_ctx *
 }
 
 static int bring_back(const struct docker_config_data *d, const struct action_ctx *ctx,
-		      const struct way_back *w, struct err *err)
+		      struct way_back *w, struct err *err)
 {
 	const struct buf *to = w->target_absent ? NULL : &w->target,
 			 *from = w->now_absent ? NULL : &w->now;
