@@ -54,7 +54,8 @@ static int commit_remove(struct packages *d, struct action_ctx *ctx, struct err 
 		if (json_get_bool(before_package(d, d->plan.v[i].name), "auto", false))
 			strv_add(&autos, d->plan.v[i].name);
 	}
-	if (apt_mark(ctx, "manual", &autos, err) || dpkg_purge(ctx, &names, false, err))
+	if (apt_mark(ctx, "manual", &autos, err) || dpkg_purge(ctx, &names, false, err) ||
+	    before_drop_enabled(d, ctx, err))
 		return -1;
 	return before_restore_kept(d, ctx, err);
 }

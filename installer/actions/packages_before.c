@@ -451,6 +451,47 @@ static int remove_new(const struct action_ctx *ctx, const struct strv *now,
 	return 0;
 }
 
+/* Notes of deb-systemd-helper, and links that it noted. */
+static bool is_helpers(const struct json *paths, const char *path)
+{
+	if (str_starts(path, DSH))
+		return true;
+	if (!str_starts(path, ETC_UNITS "/"))
+		return false;
+	char *note CLEANUP(freep) = xasprintf(DSH "enabled%s", path + strlen(ETC_UNITS));
+	return json_get(paths, note);
+}
+
+static int remove_left(const struct action_ctx *ctx, const char *path, int flags, struct err *err)
+{
+	struct stat st;
+
+	return root_lstat(ctx->root, path, &st) ? 0 : remove_path(ctx, path, flags, err);
+}
+
+static bool is_unit_dir(const char *path)
+{
+	for (const char *const *dir = unit_dirs; *dir; dir++)
+		if (str_eq(path, *dir))
+			return true;
+	return false;
+}
+
+int before_drop_enabled(const struct packages *d, const struct action_ctx *ctx, struct err *err)
+{
+	const struct json *paths = json_get(d->before, "paths");
+
+	for json_each(p, paths) {
+		char *dir CLEANUP(freep) = path_dirname(json_key(p));
+		if (!is_helpers(paths, json_key(p)))
+			continue;
+		if (remove_left(ctx, json_key(p), 0, err) ||
+		    (!is_unit_dir(dir) && remove_left(ctx, dir, AT_REMOVEDIR, err)))
+			return -1;
+	}
+	return 0;
+}
+
 /* Where dpkg takes a package's control data apart. One that died leaves it, and the next one begins
  * by removing it: but the next one may be somebody else's. */
 static int remove_tmp_ci(const struct root *r, struct err *err)

@@ -69,6 +69,9 @@ int before_give_back(const struct packages *d, const struct action_ctx *ctx, str
 /* After an upgrade was taken back: each CONFFILE.dpkg-dist that it made (dpkg leaves it;
  * facts/dpkg-tried.md 4). */
 int before_drop_dist(const struct packages *d, const struct action_ctx *ctx, struct err *err);
+/* After a purge: what it left of the units' being enabled, because deb-systemd-helper failed, which
+ * no postrm minds. A link that somebody else made stays. */
+int before_drop_enabled(const struct packages *d, const struct action_ctx *ctx, struct err *err);
 int before_restore_kept(const struct packages *d, const struct action_ctx *ctx, struct err *err);
 const struct json *before_package(const struct packages *d, const char *name);
 bool before_installed(const struct packages *d, const char *name);

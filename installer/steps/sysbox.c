@@ -339,10 +339,21 @@ static int verify_units(const struct step_ctx *ctx, struct report *rep, struct e
 
 	if (unit_query_all(units, st, err))
 		return -1;
-	for (size_t i = 0; units[i]; i++)
-		report_check(rep, units[i], str_eq(st[i].active, "active") ? STATE_OK : STATE_BAD,
-			     "containers need it while they run",
-			     "journalctl -b -u sysbox-mgr -u sysbox-fs", "%s", st[i].active);
+	for (size_t i = 0; units[i]; i++) {
+		bool active = str_eq(st[i].active, "active");
+		bool at_boot = str_eq(st[i].enabled, "enabled");
+
+		if (active && !at_boot)	/* a postinst does not mind when that fails */
+			report_check(rep, units[i], STATE_BAD,
+				     "it would not start at the next boot",
+				     "systemctl enable sysbox sysbox-mgr sysbox-fs",
+				     "active, but %s", st[i].enabled);
+		else
+			report_check(rep, units[i], active ? STATE_OK : STATE_BAD,
+				     "containers need it while they run",
+				     "journalctl -b -u sysbox-mgr -u sysbox-fs", "%s",
+				     st[i].active);
+	}
 	return 0;
 }
 
