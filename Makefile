@@ -143,13 +143,20 @@ $(BUILD)/tools/%: tests/tools/%.c
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(filter-out $(SAN),$(CFLAGS_ALL) $(LDFLAGS_ALL)) -o $@ $< -lssl -lcrypto
 
 $(BUILD)/tools/everycall: tests/tools/tree.h
+$(BUILD)/tools/meddle $(BUILD)/tools/meddled: tests/tools/meddle.h
 
 $(BUILD)/tools/crashmodel: $(MODEL) tests/crash/model/model.h
 	$(call say,TOOL,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(filter-out $(SAN),$(CFLAGS_ALL) $(LDFLAGS_ALL)) -o $@ $(MODEL)
 
-tools: $(TOOLS) $(BUILD)/tools/crashmodel
+# Loaded into the release build; never sanitized, since a sanitizer wants to be loaded first.
+$(BUILD)/tools/%.so: tests/tools/preload/%.c
+	$(call say,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(OPT) $(WARN) -fPIC -shared -o $@ $<
+
+tools: $(TOOLS) $(BUILD)/tools/crashmodel $(BUILD)/tools/haste.so
 
 units: $(UNITS) tools
 
@@ -218,8 +225,9 @@ check-model:
 lint:
 	$(Q)./scripts/lint
 
-# Every call of the binary in every mode, not only every so many-th; the same of pruning, and of a record cut or flipped.
-check-killat check-prune check-records: check-%:
+# Every call of the binary in every mode, not only every so many-th; the same on a whole host, of the programs that it
+# calls, of pruning, and of a record cut or flipped.
+check-killat check-killhost check-meddle check-prune check-records: check-%:
 	$(Q)SYSBOXUP_EVERY=1 BUILD=$(BUILD) tests/run --no-skip tests/crash/$*.bats
 
 # Every point of the recorded runs on whole hosts, which takes hours; what is done already stays in build/powercut as long
@@ -244,7 +252,7 @@ bench: $(BUILD)/sysboxup
 clean:
 	rm -rf build
 
-.PHONY: all objects tools units coverage check-unit check-killat check-prune check-records check-blocklog check-model check-powercut check-powercut-vm fuzzers \
+.PHONY: all objects tools units coverage check-unit check-killat check-killhost check-meddle check-prune check-records check-blocklog check-model check-powercut check-powercut-vm fuzzers \
 	fuzz-programs fuzz lint bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(FAULTY)

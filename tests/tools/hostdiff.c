@@ -75,6 +75,7 @@ static const struct rule {
 	{ MTIME, "/etc/ld.so.cache" },
 	{ MTIME, "/etc/.pwd.lock" },	/* empty, of whoever held it last */
 	{ MTIME, "/etc/rc?.d/*" },	/* links that update-rc.d makes anew when a package comes back */
+	{ MTIME, "/var/lib/man-db/auto-update" },	/* empty; its postinst makes it anew when a trigger was killed */
 	{ MTIME, "/var/lib/dpkg/lock" },
 	{ MTIME, "/var/lib/dpkg/triggers/Lock" },
 	{ MTIME, "/var/lib/dpkg/diversions" },
