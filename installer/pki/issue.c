@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pki/issue.h"
+
+#include "pki/ca_data.h"
+#include "pki/secret.h"
+#include "sys/clock.h"
+
+enum { BACKDATE = 300 };		/* clocks of others may be behind by that */
+
+#define CLIENT_URI "URI:urn:sysboxup:client:"
+
+static char *common_of(enum pki_profile p, const char *name)
+{
+	return xasprintf("%s%s", p == PKI_CLIENT ? "ci-" : "", name);
+}
+
+char *pki_common(const struct ledger_cert *c)
+{
+	return common_of(c->profile, c->name);
+}
+
+bool pki_due(const struct ledger_cert *c, int64_t now)
+{
+	return now - c->from >= (c->to - c->from) / 3 * 2;
+}
+
+struct issue {
+	struct pki *p;
+	const struct pki_ca *ca;
+	struct pki_files files;
+	struct buf lines;
+	bool cut;			/* one ends with the authority */
+};
+
+static void issue_release(struct issue *i)
+{
+	files_release(&i->files);
+	buf_release(&i->lines);
+}
+
+static int write_pair(struct issue *i, const char *dir, EVP_PKEY *key, X509 *cert, struct err *err)
+{
+	char *key_path CLEANUP(freep) = path_join(dir, "key.pem"),
+		       *cert_path CLEANUP(freep) = path_join(dir, "cert.pem");
+
+	return x509_write(cert, files_add(&i->files, 0444, cert_path), err) ||
+			       key_write(key, NULL, false, files_add(&i->files, 0400, key_path),
+					 err) ?
+		       -1 :
+		       0;
+}
+
+static void add_line(struct issue *i, const struct pki_wish *w, const struct x509_spec *x,
+		     EVP_PKEY *key)
+{
+	char spki[DIGEST_HEX + 1];
+
+	key_digest(key, spki);
+	buf_addf(&i->lines, "cert %s %s %lld %lld %llu %s %s %s%s%s %s\n", x->serial, spki,
+		 (long long)x->from, (long long)x->to, (unsigned long long)i->ca->entry->seq,
+		 pki_profile_name(w->profile), w->name, w->renew ? "r" : "", w->detected ? "d" : "",
+		 w->renew || w->detected ? "" : "-", w->sans ? w->sans : "-");
+}
+
+/* No serial of ours is ever given twice, not even to a revoked one. */
+static void new_serial(const struct pki *p, char serial[SERIAL_HEX + 1])
+{
+	do
+		serial_new(serial);
+	while (ledger_find(&p->ledger, serial));
+}
+
+static int one(struct issue *i, const struct pki_wish *w, struct err *err)
+{
+	char serial[SERIAL_HEX + 1], *common CLEANUP(freep) = common_of(w->profile, w->name);
+	char *uri CLEANUP(freep) = xasprintf(CLIENT_URI "%s", common);
+	int64_t earliest = i->ca->entry->from, latest = i->ca->entry->to, now = i->p->now;
+	struct x509_spec x = {
+		.common = common, .serial = serial,
+		.from = now - BACKDATE > earliest ? now - BACKDATE : earliest,
+		.to = now + w->ttl < latest ? now + w->ttl : latest,
+		.sans = w->profile == PKI_CLIENT ? uri : w->sans,
+		.usage = w->profile == PKI_CLIENT ? "clientAuth" : "serverAuth",
+	};
+
+	new_serial(i->p, serial);
+	EVP_PKEY *key CLEANUP(pkey_freep) = key_new(w->algorithm, err);
+	X509 *cert CLEANUP(x509_freep) = key ? x509_make(&x, key, i->ca->cert, i->ca->key, err) :
+					       NULL;
+
+	if (!cert || write_pair(i, common, key, cert, err))
+		return -1;
+	if (x509_judge(cert, i->ca->cert, w->profile, now, err)) {
+		err_prefix(err, "a certificate for '%s' would not be accepted", w->name);
+		return err_raise(err, ERR_REFUSED);
+	}
+	i->cut |= now + w->ttl > latest;
+	add_line(i, w, &x, key);
+	return 0;
+}
+
+static int issue_all(struct pki *p, const struct pki_ca *ca, const struct pki_wish *wishes,
+		     size_t n, struct report *rep, struct err *err)
+{
+	struct issue i CLEANUP(issue_release) = { p, ca, PKI_FILES_INIT, BUF_INIT, false };
+	char to[32];
+
+	for (size_t k = 0; k < n; k++)
+		if (one(&i, &wishes[k], err))
+			return -1;
+	clock_iso(ca->entry->to, to);
+	if (i.cut)
+		report_warn(rep, NULL, "it ends before its time, with the authority: %s", to);
+	return pki_publish(p, &i.files, &i.lines, err);
+}
+
+static int refuse_in_force(const struct pki *p, const struct pki_wish *w, struct err *err)
+{
+	const struct ledger_cert *c = ledger_newest(&p->ledger, w->name);
+	char to[32];
+
+	if (!c || !ledger_alive(c, p->now))
+		return 0;
+	clock_iso(c->to, to);
+	err_set(err, ERR_REFUSED, "a certificate '%s' is in force until %s", w->name, to);
+	return err_remedy(err, "sysboxup cert renew %s", w->name);
+}
+
+/* One record, one directory for each name. */
+static int refuse_twice(const struct pki_wish *wishes, size_t n, struct err *err)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+
+	for (size_t i = 0; i < n; i++)
+		strv_add(&names, wishes[i].name);
+	strv_sort(&names);
+	for (size_t i = 1; i < n; i++)
+		if (str_eq(names.v[i - 1], names.v[i]))
+			return err_set(err, ERR_USAGE, "the name '%s' is wanted twice", names.v[i]);
+	return 0;
+}
+
+int pki_issue(struct pki *p, const struct pki_ca *ca, const struct pki_wish *wishes, size_t n,
+	      struct report *rep, struct err *err)
+{
+	if (refuse_twice(wishes, n, err))
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (refuse_in_force(p, &wishes[i], err))
+			return -1;
+	return issue_all(p, ca, wishes, n, rep, err);
+}
+
+int pki_renew(struct pki *p, const struct pki_ca *ca, const struct ledger_cert *const *old,
+	      size_t n, const char *algorithm, const char *sans, struct report *rep,
+	      struct err *err)
+{
+	struct pki_wish *wishes CLEANUP(freep) = xcalloc(n, sizeof(*wishes));
+
+	for (size_t i = 0; i < n; i++)
+		wishes[i] = (struct pki_wish){
+			.name = old[i]->name, .profile = old[i]->profile, .algorithm = algorithm,
+			.ttl = old[i]->to - old[i]->from - BACKDATE, .renew = old[i]->renew,
+			.detected = old[i]->detected,
+			.sans = old[i]->profile == PKI_CLIENT ? NULL :
+				old[i]->detected && sans ? sans : old[i]->sans,
+		};
+	return issue_all(p, ca, wishes, n, rep, err);
+}
