@@ -6,6 +6,7 @@
 #include "cli/command.h"
 
 extern const struct command cmd_apply;
+extern const struct command cmd_cert;
 extern const struct command cmd_completion;
 extern const struct command cmd_distros;
 extern const struct command cmd_seal;

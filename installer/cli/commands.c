@@ -15,6 +15,7 @@ const struct command *const commands[] = {
 	&cmd_seal,
 	&cmd_verify,
 	&cmd_fetch,
+	&cmd_cert,
 	&cmd_distros,
 	&cmd_help,
 	&cmd_completion,

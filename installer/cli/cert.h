@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the verbs of `cert` share. */
+#ifndef CLI_CERT_H
+#define CLI_CERT_H
+
+#include "cli/session.h"
+#include "pki/ca.h"
+#include "pki/issue.h"
+
+struct cert_run {
+	struct session s;
+	struct pki pki;
+	struct pki_ca *ca;		/* opened, or NULL */
+};
+
+#define CERT_RUN_INIT { SESSION_INIT, PKI_INIT, NULL }
+
+/* Root and what there is, to look at. */
+int cert_open(struct cert_run *r, struct cli *cli, enum pki_mode mode, struct err *err);
+/* Locked, and the authority's key opened. Whoever has to type a passphrase does so before the lock
+ * is taken. */
+int cert_open_ca(struct cert_run *r, struct cli *cli, struct err *err);
+void cert_release(struct cert_run *r);
+
+/* The certificate that the word names: a name (the newest of it) or a serial. ERR_USAGE. */
+int cert_find(const struct cert_run *r, const char *word, struct ledger_cert **ret,
+	      struct err *err);
+/* "valid", "revoked", "expired", "not yet valid" */
+const char *cert_state(const struct cert_run *r, const struct ledger_cert *c);
+/* One row each, and in JSON one event "certificate". */
+void cert_heading(const struct cert_run *r);
+void cert_row(const struct cert_run *r, const struct ledger_cert *c);
+/* --san, or else the names that the host has, joined by commas; allocated. */
+int cert_sans(const struct cert_run *r, char **ret, bool *ret_detected, struct err *err);
+/* Names that the host has by now and that certificate has not: a warning. */
+int cert_warn_drift(const struct cert_run *r, const struct ledger_cert *c, struct err *err);
+
+int cert_ca(struct cli *cli, struct err *err);
+int cert_issue(struct cli *cli, struct err *err);
+int cert_renew(struct cli *cli, struct err *err);
+int cert_list(struct cli *cli, struct err *err);
+int cert_show(struct cli *cli, struct err *err);
+int cert_export(struct cli *cli, struct err *err);
+int cert_revoke(struct cli *cli, struct err *err);
+int cert_crl(struct cli *cli, struct err *err);
+
+#endif

@@ -1,0 +1,564 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# sysboxup cert, below --root: what it makes, judged by openssl and GnuTLS; what it refuses, and in which words. Needs root
+# (the command does), faketime for clocks that are wrong.
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
+	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup"
+	export SYSBOXUP=$SYSBOXUP_BUILD/sysboxup
+}
+
+setup() {
+	. "$REPO/tests/lib/cert.bash"
+	T=$BATS_TEST_TMPDIR R=$BATS_TEST_TMPDIR/root
+	mkdir -p "$R/etc"
+	echo ci-1 >"$R/etc/hostname"
+	P=$R/$PKI_BELOW
+	CA=$P/gen/000001/cert.pem
+}
+
+teardown() {
+	[ -z "${SERVER_PID:-}" ] || kill "$SERVER_PID" 2>/dev/null || :
+	if [ -n "${INSIDE_PID:-}" ]; then inside_end; fi
+}
+
+# judged KIND CERT [HOSTNAME]: by openssl's strictest rules and by GnuTLS, for KIND (server, client) and not for the other.
+judged() {
+	local other=client oid=1 certtool=(certtool --verify --verify-profile medium --load-ca-certificate "$CA" --infile "$2")
+	[ "$1" = server ] || { other=server oid=2; }
+	openssl verify -x509_strict -purpose "ssl$1" -CAfile "$CA" "$2" || return 1
+	! openssl verify -x509_strict -purpose "ssl$other" -CAfile "$CA" "$2" || return 1
+	"${certtool[@]}" --verify-purpose=1.3.6.1.5.5.7.3.$oid ${3:+--verify-hostname "$3"} || return 1
+	! "${certtool[@]}" --verify-purpose=1.3.6.1.5.5.7.3.$((3 - oid))
+}
+
+ledger_sum() {
+	[ ! -e "$P/ledger" ] || sha256sum <"$P/ledger"
+}
+
+# refused CODE MESSAGE WORD...: one line that says MESSAGE, the exit code, and nothing new in the ledger.
+refused() {
+	local code=$1 message=$2 before
+	shift 2
+	before=$(ledger_sum)
+	run --separate-stderr "-$code" "$SYSBOXUP" --root "$R" "$@"
+	[ -z "$output" ]
+	[ "$(grep -c '^sysboxup: ' <<<"$stderr")" -eq 1 ]
+	grep -qF -- "$message" <<<"${stderr_lines[0]}" || { printf 'got:  %s\nwant: %s\n' "${stderr_lines[0]}" "$message"; return 1; }
+	[ "$(ledger_sum)" = "$before" ]
+	[ -z "$(find "$R" -name '.new-*')" ]
+}
+
+extensions() {
+	openssl x509 -in "$1" -noout -ext basicConstraints,keyUsage,extendedKeyUsage,subjectAltName,nameConstraints 2>/dev/null | sed 's/ *$//'
+}
+
+@test "authority, server and client: what each says, to the letter" {
+	cert_ca --name 'CI of example.org' --permit example.org --permit 10.0.0.0/8
+	cert issue srv --server --san CI-1.example.org --san 10.0.0.5
+	cert issue runner-7
+	run -0 extensions "$CA"
+	[ "$output" = "X509v3 Basic Constraints: critical
+    CA:TRUE, pathlen:0
+X509v3 Key Usage: critical
+    Certificate Sign, CRL Sign
+X509v3 Name Constraints: critical
+    Permitted:
+      DNS:example.org
+      IP:10.0.0.0/255.0.0.0" ]
+	run -0 extensions "$(cert_dir srv)/cert.pem"
+	[ "$output" = "X509v3 Basic Constraints: critical
+    CA:FALSE
+X509v3 Key Usage: critical
+    Digital Signature
+X509v3 Extended Key Usage:
+    TLS Web Server Authentication
+X509v3 Subject Alternative Name:
+    DNS:ci-1.example.org, IP Address:10.0.0.5" ]
+	run -0 extensions "$(cert_dir runner-7)/cert.pem"
+	[ "$output" = "X509v3 Basic Constraints: critical
+    CA:FALSE
+X509v3 Key Usage: critical
+    Digital Signature
+X509v3 Extended Key Usage:
+    TLS Web Client Authentication
+X509v3 Subject Alternative Name:
+    URI:urn:sysboxup:client:ci-runner-7" ]
+	run -0 openssl x509 -in "$(cert_dir runner-7)/cert.pem" -noout -subject -issuer
+	[ "$output" = $'subject=CN = ci-runner-7\nissuer=CN = CI of example.org' ] || [ "$output" = $'subject=CN=ci-runner-7\nissuer=CN=CI of example.org' ]
+	run -0 cert_sane
+}
+
+@test "openssl -x509_strict and GnuTLS accept each kind for its purpose and for no other, with P-256, RSA-3072 and Ed25519" {
+	for algorithm in p256 rsa3072 ed25519; do
+		R=$T/$algorithm P=$T/$algorithm/$PKI_BELOW CA=$T/$algorithm/$PKI_BELOW/gen/000001/cert.pem
+		mkdir "$R"
+		cert_ca --algorithm $algorithm
+		openssl verify -x509_strict -CAfile "$CA" "$CA"
+		cert issue srv --server --san ci-1.example.org --san fd00::5 --algorithm $algorithm
+		cert issue runner --algorithm $algorithm
+		judged server "$(cert_dir srv)/cert.pem" ci-1.example.org
+		judged client "$(cert_dir runner)/cert.pem"
+		cert revoke runner 2>/dev/null
+		run openssl verify -x509_strict -crl_check -CRLfile "$P/crl.pem" -CAfile "$CA" "$(cert_dir runner)/cert.pem"
+		[[ $output == *"certificate revoked"* ]]
+		openssl verify -x509_strict -crl_check -CRLfile "$P/crl.pem" -CAfile "$CA" "$(cert_dir srv)/cert.pem"
+		certtool --crl-info --infile "$P/crl.pem" | grep -q 'Version: 2'
+		cert_sane
+	done
+}
+
+@test "negative control: the judges refuse a certificate of another authority" {
+	cert_ca
+	cert issue runner
+	mkdir -p "$T/other"
+	R=$T/other cert_ca
+	CA=$T/other/$PKI_BELOW/gen/000001/cert.pem run ! judged client "$(cert_dir runner)/cert.pem"
+}
+
+@test "serials are 128 random bits, notBefore is five minutes back, notAfter as asked for" {
+	cert_ca
+	export FAKETIME_DONT_FAKE_MONOTONIC=1	# and the clock stands still
+	faketime -f '2027-01-01 12:00:00' "$SYSBOXUP" --root "$R" -q cert issue a --ttl 1h
+	run -0 openssl x509 -in "$(cert_dir a)/cert.pem" -noout -dates
+	[ "$output" = $'notBefore=Jan  1 11:55:00 2027 GMT\nnotAfter=Jan  1 13:00:00 2027 GMT' ]
+	faketime -f '2027-01-01 12:00:00' "$SYSBOXUP" --root "$R" -q cert issue load --count 60
+	run -0 awk '$1 == "cert" { print $2 }' "$P/ledger"
+	[ "${#lines[@]}" -eq 61 ]
+	[ "$(printf '%s\n' "${lines[@]}" | sort -u | wc -l)" -eq 61 ]
+	[ "$(printf '%s\n' "${lines[@]}" | grep -cE '^[0-9a-f]{32}$')" -eq 61 ]
+	# all bits are drawn: of 61, some begin with each half
+	printf '%s\n' "${lines[@]}" | grep -q '^[0-7]'
+	printf '%s\n' "${lines[@]}" | grep -q '^[89a-f]'
+}
+
+@test "a batch is one record and one directory; names from a file too" {
+	cert_ca
+	cert issue job --count 20 --ttl 10m
+	printf '# runners\n\n alpha \nbeta\n' >"$T/names"
+	cert issue --from "$T/names"
+	[ "$(grep -c '^+ ' "$P/ledger")" -eq 3 ]
+	[ "$(cd "$P/gen/000002" && echo *-1 *-20)" = "ci-job-1 ci-job-20" ]
+	[ "$(cd "$P/gen/000003" && echo *)" = "ci-alpha ci-beta" ]
+	run -0 cert_sane
+	[ "$("$SYSBOXUP" --root "$R" cert list | wc -l)" -eq 23 ]
+}
+
+@test "the authority's key is encrypted with scrypt and AES-256, whichever way it is opened" {
+	echo 'correct horse' >"$T/pass"
+	chmod 600 "$T/pass"
+	cert ca --passphrase-file "$T/pass"
+	run -0 openssl asn1parse -in "$P/gen/000001/key.pem"
+	[[ $output == *":PBES2"*":scrypt"*":4000"*":aes-256-cbc"* ]]
+	openssl pkey -in "$P/gen/000001/key.pem" -passin "file:$T/pass" -noout
+	R=$T/second
+	mkdir "$R"
+	cert_ca
+	run -0 openssl asn1parse -in "$R/$PKI_BELOW/gen/000001/key.pem"
+	[[ $output == *":PBES2"*":scrypt"*":aes-256-cbc"* ]]
+	openssl pkey -in "$R/$PKI_BELOW/gen/000001/key.pem" -passin "file:$R/ca.secret" -noout
+	[ "$(stat -c %a "$R/ca.secret")" = 400 ]
+	[ "$(tr -d '\n' <"$R/ca.secret" | wc -c)" -eq 64 ]
+}
+
+@test "a passphrase comes from a file, from a descriptor, or from the terminal, typed twice for a new authority and not shown" {
+	echo 'correct horse' >"$T/pass"
+	chmod 600 "$T/pass"
+	cert ca --passphrase-fd 9 9<"$T/pass"
+	cert issue a --passphrase-file "$T/pass"
+	cert issue b --passphrase-fd 0 < <(printf 'correct horse\nmore\n')
+	# answers are given to the question, not to a silence
+	type_at() {
+		mkfifo "$T/in"
+		exec 8<>"$T/in"
+		script -qefc "$1" "$T/typed" <"$T/in" >"$T/shown" 2>&1 &
+		local pid=$! i
+		shift
+		for i; do
+			until grep -qE "$i: [^:]*$" <(tr -d '\r\n' <"$T/shown"); do kill -0 $pid || break; done
+			echo 'correct horse' >&8
+		done
+		wait $pid
+		local rc=$?
+		exec 8>&-
+		rm "$T/in"
+		return $rc
+	}
+	type_at "'$SYSBOXUP' --root '$R' cert issue c" Passphrase
+	run ! grep -q horse "$T/shown"
+	mkdir "$T/second"
+	type_at "'$SYSBOXUP' --root '$T/second' cert ca" passphrase Again
+	R=$T/second cert issue d --passphrase-file "$T/pass"
+	run -0 cert_sane
+}
+
+@test "no key and no passphrase in arguments, environments, outputs or other programs" {
+	echo 'correct horse' >"$T/pass"
+	chmod 600 "$T/pass"
+	strace -f -qq -s 4096 -e trace=execve,write -o "$T/trace" "$SYSBOXUP" --root "$R" -v cert ca --passphrase-file "$T/pass" >"$T/out" 2>&1
+	strace -f -qq -s 4096 -e trace=execve,write -A -o "$T/trace" "$SYSBOXUP" --root "$R" -v --json cert issue a --passphrase-file "$T/pass" >>"$T/out" 2>&1
+	strace -f -qq -s 4096 -e trace=execve,write -A -o "$T/trace" "$SYSBOXUP" --root "$R" -v cert export a --out "$T/a" --passphrase-file "$T/pass" >>"$T/out" 2>&1 || :
+	[ "$(grep -c 'execve(' "$T/trace")" -eq 3 ]
+	run ! grep -qE 'PRIVATE KEY|horse' "$T/out"
+	run ! grep -qE 'write\((1|2),.*PRIVATE KEY' "$T/trace"
+	[ "$(grep -cE 'write\([0-9]+, "-----BEGIN (ENCRYPTED )?PRIVATE KEY' "$T/trace")" -ge 2 ]
+}
+
+@test "a server's names are detected, and named when they are others by now" {
+	run -0 "$SYSBOXUP" --root "$R" --json cert list
+	cert_ca
+	cert issue srv --server
+	run -0 openssl x509 -in "$(cert_dir srv)/cert.pem" -noout -ext subjectAltName
+	[[ $output == *"DNS:localhost, DNS:ci-1" ]]
+	# on the host itself, in a network of the test's own
+	run -0 unshare -mn --propagation private bash -euc '
+		mount -t tmpfs none /var/lib
+		ip link set lo up
+		ip addr add 10.9.8.7/32 dev lo
+		"$1" -q cert ca --key-file /var/lib/secret >/dev/null
+		"$1" -q cert issue srv --server >/dev/null
+		"$1" --json cert show srv | jq -r "select(.names).names | index(\"IP:10.9.8.7\") != null and index(\"IP:127.0.0.1\") != null"
+		ip addr add 10.9.8.8/32 dev lo
+		"$1" cert list 2>&1 >/dev/null
+		"$1" -q cert renew srv >/dev/null
+		"$1" cert list 2>&1 >/dev/null | wc -l
+	' - "$SYSBOXUP"
+	[ "${lines[0]}" = true ]
+	[ "${lines[1]}" = "warning: this host has names that the certificate 'srv' has not: IP:10.9.8.8" ]
+	[ "${lines[2]}" = "         try: sysboxup cert renew srv" ]
+	[ "${lines[3]}" = 0 ]
+}
+
+@test "renew: same name, names and life, another key; --due takes those at two thirds that ask for it" {
+	local f=(faketime -f) old
+	cert_ca
+	cert issue keeper --ttl 3h --auto-renew
+	cert issue other --ttl 3h
+	old=$(cert_dir keeper)
+	run -0 "$SYSBOXUP" --root "$R" cert renew --due
+	[ "$output" = "Nothing is due." ]
+	run -0 "${f[@]}" +6900 "$SYSBOXUP" --root "$R" cert renew --due
+	[[ $output == Nothing* ]]
+	run -0 "${f[@]}" +7300 "$SYSBOXUP" --root "$R" -q cert renew --due
+	[ "$(grep -c '^cert .* keeper ' "$P/ledger")" -eq 2 ]
+	[ "$(grep -c '^cert .* other ' "$P/ledger")" -eq 1 ]
+	run ! cmp -s "$old/key.pem" "$(cert_dir keeper)/key.pem"
+	[ "$(awk '$9 == "keeper" || $8 == "keeper" { print $5 - $4 }' "$P/ledger" | sort -u)" = "$(awk '/ other / { print $5 - $4 }' "$P/ledger")" ]
+	# once is enough
+	run -0 "${f[@]}" +7300 "$SYSBOXUP" --root "$R" cert renew --due
+	[[ $output == Nothing* ]]
+	# by name at any time; what is revoked is not brought back
+	run -0 "${f[@]}" +7400 "$SYSBOXUP" --root "$R" -q cert renew other
+	run "${f[@]}" +7500 "$SYSBOXUP" --root "$R" -q cert revoke other
+	run -3 "${f[@]}" +7600 "$SYSBOXUP" --root "$R" -q cert renew other
+	[ "${lines[0]}" = "sysboxup: 'other' is revoked: issue one under another name" ]
+}
+
+@test "an expired certificate is told as such, its name is free again" {
+	cert_ca
+	cert issue a --ttl 1m
+	refused 3 "a certificate 'a' is in force until" cert issue a
+	run -0 faketime -f +2m "$SYSBOXUP" --root "$R" cert list --all
+	[[ ${lines[1]} == "ci-a "*" expired "* ]]
+	run -3 faketime -f +2m "$SYSBOXUP" --root "$R" cert export a --out "$T/a"
+	[ "${lines[0]}" = "sysboxup: the certificate 'a' is expired" ]
+	run -0 faketime -f +2m "$SYSBOXUP" --root "$R" -q cert issue a
+}
+
+@test "nothing outlives the authority; one that is over issues nothing, and is replaced" {
+	cert_ca --ttl 2d
+	run --separate-stderr -0 "$SYSBOXUP" --root "$R" -q cert issue a --ttl 30d
+	[[ $stderr == "warning: it ends before its time, with the authority: "* ]]
+	[ "$(openssl x509 -in "$(cert_dir a)/cert.pem" -noout -enddate)" = "$(openssl x509 -in "$CA" -noout -enddate)" ]
+	refused 3 "there is a certificate authority already, good until" cert ca --key-file /other.secret
+	run -3 faketime -f +49h "$SYSBOXUP" --root "$R" cert issue b
+	[[ ${lines[0]} == "sysboxup: the certificate authority is over since "* ]]
+	run -0 faketime -f +49h "$SYSBOXUP" --root "$R" -q cert ca --key-file /ca.secret
+	run -0 faketime -f +49h "$SYSBOXUP" --root "$R" -q cert issue b
+	openssl verify -x509_strict -partial_chain -attime $(($(date +%s) + 49 * 3600)) -CAfile "$P/gen/000003/cert.pem" "$P/gen/000004/ci-b/cert.pem"
+}
+
+@test "revoke says the truth, by name and by serial; the list grows and its number with it" {
+	local serial
+	cert_ca
+	cert issue a
+	cert issue b
+	run --separate-stderr -0 "$SYSBOXUP" --root "$R" cert revoke ci-a --reason key-compromise
+	[[ ${lines[1]} == "ci-a "*" revoked "* ]]
+	[[ $stderr == "warning: dockerd reads no revocation list: a daemon that trusts this authority accepts 'ci-a' until 20"*Z ]]
+	serial=$(cert_json show b | jq -r 'select(.serial).serial')
+	cert revoke "$serial" 2>/dev/null
+	run -0 openssl crl -in "$P/crl.pem" -noout -text
+	[[ ${output^^} == *"${serial^^}"* ]]
+	[[ $output == *"Key Compromise"* ]]
+	[ "$(openssl crl -in "$P/crl.pem" -noout -crlnumber)" = crlNumber=0x02 ] || [ "$(openssl crl -in "$P/crl.pem" -noout -crlnumber)" = crlNumber=02 ]
+	refused 3 "'a' is revoked already" cert revoke a
+	refused 2 "no certificate has the name or serial 'nobody'" cert revoke nobody
+	run -0 cert_sane
+}
+
+@test "no rollback touches the ledger: revoked stays revoked, numbers go up" {
+	echo '{ "docker": { "settings": { "debug": true } } }' >"$T/profile.json"
+	printf 'ID=debian\nVERSION_ID="12"\n' >"$R/etc/os-release"
+	cert_ca
+	cert issue a
+	"$SYSBOXUP" --root "$R" --profile "$T/profile.json" -q apply
+	cert revoke a 2>/dev/null
+	"$SYSBOXUP" --root "$R" -q rollback
+	[ "$(cert_json show a | jq -r 'select(.state).state')" = revoked ]
+	cert crl
+	[ "$(awk '$1 == "crl" { printf "%s ", $2 }' "$P/ledger")" = "1 2 " ]
+	"$SYSBOXUP" --root "$R" -q uninstall
+	[ "$(cert_json show a | jq -r 'select(.state).state')" = revoked ]
+}
+
+@test "crl --due writes a new list at half its life; list and show warn when nobody does" {
+	cert_ca
+	cert crl --due
+	run -0 "$SYSBOXUP" --root "$R" cert crl --due
+	[ "$output" = "Nothing is due." ]
+	run --separate-stderr -0 faketime -f +21d "$SYSBOXUP" --root "$R" cert list
+	[[ $stderr == "warning: the revocation list ends at "* ]]
+	run --separate-stderr -0 faketime -f +31d "$SYSBOXUP" --root "$R" cert show
+	[[ $stderr == "warning: the revocation list ended at "* ]]
+	run -0 faketime -f +16d "$SYSBOXUP" --root "$R" cert crl --due
+	[[ $output == "Revocation list 2, "* ]]
+}
+
+# served ARG...: what curl says about a server with our certificate that asks clients for theirs.
+served() {
+	curl -sS --resolve "ci-1.example.org:$PORT:127.0.0.1" --cacert "$T/client/ca.pem" -o /dev/null -w '%{http_code}\n' "$@" "https://ci-1.example.org:$PORT/" 2>&1
+}
+
+@test "export pem-dir: a TLS server with ours serves ours, and nobody without or with a server's" {
+	cert_ca
+	cert issue srv --server --san ci-1.example.org
+	cert issue runner
+	cert export srv --out "$T/server"
+	cert export runner --out "$T/client" --docker-host tcp://ci-1.example.org:2376
+	[ "$(cat "$T/client/env")" = "DOCKER_HOST=tcp://ci-1.example.org:2376
+DOCKER_TLS_VERIFY=1
+DOCKER_CERT_PATH=$T/client" ]
+	[ "$(cd "$T" && stat -c '%a %n' server server/* client/*)" = "700 server
+444 server/ca.pem
+444 server/cert.pem
+400 server/key.pem
+444 client/ca.pem
+444 client/cert.pem
+444 client/env
+400 client/key.pem" ]
+	openssl s_server -accept 127.0.0.1:0 -www -cert "$T/server/cert.pem" -key "$T/server/key.pem" -CAfile "$T/server/ca.pem" \
+		-Verify 1 -verify_return_error >"$T/log" 2>&1 3>&- &
+	SERVER_PID=$!
+	until PORT=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' "$T/log") && [ -n "$PORT" ]; do kill -0 "$SERVER_PID" || { cat "$T/log"; return 1; }; done
+	run -0 served --cert "$T/client/cert.pem" --key "$T/client/key.pem"
+	[ "$output" = 200 ]
+	run ! served
+	run ! served --cert "$T/server/cert.pem" --key "$T/server/key.pem"
+}
+
+@test "export context: a tar that GNU tar reads to its end, with what docker context import wants" {
+	cert_ca
+	cert issue runner
+	cert export runner --format context --docker-host tcp://10.0.0.5:2376 --out "$T/c.tar"
+	[ "$(stat -c %a "$T/c.tar")" = 600 ]
+	run --separate-stderr -0 tar tf "$T/c.tar"
+	[ -z "$stderr" ]
+	[ "$output" = $'meta.json\ntls/docker/ca.pem\ntls/docker/cert.pem\ntls/docker/key.pem' ]
+	run -0 tar xOf "$T/c.tar" meta.json
+	[ "$(jq -c . <<<"$output")" = '{"Name":"ci-runner","Metadata":{},"Endpoints":{"docker":{"Host":"tcp://10.0.0.5:2376","SkipTLSVerify":false}}}' ]
+	tar xOf "$T/c.tar" tls/docker/key.pem | cmp - "$(cert_dir runner)/key.pem"
+}
+
+@test "export kubernetes, gitlab, jenkins: the same three texts, in their forms, for the owner alone" {
+	local d
+	cert_ca
+	cert issue runner
+	d=$(cert_dir runner)
+	for format in kubernetes gitlab jenkins; do
+		cert export runner --format $format --docker-host tcp://h:2376 --out "$T/$format"
+		[ "$(stat -c %a "$T/$format")" = 600 ]
+	done
+	[ "$(sed -n 1,6p "$T/kubernetes")" = $'apiVersion: v1\nkind: Secret\nmetadata:\n  name: ci-runner\ntype: kubernetes.io/tls\ndata:' ]
+	for pair in ca.crt:$CA tls.crt:$d/cert.pem tls.key:$d/key.pem; do
+		sed -n "s/^  ${pair%%:*}: //p" "$T/kubernetes" | base64 -d | cmp - "${pair#*:}"
+	done
+	[ "$(jq -r '[.[] | .key + "=" + .variable_type] | join(" ")' "$T/gitlab")" = "DOCKER_HOST=env_var DOCKER_TLS_VERIFY=env_var DOCKER_TLS_CA=file DOCKER_TLS_CERT=file DOCKER_TLS_KEY=file" ]
+	jq -j '.[] | select(.key == "DOCKER_TLS_KEY").value' "$T/gitlab" | cmp - "$d/key.pem"
+	jq -j '.[] | select(.key == "DOCKER_TLS_CA").value' "$T/gitlab" | cmp - "$CA"
+	grep -q '          - x509ClientCert:' "$T/jenkins"
+	sed -n '/clientKeySecret/,/clientCertificate/p' "$T/jenkins" | sed '1d;$d;s/^ *//' | cmp - "$d/key.pem"
+	sed -n '/serverCaCertificate/,$p' "$T/jenkins" | sed '1d;s/^ *//' | cmp - "$CA"
+}
+
+@test "export overwrites nothing, and refuses what makes no sense" {
+	cert_ca
+	cert issue runner
+	cert issue srv --server --san a.example
+	mkdir "$T/there"
+	refused 2 "'there' exists already" cert export runner --out "$T/there"
+	refused 2 "'context' says where the daemon is" cert export runner --format context --out "$T/x"
+	refused 2 "'gitlab' is for clients, and 'srv' is a server's certificate" cert export srv --format gitlab --docker-host tcp://h:1 --out "$T/x"
+	refused 2 "'cert export' needs --out PATH" cert export runner
+	refused 2 "cannot open '$T/none': no such file or directory" cert export runner --out "$T/none/x"
+	refused 2 "is not of the form tcp://NAME:2376" cert export runner --docker-host 'h;id' --out "$T/x"
+	[ ! -e "$T/x" ]
+}
+
+@test "bad names, times and options: exit 2, one line, nothing made" {
+	local long
+	long=$(printf 'a%.0s' {1..300})
+	cert_ca
+	refused 2 "the name 'a/b' has other letters than a-z, 0-9 and '-'" cert issue a/b
+	refused 2 "the name '..' has other letters" cert issue ..
+	refused 2 "the name 'a\\x0ab' has other letters" cert issue $'a\nb'
+	refused 2 "the name '${long:0:80}...' is longer than 60 letters" cert issue "$long"
+	refused 2 "the name 'bücher' has other letters" cert issue bücher
+	refused 2 "the name '-a' begins or ends with '-'" cert issue -- -a
+	refused 2 "--ttl '0': a client's certificate lives from 1m to 90d" cert issue a --ttl 0
+	refused 2 "--ttl '-1h' is no time such as 1h or 90d" cert issue a --ttl -1h
+	refused 2 "--ttl '36500d': a client's certificate lives from 1m to 90d" cert issue a --ttl 36500d
+	refused 2 "--ttl '36500d': an authority lives from 1d to 7300d" cert ca --ttl 36500d
+	for san in "a.example." a_b.example '*.example' fe80::1%eth0 10.0.0.256 a:2376; do
+		refused 2 "'$san' " cert issue srv --server --san "$san"
+	done
+	mapfile -t many < <(printf -- '--san\nn%s.example\n' {1..300})
+	refused 2 "300 names are too many for one certificate: at most 100" cert issue srv --server "${many[@]}"
+	refused 2 "--count '0' is no number from 1 to 10000" cert issue a --count 0
+	refused 2 "'cert issue' needs one name, or --from FILE" cert issue
+	refused 2 "--san is for --server" cert issue a --san b.example
+	refused 2 "'--count' has no meaning for 'cert revoke'" cert revoke a --count 2
+	refused 2 "unknown word 'shw' after cert; did you mean 'cert show'?" cert shw
+	refused 2 "'cert revoke' is used so: sysboxup cert revoke NAME | SERIAL ..." cert revoke
+	printf 'a\nb/c\n' >"$T/names"
+	refused 2 "'$T/names', line 2: the name 'b/c' has other letters" cert issue --from "$T/names"
+	printf 'a\na\n' >"$T/names"
+	refused 2 "the name 'a' is wanted twice" cert issue --from "$T/names"
+	printf 'a\0b\n' >"$T/names"
+	refused 2 "'$T/names' is no text" cert issue --from "$T/names"
+}
+
+@test "what the authority's constraints forbid is not issued" {
+	cert_ca --permit example.org --permit 10.0.0.0/8
+	refused 3 "a certificate for 'srv' would not be accepted: permitted subtree violation" cert issue srv --server --san evil.test
+	refused 3 "a certificate for 'srv' would not be accepted: permitted subtree violation" cert issue srv --server --san a.example.org --san 192.0.2.1
+	cert issue srv --server --san a.example.org --san 10.1.2.3
+	cert issue runner
+}
+
+@test "an authority that cannot be trusted: no key of its own, readable by others, wrong secret, none at all" {
+	refused 3 "there is no certificate authority here yet" cert issue a
+	cert_ca
+	echo wrong >"$T/wrong"
+	chmod 600 "$T/wrong"
+	chmod 644 "$P/gen/000001/key.pem"
+	refused 3 "key.pem' can be read or written by others (mode 0644)" cert issue a
+	chmod 400 "$P/gen/000001/key.pem"
+	chmod 644 "$R/ca.secret"
+	refused 3 "'/ca.secret' can be read or written by others (mode 0644)" cert issue a
+	chmod 400 "$R/ca.secret"
+	cp -a "$R/ca.secret" "$T/keep"
+	cp "$T/wrong" "$R/ca.secret"
+	refused 3 "the secret is the wrong one, or the file is damaged" cert issue a
+	cp -a "$T/keep" "$R/ca.secret"
+	cp -a "$P/gen/000001/key.pem" "$T/key"
+	openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -scrypt -passout "file:$R/ca.secret" -out "$P/gen/000001/key.pem"
+	refused 3 "the authority's key does not belong to its certificate" cert issue a
+	cp -a "$T/key" "$P/gen/000001/key.pem"
+	cert issue a
+}
+
+@test "a wrong passphrase, an empty one, one that others can read, none" {
+	echo right >"$T/right"
+	echo wrong >"$T/wrong"
+	: >"$T/empty"
+	chmod 600 "$T/right" "$T/wrong" "$T/empty"
+	refused 2 "the passphrase is empty" cert ca --passphrase-file "$T/empty"
+	cert ca --passphrase-file "$T/right"
+	refused 3 "the secret is the wrong one" cert issue a --passphrase-file "$T/wrong"
+	refused 2 "there is no terminal to ask at" cert issue a </dev/null
+	refused 2 "exclude each other" cert issue a --passphrase-file "$T/right" --passphrase-fd 0
+	refused 2 "--passphrase-fd '1' is no descriptor to read from" cert issue a --passphrase-fd 1
+	chmod 644 "$T/right"
+	refused 3 "'$T/right' can be read or written by others (mode 0644)" cert issue a --passphrase-file "$T/right"
+}
+
+@test "a clock that was set back a year is refused, unless told to go on" {
+	cert_ca
+	cert issue a
+	run -3 faketime -f -365d "$SYSBOXUP" --root "$R" cert issue b
+	[[ ${lines[0]} =~ ^"sysboxup: the clock says 20"[^,]*", but the newest entry of the ledger is of 20"[^:]*:[0-9:]*Z": it was set back"$ ]]
+	run -3 faketime -f -365d "$SYSBOXUP" --root "$R" cert issue b --any-clock
+	[[ ${lines[0]} == "sysboxup: the certificate authority is good only from "*": the clock is wrong" ]]
+	run -0 faketime -f +2d "$SYSBOXUP" --root "$R" -q cert issue c
+	refused 3 "it was set back" cert issue d
+	cert issue d --any-clock
+}
+
+@test "a ledger that is damaged, or has lost a record, issues nothing" {
+	cert_ca
+	cert issue a
+	cert issue b
+	cp "$P/ledger" "$T/ledger"
+	sed -i '4s/client/server/' "$P/ledger"
+	refused 1 "the ledger is damaged at byte" cert issue c
+	sed '3,4d' "$T/ledger" >"$P/ledger"
+	refused 1 "the ledger is damaged at byte" cert issue c
+	cp "$T/ledger" "$P/ledger"
+	printf '+ 4 179' >>"$P/ledger"
+	cert issue c
+	run -0 cert_sane
+}
+
+@test "a disk that is full while certificates are issued: nothing of them, exit 1; and as usual when there is room" {
+	. "$REPO/tests/lib/inside.bash"
+	inside_begin "$R" 1m
+	inside "$SYSBOXUP" --root "$R" -q cert ca --key-file /ca.secret
+	inside "$SYSBOXUP" --root "$R" -q cert issue a
+	inside cp "$P/ledger" "$T/ledger"
+	run -1 inside "$SYSBOXUP" --root "$R" -q cert issue load --count 500
+	[[ ${lines[0]} == "sysboxup: cannot "*": no space left on device" ]]
+	[[ $output == *"try:  free some space there"* ]]
+	inside cmp "$P/ledger" "$T/ledger"
+	[ -z "$(inside find "$R" -name '.new-*')" ]
+	inside "$SYSBOXUP" --root "$R" -q cert issue load --count 20
+	run -0 inside bash -c ". '$REPO/tests/lib/cert.bash'; R='$R' cert_sane"
+}
+
+@test "50 at once: each gets its own, and the ledger is whole" {
+	local pids=() i rc=0
+	cert_ca
+	for i in {1..50}; do
+		"$SYSBOXUP" --root "$R" -q cert issue "job-$i" --ttl 1h 2>"$T/err-$i" 3>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i" || rc=$?; done
+	cat "$T"/err-*
+	[ "$rc" -eq 0 ]
+	[ "$(grep -c '^cert ' "$P/ledger")" -eq 50 ]
+	run -0 cert_sane
+}
+
+@test "who holds the lock for too long is waited for no longer than --lock-wait" {
+	cert_ca
+	exec 7>"$P/lock"
+	flock 7
+	refused 4 "another run holds '/var/lib/sysboxup/pki/lock' for 0 seconds now" cert issue a --lock-wait 0
+	# to look needs no lock
+	cert list
+	exec 7>&-
+	cert issue a
+}
+
+@test "seal names the authority and its certificates, which clones must not share" {
+	printf 'ID=debian\nVERSION_ID="12"\n' >"$R/etc/os-release"
+	cert_ca
+	cert issue a
+	run -7 "$SYSBOXUP" --root "$R" seal
+	[[ $output == *"certificates: /var/lib/sysboxup/pki/gen"* ]]
+	run "$SYSBOXUP" --root "$R" seal --fix
+	[ -e "$P/ledger" ]
+}
