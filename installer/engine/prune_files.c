@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packages that were fetched: cache/SHA256, and debs/NAME.deb, which may be a second name of one of
- * them. The journal's records name the files that their kinds need for the way back, by path or by
- * digest; whatever is named in one that is kept stays.
+ * Packages that were fetched: cache/SHA256, and debs/NAME.deb (.rpm and the like), which may be a
+ * second name of one of them. The journal's records name the files that their kinds need for the
+ * way back, by path or by digest; whatever is named in one that is kept stays.
  */
 #include "engine/prune.h"
 
+#include "backends/pkg/deps.h"
 #include "base/digest.h"
 #include "journal/base.h"
 #include "journal/txnlog.h"
@@ -37,9 +38,7 @@ static void fetched_release(struct fetched_list *l)
 
 static bool is_package(const char *name)
 {
-	size_t len = strlen(name);
-
-	return digest_valid(name) || (len > 4 && !strcmp(name + len - 4, ".deb"));
+	return digest_valid(name) || str_ends(name, ".deb") || dep_is_package(name);
 }
 
 static int open_dir(const struct state *s, const char *name)

@@ -1,8 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/pkg/apt.h"
+#include "backends/pkg/deps.h"
 
 const struct pkg_ops *const pkg_backends[] = {
 	&pkg_apt,
+	NULL,
+};
+
+extern const struct dep_ops dep_dnf, dep_zypper, dep_pacman, dep_apk;
+
+/* Beside sysbox.method "files", where Sysbox itself is no package. */
+const struct dep_ops *const dep_backends[] = {
+	&dep_dnf,
+	&dep_zypper,
+	&dep_pacman,
+	&dep_apk,
 	NULL,
 };
 
