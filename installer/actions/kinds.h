@@ -43,7 +43,8 @@ struct action *action_reload(const char *step, enum reload_what what, const char
  * "units:FIRST". */
 struct action *action_units(const char *step, const char *const *units);
 
-/* Packages through the host's package manager: see actions/packages.h (key "packages"). */
+/* Packages through the host's package manager: see actions/packages.h (key "packages"); what
+ * Sysbox's files need beside them: actions/dependencies.h (key "dependencies"). */
 
 /* daemon.json: this merge patch, and the daemon made to take it up and prove it. key
  * "docker-config:PATH". */

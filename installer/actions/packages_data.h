@@ -90,6 +90,10 @@ int dpkg_configure(const struct action_ctx *ctx, const struct strv *names, struc
  * taken out: then an error. */
 int dpkg_purgeable(const struct action_ctx *ctx, struct strv *names, const char *keep,
 		   struct err *err);
+/* The shield of DESIGN.md 7, its init noted so that recover can wait for it. */
+struct proc;
+int packages_in_shield(const struct action_ctx *ctx, const struct proc *p, int *ret_status,
+		       struct err *err);
 /* Every unix socket that a Docker of this host listens on, or would when started, to be hidden from
  * scripts; some may be named twice. */
 void packages_sockets(const struct host *h, struct strv *ret);
@@ -106,6 +110,6 @@ int debconf_wait(const struct root *r, unsigned int seconds, struct report *rep,
 
 /* ---- packages_undo.c ---- */
 int packages_undo(struct action *a, struct action_ctx *ctx, struct err *err);
-int packages_sync(const struct root *r, struct err *err);	/* syncfs of what dpkg wrote */
+int packages_sync(const struct root *r, struct err *err);	/* syncfs of what package managers wrote */
 
 #endif

@@ -43,8 +43,8 @@ static int note_started(void *user, pid_t init, uint64_t starttime)
 	return state_note_child(n->ctx->state, init, starttime, &n->err);
 }
 
-static int shield_run_dpkg(const struct action_ctx *ctx, struct proc *p, int *ret_status,
-			   struct err *err)
+int packages_in_shield(const struct action_ctx *ctx, const struct proc *p, int *ret_status,
+		       struct err *err)
 {
 	char *scratch CLEANUP(freep) = root_outside(ctx->root, SCRATCH);
 	struct strv sockets CLEANUP(strv_release) = STRV_INIT;
@@ -102,7 +102,7 @@ static int dpkg_once(const struct action_ctx *ctx, const struct strv *argv, cons
 		p.input = input;
 		p.input_len = strlen(input);
 	}
-	return shield_run_dpkg(ctx, &p, ret_status, err);
+	return packages_in_shield(ctx, &p, ret_status, err);
 }
 
 static int dpkg_run(const struct action_ctx *ctx, const struct strv *argv, const char *input,

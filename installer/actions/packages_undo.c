@@ -238,7 +238,7 @@ static int restore_selections(const struct packages *d, struct action_ctx *ctx, 
 /* dpkg does not sync the directories of what it unpacked (facts/testing.md section 1). */
 int packages_sync(const struct root *r, struct err *err)
 {
-	static const char *const places[] = { "/usr", "/etc", "/var/lib/dpkg" };
+	static const char *const places[] = { "/usr", "/etc", "/var/lib", "/var/lib/dpkg" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		int fd CLEANUP(closep) = root_openat(r, places[i], O_RDONLY | O_DIRECTORY, 0);

@@ -3,7 +3,8 @@
 #include "actions/action.h"
 
 extern const struct action_ops file_ops, dir_ops, unpack_ops, account_ops, sysctl_ops, reload_ops,
-	units_ops, packages_ops, docker_config_ops;
+	units_ops, packages_ops, dependencies_ops,
+	docker_config_ops;
 
 const struct action_ops *const action_kinds[] = {
 	&unpack_ops,
@@ -12,6 +13,7 @@ const struct action_ops *const action_kinds[] = {
 	&dir_ops,
 	&file_ops,
 	&packages_ops,
+	&dependencies_ops,
 	&reload_ops,
 	&units_ops,
 	&docker_config_ops,

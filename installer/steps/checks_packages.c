@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "steps/checks.h"
 
+#include "backends/pkg/deps.h"
 #include "backends/pkg/dpkgdb.h"
 #include "backends/pkg/pkg.h"
 #include "host/dpkg.h"
@@ -35,6 +36,11 @@ static enum report_state missing(CHECK_ARGS, const struct strv *tools)
 	if (ctx->method == METHOD_DEB) {
 		char *list CLEANUP(freep) = strv_join(&packages, ", ");
 		return finding(f, STATE_NONE, "%s not there yet: apt will install %s", names, list);
+	}
+	if (dep_backend(h)) {
+		char *list CLEANUP(freep) = strv_join(&packages, ", ");
+		return finding(f, STATE_NONE, "%s not there yet: %s will install %s", names,
+			       dep_backend(h)->name, list);
 	}
 	char *command CLEANUP(freep) = distro_install_command(h->distro, &packages);
 	buf_adds(&f->remedy, command);

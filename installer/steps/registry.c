@@ -2,9 +2,10 @@
 /* THE ordered table of steps. */
 #include "engine/step.h"
 
-extern const struct step step_sysbox, step_apparmor, step_docker, step_firstboot;
+extern const struct step step_dependencies, step_sysbox, step_apparmor, step_docker, step_firstboot;
 
 const struct step *const steps[] = {
+	&step_dependencies,
 	&step_sysbox,
 	&step_apparmor,
 	&step_docker,

@@ -3,7 +3,11 @@
  * live_packages PROFILE install|remove|install-fail|remove-fail [VERSION]: one transaction of
  * nothing but the packages action, on the guest that it runs in (tests/packages.bats). With -fail
  * what is done is found wrong at the end, and has to be undone.
+ *
+ * live_packages PROFILE dependencies[-fail] NAME...: the same of the dependencies action, on a
+ * machine of tests/lib/machine.bash. LOCK_SECONDS: how long it waits for others.
  */
+#include "actions/dependencies.h"
 #include "actions/packages.h"
 #include "base/str.h"
 #include "engine/txn.h"
@@ -21,11 +25,18 @@ static int refuse(void *user, struct report *rep, struct err *err)
 	return err_set(err, ERR_FAILED, "found wrong on purpose");
 }
 
-static struct action *wanted(const char *what, const char *version, const struct host *h)
+static struct action *wanted(const char *what, char **rest, const struct host *h)
 {
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+	const char *version = rest[0];
+
 	static const char *const fuse3[] = { "fuse3", NULL };
 	bool remove = str_starts(what, "remove");
 
+	if (str_starts(what, "dependencies")) {
+		strv_addv(&names, (const char *const *)rest);
+		return action_dependencies("test", &names);
+	}
 	return action_packages("test", remove ? NULL : fuse3, "sysbox-ce", version, h->arch, remove);
 }
 
@@ -77,10 +88,14 @@ int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 	struct world w = { .root = ROOT_INIT, .state = STATE_INIT, .plan = PLAN_INIT };
+	const char *seconds = getenv("LOCK_SECONDS");
 	int code = 2;
 
+	if (seconds)
+		packages_set_lock_seconds((unsigned int)strtoul(seconds, NULL, 10));
+
 	if (argc >= 3 && !world_open(&w, argv[1], &err)) {
-		plan_add(&w.plan, wanted(argv[2], argc > 3 ? argv[3] : NULL, &w.host));
+		plan_add(&w.plan, wanted(argv[2], argv + 3, &w.host));
 		code = !transact(&w, argv[2], &err) ? 0 :
 		       err.kind == ERR_REFUSED	    ? 3 :
 		       err.kind == ERR_UNDO	    ? 5 :
