@@ -56,8 +56,10 @@ endif
 ifneq ($(COVERAGE),)
 BUILD  := build/coverage
 OPT    := -O0 -g
-# execve: else a child would write its counters where it is by then, in an image.
-SAN    := --coverage -fprofile-update=atomic -fno-builtin-execve
+# execve and fork: gcc would have a child write its counters where it is by then, in an image, and begin anew; data
+# sections: tests/guest/counters.c shares the counters with children.
+SAN    := --coverage -fprofile-update=atomic -fno-builtin-execve -fno-builtin-fork -fdata-sections
+LDFLAGS += -Wl,-T,tests/guest/counters.ld
 CPPFLAGS += -DSYSBOXUP_COVERAGE
 endif
 ifneq ($(DEVELOPER),)

@@ -159,11 +159,13 @@ bool fault_alone(void)
 
 #ifdef SYSBOXUP_COVERAGE
 void __gcov_dump(void);	/* gcc's counters, which SIGKILL would lose */
+void counters_take(void);	/* tests/guest/counters.c */
 #endif
 
 static _Noreturn void die(void)
 {
 #ifdef SYSBOXUP_COVERAGE
+	counters_take();
 	__gcov_dump();
 #endif
 	kill(getpid(), SIGKILL);
