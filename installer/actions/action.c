@@ -36,6 +36,23 @@ bool action_fold_oldest(struct action *older, const struct action *newer)
 	return true;
 }
 
+int action_invert_nothing(const struct record *oldest, const struct record *newest,
+			  struct action **ret, struct err *err)
+{
+	*ret = NULL;
+	return 0;
+}
+
+static bool of_rollback(const struct record *r)
+{
+	return !strcmp(r->action->step, "rollback");
+}
+
+bool records_come_again(const struct record *oldest, const struct record *newest)
+{
+	return of_rollback(oldest) || of_rollback(newest);
+}
+
 struct json *action_encode(const struct action *a)
 {
 	struct json *j = json_obj(), *data = json_obj();
@@ -44,6 +61,8 @@ struct json *action_encode(const struct action *a)
 	json_set_str(j, "key", a->key);
 	json_set_str(j, "step", a->step);
 	json_set_i64(j, "rank", a->rank);
+	if (a->back)
+		json_set_bool(j, "back", true);
 	if (a->origin)
 		json_set(j, "origin", json_dup(a->origin));
 	a->ops->encode(a, data);
@@ -64,6 +83,7 @@ int action_decode(const struct json *j, struct action **ret, struct err *err)
 	if (!ops)
 		return err_set(err, ERR_FAILED, "the record of '%s' is of kind '%s', which this version does not know", key, kind);
 	a = action_new(ops, key, step, (int)json_get_i64(j, "rank", 0), NULL);
+	a->back = json_get_bool(j, "back", false);
 	if (origin)
 		a->origin = json_dup(origin);
 	if (ops->decode(a, data, err))

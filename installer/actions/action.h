@@ -38,7 +38,12 @@
 #include "profile/profile.h"
 #include "sys/node.h"
 
-/* Order of commits. Within a rank, the order of the plan. */
+/*
+ * Order of commits. Within a rank, the order of the plan. What stops, or takes away, stands at
+ * minus its rank, so that all of it comes first, and what refers to a thing goes before that: the
+ * containers stop, daemon.json forgets the runtime, the units stop, files change, the units start.
+ * A way back runs down the ranks.
+ */
 enum action_rank {
 	RANK_FETCH = 10,	/* download and unpack: nothing on the host */
 	RANK_ACCOUNT = 20,
@@ -49,6 +54,7 @@ enum action_rank {
 	RANK_UNITS = 50,
 	RANK_APPARMOR = 55,
 	RANK_DOCKER = 60,	/* daemon.json and what the daemon makes of it */
+	RANK_CONTAINERS = 65,
 	RANK_LATE = 70,
 };
 
@@ -63,6 +69,10 @@ struct action_ctx {
 	const struct catalog *catalog;	/* already loaded, or NULL: an action that needs it loads it */
 	const char *package_file;	/* --package FILE, or NULL */
 	bool allow_restart;
+	bool stop_containers;	/* those that need what changes are stopped, and started again */
+	/* On clock_boot_ms(): what commit starts must have ended by then; 0: no such time. Undo has
+	 * none. */
+	uint64_t deadline;
 	bool force;			/* rollback --force: a stranger's version is kept beside, and we go on */
 	bool recovering;		/* undo in a later process, or at boot */
 	/*
@@ -98,6 +108,16 @@ struct action_ops {
 	int (*undo)(struct action *a, struct action_ctx *ctx, struct err *err);
 	int (*finish)(struct action *a, struct action_ctx *ctx, struct err *err);
 	int (*verify)(struct action *a, struct action_ctx *ctx, struct err *err);
+	/* Its place in a plan that runs up the ranks (`forward`) or down. NULL: as constructed; on
+	 * the way back that of the oldest record. */
+	int (*rank)(const struct action *a, bool forward);
+	/*
+	 * What has to stand around it in every plan, and is no change of its own: i counts from 0,
+	 * NULL ends. Whoever puts an action into a plan puts its escorts there (plan_add,
+	 * rollback_plan); they invert to nothing, because the inverted action has its own. May be
+	 * NULL.
+	 */
+	struct action *(*escort)(const struct action *a, unsigned int i);
 	int (*invert)(const struct record *oldest, const struct record *newest, struct action **ret,
 		      struct err *err);
 	/* Pruning: of two neighbours in a chain of records the newer is taken into the older, whose
@@ -129,6 +149,7 @@ struct action {
 	char *key;
 	char *step;			/* who asked for it */
 	int rank;
+	bool back;			/* takes back what was ours: afterwards nothing of it is */
 	void *data;			/* of this kind; never NULL after *_new or decode */
 	/* free form, kept in the index: {"package": "sysbox-ce", "version": ..., "sha256": ...}; or
 	 * NULL */
@@ -142,6 +163,13 @@ void action_freep(struct action **a);
 
 /* For kinds whose invert asks the oldest record alone, or nobody. */
 bool action_fold_oldest(struct action *older, const struct action *newer);
+/* For kinds that only escort. */
+int action_invert_nothing(const struct record *oldest, const struct record *newest,
+			  struct action **ret, struct err *err);
+
+/* One of the two belongs to a rollback: their inverse makes something come again that was taken
+ * back, in a plan that runs up the ranks. Otherwise it is a way back, which runs down. */
+bool records_come_again(const struct record *oldest, const struct record *newest);
 
 /* { "kind", "key", "step", "rank", "origin", "data": encode } and back (through the registry). */
 struct json *action_encode(const struct action *a);

@@ -339,7 +339,7 @@ static int refuse_used_runtimes(const struct action_ctx *ctx, struct docker_api 
 	struct docker_container *c = NULL;
 	size_t n = 0;
 
-	if (ctx->force)
+	if (ctx->force || ctx->stop_containers)
 		return 0;
 	if (docker_containers(api, false, &c, &n, err))
 		return -1;

@@ -118,7 +118,8 @@ static struct replace file_replace(struct file_data *d, const struct action_ctx 
 	rp.nofollow = is_link(d);
 	node_copy(&rp.before, &d->before);
 	node_copy(&rp.after, &d->after);
-	rp.set_mtime = d->after.type == NODE_FILE;
+	/* a link that comes back has the time of then */
+	rp.set_mtime = d->after.type == NODE_FILE || d->after.mtime.tv_sec;
 	return rp;
 }
 

@@ -22,8 +22,9 @@ struct action *action_link(const char *step, const char *path, const char *targe
 struct action *action_dir(const char *step, const char *path, mode_t mode);
 
 /* Fetches, verifies and unpacks this package (borrowed: it lives as long as the catalog) into
- * stage/; nothing on the host. key "unpack:NAME". */
-struct action *action_unpack(const char *step, const struct catalog_entry *entry);
+ * stage/; nothing on the host. from: the version that it replaces, or NULL. key "unpack:NAME". */
+struct action *action_unpack(const char *step, const struct catalog_entry *entry,
+			     const char *from);
 
 /* System account with its group, no home, shell /bin/false, and one range of 65536 subordinate ids,
  * the same in both files. key "account:NAME". */
@@ -39,9 +40,14 @@ enum reload_when { RELOAD_ON_UNDO, RELOAD_ON_COMMIT };
 enum reload_what { RELOAD_SYSTEMD, RELOAD_APPARMOR };
 struct action *action_reload(const char *step, enum reload_what what, const char *argument,
 			     enum reload_when when);
-/* These units active, started in this order, stopped in the reverse one when undone. key
- * "units:FIRST". */
-struct action *action_units(const char *step, const char *const *units);
+/*
+ * These units active, started in this order, stopped in the reverse one when undone. restart: their
+ * files change in the same plan; what runs of them is stopped in front of that, and before them the
+ * containers of `runtime` (or NULL), which need them; afterwards those run again, or it is undone.
+ * key "units:FIRST".
+ */
+struct action *action_units(const char *step, const char *const *units, const char *runtime,
+			    bool restart);
 
 /* Packages through the host's package manager: see actions/packages.h (key "packages"); what
  * Sysbox's files need beside them: actions/dependencies.h (key "dependencies"). */

@@ -8,6 +8,8 @@
 
 #include "actions/kinds.h"
 
+#include <errno.h>
+
 extern const struct action_ops packages_ops;
 
 static void packages_release(struct action *a)
@@ -22,6 +24,7 @@ static void packages_release(struct action *a)
 	free(d->version);
 	free(d->arch);
 	free(d->expected);
+	free(d->from);
 	free(d->old_file);
 	json_free(d->before);
 	json_free(d->give_back);
@@ -40,6 +43,15 @@ struct action *action_packages(const char *step, const char *const *names, const
 	d->arch = xstrdup(arch);
 	d->remove = remove;
 	return action_new(&packages_ops, "packages", step, RANK_FILES, d);
+}
+
+void packages_replace(struct action *a, const char *from, const char *sha256)
+{
+	struct packages *d = a->data;
+
+	str_replace(&d->from, from);
+	if (sha256 && digest_valid(sha256))
+		memcpy(d->old_sha256, sha256, sizeof(d->old_sha256));
 }
 
 /* ---- commit ---- */
@@ -75,8 +87,11 @@ static int packages_commit(struct action *a, struct action_ctx *ctx, struct err 
 
 	if (!d->plan.n)
 		return 0;
-	if (d->remove ? commit_remove(d, ctx, err) : commit_install(d, ctx, err))
+	if (d->remove ? commit_remove(d, ctx, err) : commit_install(d, ctx, err)) {
+		if (err->errnum == ETIMEDOUT)
+			packages_note_hang(ctx);
 		return -1;
+	}
 	return packages_sync(ctx->root, err);
 }
 
@@ -314,6 +329,8 @@ static int packages_encode(const struct action *a, struct json *j)
 	json_set(j, "arch", json_str(d->arch));
 	json_set_bool(j, "remove", d->remove);
 	json_set_bool(j, "inverted", d->inverted);
+	if (d->from)
+		json_set_str(j, "from", d->from);
 	json_set(j, "plan", plan);
 	json_set(j, "autos", strv_json(&d->autos));
 	json_set(j, "kept", strv_json(&d->kept));
@@ -342,6 +359,7 @@ static int packages_decode(struct action *a, const struct json *j, struct err *e
 	d->arch = xstrdup(json_get_str(j, "arch"));
 	d->remove = json_get_bool(j, "remove", false);
 	d->inverted = json_get_bool(j, "inverted", false);
+	d->from = xstrdup(json_get_str(j, "from"));
 	d->old_file = xstrdup(json_get_str(j, "old_file"));
 	if (old_sha256 && digest_valid(old_sha256))
 		memcpy(d->old_sha256, old_sha256, sizeof(d->old_sha256));
@@ -379,12 +397,14 @@ static void packages_describe(const struct action *a, const struct action_ctx *c
 {
 	const struct packages *d = a->data;
 	struct buf line CLEANUP(buf_release) = BUF_INIT;
-	const char *version = version_after(d) ? version_after(d) : d->version;
+	const char *version = d->remove ? NULL : d->version ? d->version : version_after(d);
+	const char *from = !version ? NULL : d->from ? d->from : d->inverted ? d->expected : NULL;
 
-	buf_adds(&line, d->remove ? "remove" : "install");
+	if (!from)
+		buf_adds(&line, d->remove ? "remove " : "install ");
 	if (d->name)
-		buf_addf(&line, " %s%s%s (dpkg)", d->name, !d->remove && version ? " " : "",
-			 !d->remove && version ? version : "");
+		buf_addf(&line, "%s%s%s%s%s%s (dpkg)", d->name, from ? " " : "", from ? from : "",
+			 from ? " ->" : "", version ? " " : "", version ? version : "");
 	describe_others(d, &line);
 	report_change(r, a->key, "%s", line.data);
 }

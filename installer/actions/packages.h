@@ -12,6 +12,8 @@
 
 struct action *action_packages(const char *step, const char *const *names, const char *name,
 			       const char *version, const char *arch, bool remove);
+/* It replaces version `from`, which was installed from a package file of this hash. */
+void packages_replace(struct action *a, const char *from, const char *sha256);
 /* How long prepare and undo wait for dpkg's frontend lock (120 s); tests shorten it. */
 void packages_set_lock_seconds(unsigned int seconds);
 

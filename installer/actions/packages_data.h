@@ -19,12 +19,15 @@ struct packages {
 	bool remove;
 	bool inverted;			/* made by invert: files come from `plan`, `expected` is the version that is there */
 	char *expected;
+	char *from;			/* the version that it replaces, as the profile would name it; or NULL */
 	struct json *give_back;		/* inverted removal: "paths" of its before-state, which its purge took away; or NULL */
 	struct strv kept;		/* inverted: conffiles of the administrator from before the installation */
 	/* prepared. remove: each op is PKG_REMOVE with the file that undo installs again */
 	struct pkg_plan plan;
 	struct strv autos;		/* marked auto after the installation */
-	char *old_file, old_sha256[65];	/* upgrade: the .deb of the version before, or NULL */
+	/* upgrade: the .deb of the version before, or NULL; the hash is known from the start where
+	 * it was ours */
+	char *old_file, old_sha256[65];
 	struct json *before;		/* packages_before.c */
 };
 
@@ -85,6 +88,8 @@ int dpkg_install_file(const struct action_ctx *ctx, const char *file, struct err
 int dpkg_purge(const struct action_ctx *ctx, const struct strv *names, bool force, struct err *err);
 int dpkg_remove(const struct action_ctx *ctx, const struct strv *names, bool force,
 		struct err *err);
+/* dpkg's journal into its status file, and nothing else: what it says is not there otherwise. */
+int dpkg_fold_updates(const struct action_ctx *ctx, struct err *err);
 int dpkg_configure(const struct action_ctx *ctx, const struct strv *names, struct err *err);
 /* Takes names out of the list until dpkg --no-act would purge it whole; `keep` itself is never
  * taken out: then an error. */
@@ -110,6 +115,9 @@ int debconf_wait(const struct root *r, unsigned int seconds, struct report *rep,
 
 /* ---- packages_undo.c ---- */
 int packages_undo(struct action *a, struct action_ctx *ctx, struct err *err);
+/* A script did not end: undo shall not start it again to repair what it left. As far as it can be
+ * noted; it costs time only. */
+void packages_note_hang(const struct action_ctx *ctx);
 int packages_sync(const struct root *r, struct err *err);	/* syncfs of what package managers wrote */
 
 #endif

@@ -89,13 +89,21 @@ static int dpkg_failed(const struct buf *errout, const char *what, int status, s
 		       quoted);
 }
 
+static unsigned int time_for(const struct action_ctx *ctx)
+{
+	uint64_t now = clock_boot_ms();
+	uint64_t left = ctx->deadline > now ? (ctx->deadline - now) / 1000 + 1 : 1;
+
+	return ctx->deadline && left < DPKG_SECONDS ? (unsigned int)left : DPKG_SECONDS;
+}
+
 static int dpkg_once(const struct action_ctx *ctx, const struct strv *argv, const char *input,
 		     struct buf *errout, int *ret_status, struct err *err)
 {
 	struct proc p = PROC_INIT;
 
 	p.argv = (const char *const *)argv->v;
-	p.timeout = DPKG_SECONDS;
+	p.timeout = time_for(ctx);
 	p.log = ctx->rep;
 	p.ret_errout = errout;
 	if (input) {
@@ -196,6 +204,14 @@ int dpkg_select(const struct action_ctx *ctx, const char *name, const char *want
 
 	dpkg_argv(&argv, "--set-selections");
 	return dpkg_run(ctx, &argv, line, err);
+}
+
+int dpkg_fold_updates(const struct action_ctx *ctx, struct err *err)
+{
+	struct strv argv CLEANUP(strv_release) = STRV_INIT;
+
+	dpkg_argv(&argv, "--set-selections");	/* of none: it opens the database to write, and that is all */
+	return dpkg_run(ctx, &argv, "", err);
 }
 
 int debconf_purge(const struct action_ctx *ctx, const char *name, struct err *err)

@@ -142,20 +142,22 @@ static int cannot_undo(const struct packages *d, const char *version, struct err
 	return err_remedy(err, "remove %s yourself first, or name a catalog that has version %s", d->name, version);
 }
 
-/* The .deb of a version that is installed, for undo: of ours in debs/, else by the catalog. */
+/* The .deb of a version that is installed, for undo: of ours in debs/, else by the catalog; of this
+ * hash, where it is known ("": it is not). */
 static int find_old(const struct packages *d, const struct action_ctx *ctx, const struct catalog *c,
-		    const char *version, char **ret, struct err *err)
+		    const char *version, const char *sha256, char **ret, struct err *err)
 {
 	struct pkg_op op = { .name = d->name, .new_version = (char *)version, .arch = d->arch };
 	char *name CLEANUP(freep) = apt_archive_name(&op);
 	char *path CLEANUP(freep) = path_join(DEBS_DIR, name);
 
-	if (root_exists(ctx->root, path)) {
+	if (*sha256 ? file_is(ctx->root, path, sha256) : root_exists(ctx->root, path)) {
 		*ret = STEAL(path);
 		return 0;
 	}
 	for (size_t i = 0; i < c->n; i++)
-		if (entry_is(&c->v[i], d, version))
+		if (entry_is(&c->v[i], d, version) &&
+		    (!*sha256 || str_eq(c->v[i].sha256, sha256)))
 			return fetch_entry(ctx, &c->v[i], NULL, ret, err);
 	return cannot_undo(d, version, err);
 }
@@ -168,7 +170,7 @@ static int keep_old(struct packages *d, const struct action_ctx *ctx, const stru
 	if (!op || op->what != PKG_UPGRADE || !op->old_version)
 		return 0;
 	free(STEAL(d->old_file));
-	if (find_old(d, ctx, c, op->old_version, &d->old_file, err))
+	if (find_old(d, ctx, c, op->old_version, d->old_sha256, &d->old_file, err))
 		return -1;
 	return hash_file(ctx->root, d->old_file, d->old_sha256, err);
 }
@@ -523,14 +525,15 @@ static int main_file(const struct packages *d, struct action_ctx *ctx, const cha
 	const struct pkg_op *recorded = packages_op(d, d->name);
 	struct catalog own CLEANUP(catalog_release) = { 0 };
 	const struct catalog *c;
+	bool ours = recorded && str_eq(recorded->new_version, version);
 
-	if (recorded && str_eq(recorded->new_version, version) &&
-	    file_is(ctx->root, recorded->file, recorded->sha256)) {
+	if (ours && file_is(ctx->root, recorded->file, recorded->sha256)) {
 		op->file = xstrdup(recorded->file);
 		memcpy(op->sha256, recorded->sha256, sizeof(op->sha256));
 		return 0;
 	}
-	if (catalog_get(ctx, &own, &c, err) || find_old(d, ctx, c, version, &op->file, err))
+	if (catalog_get(ctx, &own, &c, err) ||
+	    find_old(d, ctx, c, version, ours ? recorded->sha256 : "", &op->file, err))
 		return -1;
 	return hash_file(ctx->root, op->file, op->sha256, err);
 }

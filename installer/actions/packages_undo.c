@@ -10,8 +10,8 @@
  *			there and nobody else needs
  *	put right	selections, auto marks, links, masks, conffiles, temporaries; syncfs
  *
- * A script that fails makes the repair fail: then the old version or the purge comes at once, and
- * has to be exact by itself.
+ * A script that fails makes the repair fail, one that never ended is not started again: then the
+ * old version or the purge comes at once, and has to be exact by itself.
  */
 #include "actions/packages_data.h"
 
@@ -23,6 +23,8 @@
 
 enum { CHILD_SECONDS = 60 };
 
+#define HANGS "script-hangs"
+
 static int unsettled(const struct action_ctx *ctx, struct strv *ret, size_t *ret_pending,
 		     struct err *err)
 {
@@ -32,6 +34,23 @@ static int unsettled(const struct action_ctx *ctx, struct strv *ret, size_t *ret
 		return -1;
 	dpkgdb_unsettled_names(&status, ret);
 	return 0;
+}
+
+void packages_note_hang(const struct action_ctx *ctx)
+{
+	struct err ignored = ERR_INIT;
+	int stage CLEANUP(closep) = -1;
+
+	if (!txnlog_stage(ctx->log, &stage, &ignored))
+		(void)fs_put(stage, HANGS, 0600, "", 0, &ignored);
+}
+
+static bool hangs(const struct action_ctx *ctx)
+{
+	struct buf nothing CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	return !fs_read_at(ctx->log->fd, "stage/" HANGS, 1, &nothing, &ignored);
 }
 
 /* dpkg folds its own journal (updates/) into the status file when it is started with anything to
@@ -48,6 +67,9 @@ static int repair(const struct packages *d, struct action_ctx *ctx, bool *ret_br
 	*ret_broken = false;
 	if (!bad.n && !pending && !d->remove)
 		return 0;
+	*ret_broken = hangs(ctx);
+	if (*ret_broken)
+		return dpkg_fold_updates(ctx, err);
 	report_info(ctx->rep, "repairing what was interrupted: dpkg -i of the same packages");
 	if (!dpkg_install_plan(ctx, &d->plan, &why))
 		return 0;

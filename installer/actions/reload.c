@@ -103,9 +103,12 @@ static int reload_invert(const struct record *oldest, const struct record *newes
 			 struct action **ret, struct err *err)
 {
 	const struct reload_data *d = oldest->action->data;
+	int rank = oldest->action->rank;
+	bool in_front = rank == RANK_RELOAD_UNDO || rank == -RANK_RELOAD;
 
 	*ret = action_reload("rollback", d->what, d->argument,
-			     d->when == RELOAD_ON_UNDO ? RELOAD_ON_COMMIT : RELOAD_ON_UNDO);
+			     in_front == records_come_again(oldest, newest) ? RELOAD_ON_UNDO :
+									      RELOAD_ON_COMMIT);
 	return 0;
 }
 

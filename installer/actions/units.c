@@ -2,10 +2,18 @@
 /*
  * Kind "units": services that run now. Whether they start at boot is a matter of links, which are
  * files. On the way back those that were active before are active again, and those that we started
- * are stopped while their unit files still exist (ranks see to that).
+ * are stopped while their unit files still exist.
+ *
+ * Starting stands behind the files, stopping in front of them. With `restart` their files change
+ * while they run: escorts then stop them in front of the files (actions/halt.c), and the
+ * containers that need them before that (actions/containers.c).
  */
-#include "actions/kinds.h"
+#include "actions/units.h"
+
 #include "backends/service/systemd.h"
+
+/* A daemon that starts and dies of what it finds later, does so within this time. */
+#define WATCH_SECONDS 10
 
 static unsigned int deadline(const struct action_ctx *ctx)
 {
@@ -16,6 +24,10 @@ struct units_data {
 	struct strv units;	/* in the order in which they start */
 	struct strv up;		/* those that are active afterwards; the others are not */
 	struct strv before;	/* those that were active before */
+	struct strv invocations;	/* beside each of them, which run of it that was */
+	char *runtime;		/* containers of it need them; or NULL */
+	bool restart;		/* their files change */
+	bool watch;		/* a new version: does it stay up? */
 };
 
 extern const struct action_ops units_ops;
@@ -27,23 +39,62 @@ static void units_release(struct action *a)
 	strv_release(&d->units);
 	strv_release(&d->up);
 	strv_release(&d->before);
+	strv_release(&d->invocations);
+	free(d->runtime);
 	free(d);
 }
 
 static struct action *units_action(const char *step, const char *const *units,
-				   const char *const *up)
+				   const char *const *up, const char *runtime, bool restart)
 {
 	struct units_data *d = xcalloc(1, sizeof(*d));
 	char *key CLEANUP(freep) = xasprintf("units:%s", units[0]);
 
 	strv_addv(&d->units, units);
 	strv_addv(&d->up, up);
+	d->runtime = xstrdup(runtime);
+	d->restart = restart;
 	return action_new(&units_ops, key, step, RANK_UNITS, d);
 }
 
-struct action *action_units(const char *step, const char *const *units)
+struct action *action_units(const char *step, const char *const *units, const char *runtime,
+			    bool restart)
 {
-	return units_action(step, units, units);
+	struct action *a = units_action(step, units, units, runtime, restart);
+	struct units_data *d = a->data;
+
+	d->watch = restart;
+	return a;
+}
+
+static int units_rank(const struct action *a, bool forward)
+{
+	const struct units_data *d = a->data;
+
+	return (d->up.n > 0) == forward ? RANK_UNITS : -RANK_UNITS;
+}
+
+/* What stops needs its containers stopped; what is started again, them started again. */
+static struct action *units_escort(const struct action *a, unsigned int i)
+{
+	const struct units_data *d = a->data;
+	bool again = d->restart && d->up.n;
+
+	if (!d->restart)
+		return NULL;
+	if (!d->runtime)
+		return again && i == 0 ? action_halt(a->step, (const char *const *)d->units.v) :
+					 NULL;
+	switch (i) {
+	case 0:
+		return action_containers(a->step, d->runtime, true);
+	case 1:
+		return again ? action_halt(a->step, (const char *const *)d->units.v) : NULL;
+	case 2:
+		return action_containers(a->step, d->runtime, false);
+	default:
+		return NULL;
+	}
 }
 
 static bool is_up(const struct unit_status *st)
@@ -52,76 +103,135 @@ static bool is_up(const struct unit_status *st)
 	       str_eq(st->active, "activating");
 }
 
-static int units_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
+static int query(const struct strv *units, struct unit_status **ret, struct err *err)
 {
-	struct units_data *d = a->data;
-	struct unit_status *st CLEANUP(freep) = xcalloc(d->units.n + 1, sizeof(*st));
+	struct unit_status *st CLEANUP(freep) = xcalloc(units->n + 1, sizeof(*st));
+
+	if (unit_query_all((const char *const *)units->v, st, err))
+		return -1;
+	*ret = STEAL(st);
+	return 0;
+}
+
+int units_active(const struct action_ctx *ctx, const struct strv *units, struct strv *ret,
+		 struct strv *ret_invocations, struct err *err)
+{
+	struct unit_status *st CLEANUP(freep) = NULL;
 
 	if (!host_has_systemd(ctx->host))
 		return 0;
-	if (unit_query_all((const char *const *)d->units.v, st, err))
+	if (query(units, &st, err))
 		return -1;
-	for (size_t i = 0; i < d->units.n; i++) {
-		const char *unit = d->units.v[i];
-
-		if (strv_has(&d->up, unit) && str_eq(st[i].load, "masked"))
-			return err_set(err, ERR_REFUSED, "%s is masked: somebody does not want it to run", unit);
-		if (is_up(&st[i]))
-			strv_add(&d->before, unit);
+	for (size_t i = 0; i < units->n; i++) {
+		if (!is_up(&st[i]))
+			continue;
+		strv_add(ret, units->v[i]);
+		if (ret_invocations)
+			strv_add(ret_invocations, st[i].invocation);
 	}
 	return 0;
 }
 
-/*
- * Those in `up` run, the others do not. Nothing where the services of this root do not run:
- * systemctl would speak to those of another one.
- */
-static int settle(const struct units_data *d, const struct strv *up, const struct action_ctx *ctx,
-		  struct err *err)
+int units_settle(const struct action_ctx *ctx, const struct strv *units, const struct strv *up,
+		 const struct strv *spared, struct err *err)
 {
 	struct strv start CLEANUP(strv_release) = STRV_INIT, stop CLEANUP(strv_release) = STRV_INIT;
 
 	if (!host_has_systemd(ctx->host))
 		return 0;
-	for (size_t i = 0; i < d->units.n; i++)
-		if (strv_has(up, d->units.v[i]))
-			strv_add(&start, d->units.v[i]);
-	for (size_t i = d->units.n; i-- > 0;)
-		if (!strv_has(up, d->units.v[i]))
-			strv_add(&stop, d->units.v[i]);
+	for (size_t i = 0; i < units->n; i++)
+		if (strv_has(up, units->v[i]))
+			strv_add(&start, units->v[i]);
+	for (size_t i = units->n; i-- > 0;)
+		if (!strv_has(up, units->v[i]) && !strv_has(spared, units->v[i]))
+			strv_add(&stop, units->v[i]);
 	if (start.n && units_start((const char *const *)start.v, deadline(ctx), ctx->rep, err))
 		return -1;
 	return stop.n ? units_stop((const char *const *)stop.v, deadline(ctx), ctx->rep, err) : 0;
 }
 
-static int units_commit(struct action *a, struct action_ctx *ctx, struct err *err)
+static int refuse_masked(const struct units_data *d, struct err *err)
 {
-	struct units_data *d = a->data;
+	struct unit_status *st CLEANUP(freep) = NULL;
 
-	return settle(d, &d->up, ctx, err);
+	if (query(&d->units, &st, err))
+		return -1;
+	for (size_t i = 0; i < d->units.n; i++)
+		if (strv_has(&d->up, d->units.v[i]) && str_eq(st[i].load, "masked"))
+			return err_set(err, ERR_REFUSED, "%s is masked: somebody does not want it to run", d->units.v[i]);
+	return 0;
 }
 
-static int units_undo(struct action *a, struct action_ctx *ctx, struct err *err)
+static int units_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct units_data *d = a->data;
 
-	return settle(d, &d->before, ctx, err);
+	if (host_has_systemd(ctx->host) && refuse_masked(d, err))
+		return -1;
+	return units_active(ctx, &d->units, &d->before, &d->invocations, err);
+}
+
+static int units_commit(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	const struct strv none = STRV_INIT;
+	struct units_data *d = a->data;
+
+	return units_settle(ctx, &d->units, &d->up, &none, err);
+}
+
+/* Those of before that still run as they did then: the halt was not reached. */
+static int never_halted(const struct units_data *d, const struct action_ctx *ctx, struct strv *ret,
+			struct err *err)
+{
+	struct strv now CLEANUP(strv_release) = STRV_INIT,
+			invocations CLEANUP(strv_release) = STRV_INIT;
+
+	if (units_active(ctx, &d->units, &now, &invocations, err))
+		return -1;
+	for (size_t i = 0; i < now.n; i++)
+		if (*invocations.v[i] && strv_has(&d->invocations, invocations.v[i]))
+			strv_add(ret, now.v[i]);
+	return 0;
+}
+
+/* With a halt in front only what was started since is stopped: the halt starts what ran before,
+ * when the files are there for it. */
+static int units_undo(struct action *a, struct action_ctx *ctx, struct err *err)
+{
+	const struct strv none = STRV_INIT;
+	struct strv spared CLEANUP(strv_release) = STRV_INIT;
+	struct units_data *d = a->data;
+
+	if (!d->restart || !d->up.n)
+		return units_settle(ctx, &d->units, &d->before, &none, err);
+	return never_halted(d, ctx, &spared, err) ||
+			       units_settle(ctx, &d->units, &none, &spared, err) ?
+		       -1 :
+		       0;
 }
 
 static int units_verify(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct units_data *d = a->data;
-	struct unit_status *st CLEANUP(freep) = xcalloc(d->up.n + 1, sizeof(*st));
+	bool watch = d->watch && d->before.n;
 
 	if (!d->up.n || !host_has_systemd(ctx->host))
 		return 0;
-	if (unit_query_all((const char *const *)d->up.v, st, err))
-		return -1;
-	for (size_t i = 0; i < d->up.n; i++)
-		if (!str_eq(st[i].active, "active"))
-			return err_set(err, ERR_FAILED, "%s did not stay up: it is %s (%s)",
-				       d->up.v[i], st[i].active, st[i].result);
-	return 0;
+	if (watch)
+		report_info(ctx->rep, "looking for %u s whether %s and the others stay up",
+			    WATCH_SECONDS, d->up.v[0]);
+	return units_watch((const char *const *)d->up.v, watch ? WATCH_SECONDS : 0, err);
+}
+
+static bool any_restart(const struct record *oldest)
+{
+	for (const struct record *r = oldest; r; r = r->next) {
+		const struct units_data *d = r->action->data;
+
+		if (d->restart)
+			return true;
+	}
+	return false;
 }
 
 static int units_invert(const struct record *oldest, const struct record *newest,
@@ -130,8 +240,18 @@ static int units_invert(const struct record *oldest, const struct record *newest
 	const struct units_data *o = oldest->action->data;
 
 	*ret = units_action("rollback", (const char *const *)o->units.v,
-			    (const char *const *)o->before.v);
+			    (const char *const *)o->before.v, o->runtime,
+			    any_restart(oldest) || !o->before.n);
 	return 0;
+}
+
+static bool units_fold(struct action *older, const struct action *newer)
+{
+	struct units_data *o = older->data;
+	const struct units_data *n = newer->data;
+
+	o->restart = o->restart || n->restart;
+	return true;
 }
 
 static int units_encode(const struct action *a, struct json *j)
@@ -141,6 +261,10 @@ static int units_encode(const struct action *a, struct json *j)
 	json_set(j, "units", strv_json(&d->units));
 	json_set(j, "up", strv_json(&d->up));
 	json_set(j, "before", strv_json(&d->before));
+	json_set(j, "invocations", strv_json(&d->invocations));
+	if (d->runtime)
+		json_set_str(j, "runtime", d->runtime);
+	json_set_bool(j, "restart", d->restart);
 	return 0;
 }
 
@@ -152,6 +276,9 @@ static int units_decode(struct action *a, const struct json *j, struct err *err)
 	json_strv(json_get(j, "units"), &d->units);
 	json_strv(json_get(j, "up"), &d->up);
 	json_strv(json_get(j, "before"), &d->before);
+	json_strv(json_get(j, "invocations"), &d->invocations);
+	d->runtime = xstrdup(json_get_str(j, "runtime"));
+	d->restart = json_get_bool(j, "restart", false);
 	return d->units.n ? 0 : err_set(err, ERR_FAILED, "no units");
 }
 
@@ -166,7 +293,9 @@ static void units_describe(const struct action *a, const struct action_ctx *ctx,
 			strv_add(&rest, d->units.v[i]);
 	down = strv_join(&rest, ", ");
 	if (d->up.n)
-		report_change(r, up, ctx->host && !ctx->host->running ? "start at boot" : "start");
+		report_change(r, up, ctx->host && !ctx->host->running ? "start at boot" :
+			     d->restart				      ? "restart" :
+									"start");
 	if (rest.n)
 		report_change(r, down, "stop");
 }
@@ -210,8 +339,10 @@ const struct action_ops units_ops = {
 	.commit = units_commit,
 	.undo = units_undo,
 	.verify = units_verify,
+	.rank = units_rank,
+	.escort = units_escort,
 	.invert = units_invert,
-	.fold = action_fold_oldest,
+	.fold = units_fold,
 	.encode = units_encode,
 	.decode = units_decode,
 	.describe = units_describe,

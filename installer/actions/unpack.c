@@ -13,6 +13,7 @@
 struct unpack_data {
 	const struct catalog_entry *entry;	/* borrowed; NULL once decoded */
 	char *name, *version;
+	char *from;				/* the version that it replaces, or NULL */
 };
 
 struct unpack_target {
@@ -29,10 +30,11 @@ static void unpack_release(struct action *a)
 
 	free(d->name);
 	free(d->version);
+	free(d->from);
 	free(d);
 }
 
-struct action *action_unpack(const char *step, const struct catalog_entry *entry)
+struct action *action_unpack(const char *step, const struct catalog_entry *entry, const char *from)
 {
 	struct unpack_data *d = xcalloc(1, sizeof(*d));
 	char *key CLEANUP(freep) = xasprintf("unpack:%s", entry->name);
@@ -40,6 +42,7 @@ struct action *action_unpack(const char *step, const struct catalog_entry *entry
 	d->entry = entry;
 	d->name = xstrdup(entry->name);
 	d->version = xstrdup(entry->version);
+	d->from = xstrdup(from);
 	return action_new(&unpack_ops, key, step, RANK_FETCH, d);
 }
 
@@ -80,19 +83,14 @@ static int nothing(struct action *a, struct action_ctx *ctx, struct err *err)
 	return 0;
 }
 
-static int unpack_invert(const struct record *oldest, const struct record *newest,
-			 struct action **ret, struct err *err)
-{
-	*ret = NULL;
-	return 0;
-}
-
 static int unpack_encode(const struct action *a, struct json *j)
 {
 	const struct unpack_data *d = a->data;
 
 	json_set_str(j, "name", d->name);
 	json_set_str(j, "version", d->version);
+	if (d->from)
+		json_set_str(j, "from", d->from);
 	return 0;
 }
 
@@ -102,6 +100,7 @@ static int unpack_decode(struct action *a, const struct json *j, struct err *err
 
 	d->name = xstrdup(json_get_str(j, "name"));
 	d->version = xstrdup(json_get_str(j, "version"));
+	d->from = xstrdup(json_get_str(j, "from"));
 	a->data = d;
 	return 0;
 }
@@ -110,7 +109,12 @@ static void unpack_describe(const struct action *a, const struct action_ctx *ctx
 {
 	const struct unpack_data *d = a->data;
 
-	report_change(r, d->name, "fetch %s, verify, unpack (sha256 %.16s...)", d->version, d->entry ? d->entry->sha256 : "?");
+	if (d->from)
+		report_change(r, d->name, "%s -> %s (files, sha256 %.16s...)", d->from, d->version,
+			      d->entry ? d->entry->sha256 : "?");
+	else
+		report_change(r, d->name, "fetch %s, verify, unpack (sha256 %.16s...)", d->version,
+			      d->entry ? d->entry->sha256 : "?");
 }
 
 const struct action_ops unpack_ops = {
@@ -118,7 +122,7 @@ const struct action_ops unpack_ops = {
 	.prepare = unpack_prepare,
 	.commit = nothing,
 	.undo = nothing,
-	.invert = unpack_invert,
+	.invert = action_invert_nothing,
 	.fold = action_fold_oldest,
 	.encode = unpack_encode,
 	.decode = unpack_decode,

@@ -4,8 +4,11 @@
 #include "cli/show.h"
 #include "cli/who.h"
 
+enum { DEADLINE_SECONDS = 1800 };
+
 static const struct option_spec apply_options[] = {
 	{ .name = "allow-restart", .help = "Docker may be restarted where a reload is not enough" },
+	OPTION_STOP_CONTAINERS,
 	{ .name = "package",
 	  .arg = "FILE",
 	  .value = VALUE_FILE,
@@ -16,6 +19,9 @@ static const struct option_spec apply_options[] = {
 	  .help = "let this check of preflight not refuse; may be repeated" },
 	OPTION_LOCK_WAIT,
 	OPTION_IMAGE,
+	{ .name = "deadline",
+	  .arg = "TIME",
+	  .help = "undo it unless it is in place and proven within TIME (default 30m)" },
 	{ .name = NULL },
 };
 
@@ -26,13 +32,27 @@ static int remember_catalog(struct session *s, struct err *err)
 		       0;
 }
 
-static int transact(struct session *s, struct plan *plan, unsigned int *ret_id, struct err *err)
+/* Behind the preparations: downloads and waiting for locks do not count. */
+static int read_deadline(const struct cli *cli, unsigned int *ret, struct err *err)
+{
+	const char *text = option_text(&cli->opts, "deadline");
+	uint64_t seconds = DEADLINE_SECONDS;
+
+	if (text && (str_to_seconds(text, &seconds) || !seconds || seconds > 86400))
+		return err_set(err, ERR_USAGE, "--deadline '%s' is no time such as 90, 5m or 1h", text);
+	*ret = (unsigned int)seconds;
+	return 0;
+}
+
+static int transact(struct session *s, struct plan *plan, unsigned int seconds,
+		    unsigned int *ret_id, struct err *err)
 {
 	struct json *begin CLEANUP(json_freep) = who_begin(s, "apply");
 	struct txn_request rq = {
 		.plan = plan,
 		.begin = begin,
 		.ctx = session_action_ctx(s),
+		.seconds = seconds,
 		.prove = session_prove,
 		.user = s,
 	};
@@ -49,7 +69,7 @@ static void keep_profile(struct session *s)
 		report_warn(s->rep, NULL, "the profile could not be kept for status and verify: %s", why.msg);
 }
 
-static int change(struct session *s, struct plan *plan, struct err *err)
+static int change(struct session *s, struct plan *plan, unsigned int seconds, struct err *err)
 {
 	struct action_ctx ctx = session_action_ctx(s);
 	unsigned int id = 0, shown = s->rep->changes;
@@ -60,7 +80,7 @@ static int change(struct session *s, struct plan *plan, struct err *err)
 	render_say(s->cli->out, PAINT_NONE, "%s", "");
 	if (session_preflight(s, err) < 0)
 		return -1;
-	if (remember_catalog(s, err) < 0 || transact(s, plan, &id, err) < 0)
+	if (remember_catalog(s, err) < 0 || transact(s, plan, seconds, &id, err) < 0)
 		return -1;
 	s->cli->result = (struct summary){ .changed = true, .transaction = id, .actions = plan->n };
 	keep_profile(s);
@@ -76,13 +96,16 @@ static int run(struct cli *cli, struct err *err)
 	struct session s CLEANUP(session_release) = SESSION_INIT;
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
 
-	if (session_open(&s, cli, SESSION_PROFILE | SESSION_LOCK | SESSION_HOST | SESSION_PACKAGE,
+	unsigned int seconds = 0;
+
+	if (read_deadline(cli, &seconds, err) < 0 ||
+	    session_open(&s, cli, SESSION_PROFILE | SESSION_LOCK | SESSION_HOST | SESSION_PACKAGE,
 			 err) < 0)
 		return -1;
 	if (session_plan(&s, &plan, err) < 0)
 		return -1;
 	if (plan.n)
-		return change(&s, &plan, err);
+		return change(&s, &plan, seconds, err);
 	if (remember_catalog(&s, err) < 0)
 		return -1;
 	plan_describe(&plan, NULL, s.rep);
@@ -95,7 +118,7 @@ static int run(struct cli *cli, struct err *err)
 
 const struct command cmd_apply = {
 	.name = "apply",
-	.usage = "[--image] [--allow-restart] [--package FILE] [--force CHECK-ID] [--lock-wait TIME]",
+	.usage = "[--image] [--allow-restart] [--stop-containers] [--package FILE] [--force CHECK-ID] [--lock-wait TIME] [--deadline TIME]",
 	.summary = "make this host as the profile wants it",
 	.about = "Shows the changes, makes them in one transaction, and proves by asking the running services that they "
 		 "work. If anything fails, or the program is killed, everything is undone: the host is as before. A second run "

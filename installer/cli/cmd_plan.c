@@ -6,6 +6,7 @@
 static const struct option_spec plan_options[] = {
 	{ .name = "check", .help = "exit with 7 when changes are pending" },
 	{ .name = "allow-restart", .help = "plan as if Docker may be restarted" },
+	{ .name = "stop-containers", .help = "plan as if containers may be stopped" },
 	{ .name = "package",
 	  .arg = "FILE",
 	  .value = VALUE_FILE,

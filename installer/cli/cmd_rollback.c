@@ -8,6 +8,7 @@ static const struct option_spec rollback_options[] = {
 	{ .name = "force",
 	  .help = "go on over what others changed since; their version is kept beside" },
 	{ .name = "allow-restart", .help = "Docker may be restarted where a reload is not enough" },
+	OPTION_STOP_CONTAINERS,
 	OPTION_LOCK_WAIT,
 	{ .name = NULL },
 };
@@ -57,7 +58,7 @@ static int run(struct cli *cli, struct err *err)
 
 const struct command cmd_rollback = {
 	.name = "rollback",
-	.usage = "[ID] [--force] [--allow-restart] [--lock-wait TIME]",
+	.usage = "[ID] [--force] [--allow-restart] [--stop-containers] [--lock-wait TIME]",
 	.summary = "undo the last transaction, or all back to ID",
 	.about = "Takes back transaction ID and everything after it, as one new transaction. Without ID it is the last one that is "
 		 "not taken back yet. What somebody else changed in the meantime is never overwritten: where it can be kept, it "

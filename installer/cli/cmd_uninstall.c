@@ -13,6 +13,7 @@ static const struct option_spec uninstall_options[] = {
 	{ .name = "force",
 	  .help = "go on over what others changed since; their version is kept beside" },
 	{ .name = "allow-restart", .help = "Docker may be restarted where a reload is not enough" },
+	OPTION_STOP_CONTAINERS,
 	OPTION_LOCK_WAIT,
 	{ .name = NULL },
 };
@@ -78,7 +79,7 @@ static int run(struct cli *cli, struct err *err)
 
 const struct command cmd_uninstall = {
 	.name = "uninstall",
-	.usage = "[--purge] [--force] [--allow-restart] [--lock-wait TIME]",
+	.usage = "[--purge] [--force] [--allow-restart] [--stop-containers] [--lock-wait TIME]",
 	.summary = "everything back to before the first transaction",
 	.about =
 		"Takes back everything that sysboxup has in place, as one new transaction: each "

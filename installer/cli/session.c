@@ -156,6 +156,7 @@ int session_open(struct session *s, struct cli *cli, int want, struct err *err)
 	s->rep = cli->rep;
 	s->package_file = option_text(&cli->opts, "package");
 	s->allow_restart = option_given(&cli->opts, "allow-restart");
+	s->stop_containers = option_given(&cli->opts, "stop-containers");
 	option_texts(&cli->opts, "force", &s->forced);
 	s->image = (want & SESSION_IMAGE) || option_given(&cli->opts, "image");
 	if (set_lock_wait(cli, err) < 0)
@@ -198,6 +199,7 @@ struct action_ctx session_action_ctx(struct session *s)
 		.catalog = s->has_catalog ? &s->catalog : NULL,
 		.package_file = s->package_file,
 		.allow_restart = s->allow_restart,
+		.stop_containers = s->stop_containers,
 		.rep = s->rep,
 	};
 }

@@ -24,7 +24,7 @@ struct session {
 	bool has_catalog;
 	const struct catalog_entry *entry;	/* the resolved package, or NULL */
 	const char *package_file;
-	bool allow_restart;
+	bool allow_restart, stop_containers;
 	bool image;				/* the root is one, or will be: nothing that runs is asked or told */
 	struct strv forced;			/* --force CHECK-ID */
 };
@@ -44,6 +44,11 @@ enum session_want {
 #define OPTION_LOCK_WAIT                                                                 \
 	{ .name = "lock-wait", .arg = "TIME",                                            \
 	  .help = "wait so long for the package manager's lock (default 2m)" }
+
+/* Of the commands that may change versions. */
+#define OPTION_STOP_CONTAINERS                                                           \
+	{ .name = "stop-containers",                                                     \
+	  .help = "containers that need what changes are stopped, and started again" }
 
 #define SESSION_INIT { .root = ROOT_INIT, .state = STATE_INIT, .profile = { .text = BUF_INIT } }
 

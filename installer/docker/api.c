@@ -309,15 +309,33 @@ int docker_containers(struct docker_api *a, bool all, struct docker_container **
 	return 0;
 }
 
+static void container_release(struct docker_container *c)
+{
+	free(c->id);
+	free(c->name);
+	free(c->state);
+	free(c->runtime);
+	free(c->restart_policy);
+	free(c->started_at);
+}
+
+size_t docker_containers_keep(struct docker_container *c, size_t n,
+			      bool (*keep)(const struct docker_container *c, const char *arg),
+			      const char *arg)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (keep(&c[i], arg))
+			c[kept++] = c[i];
+		else
+			container_release(&c[i]);
+	return kept;
+}
+
 void docker_containers_free(struct docker_container *c, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		free(c[i].id);
-		free(c[i].name);
-		free(c[i].state);
-		free(c[i].runtime);
-		free(c[i].restart_policy);
-		free(c[i].started_at);
-	}
+	for (size_t i = 0; i < n; i++)
+		container_release(&c[i]);
 	free(c);
 }

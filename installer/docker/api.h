@@ -42,6 +42,10 @@ struct docker_container {
 };
 int docker_containers(struct docker_api *a, bool all, struct docker_container **ret, size_t *ret_n,
 		      struct err *err);
+/* Those that `keep` says are left, in their order; how many. */
+size_t docker_containers_keep(struct docker_container *c, size_t n,
+			      bool (*keep)(const struct docker_container *c, const char *arg),
+			      const char *arg);
 void docker_containers_free(struct docker_container *c, size_t n);
 
 #endif

@@ -25,7 +25,7 @@ static struct json *index_read(const struct state *s)
 static void index_take(struct json *keys, unsigned int id, const struct action *a,
 		       const struct root *root)
 {
-	struct json *entry = a->ops->index ? a->ops->index(a, root) : NULL;
+	struct json *entry = a->ops->index && !a->back ? a->ops->index(a, root) : NULL;
 
 	if (!entry) {
 		json_del(keys, a->key);

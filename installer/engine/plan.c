@@ -9,12 +9,10 @@ bool plan_has(const struct plan *p, const char *key)
 	return false;
 }
 
-void plan_add(struct plan *p, struct action *a)
+static void add_one(struct plan *p, struct action *a)
 {
 	size_t at = p->n;
 
-	if (!a)
-		return;
 	if (plan_has(p, a->key))
 		abort();
 	p->v = xreallocarray(p->v, p->n + 1, sizeof(*p->v));
@@ -23,6 +21,17 @@ void plan_add(struct plan *p, struct action *a)
 	memmove(p->v + at + 1, p->v + at, (p->n - at) * sizeof(*p->v));
 	p->v[at] = a;
 	p->n++;
+}
+
+void plan_add(struct plan *p, struct action *a)
+{
+	struct action *e;
+
+	if (!a)
+		return;
+	add_one(p, a);
+	for (unsigned int i = 0; a->ops->escort && (e = a->ops->escort(a, i)); i++)
+		add_one(p, e);
 }
 
 void plan_warn(struct plan *p, const char *fmt, ...)

@@ -14,7 +14,7 @@ struct plan {
 
 #define PLAN_INIT { NULL, 0, STRV_INIT }
 
-void plan_add(struct plan *p, struct action *a);	/* takes ownership; NULL is ignored */
+void plan_add(struct plan *p, struct action *a);	/* and its escorts; takes ownership; NULL is ignored */
 void plan_warn(struct plan *p, const char *fmt, ...) PRINTF(2, 3);
 bool plan_has(const struct plan *p, const char *key);
 void plan_release(struct plan *p);

@@ -24,7 +24,10 @@ static bool fold_into(struct record *older, const struct action *newer)
 {
 	struct action *a = (struct action *)older->action;
 
-	return a->ops == newer->ops && a->ops->fold && a->ops->fold(a, newer);
+	if (a->ops != newer->ops || !a->ops->fold || !a->ops->fold(a, newer))
+		return false;
+	a->back = newer->back;
+	return true;
 }
 
 static void records_drop(struct records *r, struct record *one)

@@ -5,15 +5,49 @@
 
 #include <limits.h>
 
+/* Where the target of transaction `id` is, if it is a rollback, at least `from`; else 0. */
+static int target_since(const struct state *s, unsigned int from, unsigned int id,
+			unsigned int *ret, struct err *err)
+{
+	struct txn_summary t;
+
+	*ret = 0;
+	if (!txnlog_exists(s, id))
+		return 0;
+	if (txnlog_read(s, id, &t, err))
+		return -1;
+	*ret = chain_target(&t);
+	if (*ret < from)
+		*ret = 0;
+	txn_summary_release(&t);
+	return 0;
+}
+
+/*
+ * From the newest backwards. A rollback with a target among them has undone all from there on, and
+ * needs no undoing together with it: what is left runs in one direction, but for a rollback to
+ * before `from`.
+ */
 static int records_since(struct records *r, const struct state *s, unsigned int from,
 			 struct err *err)
 {
-	unsigned int newest;
+	unsigned int id, target, *ids CLEANUP(freep) = NULL;
+	size_t n = 0;
 
-	if (txnlog_newest(s, &newest, err))
+	if (txnlog_newest(s, &id, err))
 		return -1;
-	for (unsigned int id = from; id <= newest; id++)
-		if (records_add_txn(r, s, id, err))
+	for (; id >= from; id--) {
+		if (target_since(s, from, id, &target, err))
+			return -1;
+		if (target) {
+			id = target;
+			continue;
+		}
+		ids = xreallocarray(ids, n + 1, sizeof(*ids));
+		ids[n++] = id;
+	}
+	while (n > 0)
+		if (records_add_txn(r, s, ids[--n], err))
 			return -1;
 	return 0;
 }
@@ -111,9 +145,30 @@ static void append(struct plan *p, struct action *a)
 	p->v[p->n++] = a;
 }
 
-static bool is_rollback(const struct record *r)
+/* Links the records of the key of `first`; the newest of them. */
+static struct record *link_key(struct records *h, size_t first)
 {
-	return str_eq(r->action->step, "rollback");
+	struct record *newest = &h->v[first];
+
+	for (size_t i = first + 1; i < h->n; i++)
+		if (!strcmp(h->v[i].action->key, h->v[first].action->key)) {
+			newest->next = &h->v[i];
+			newest = &h->v[i];
+		}
+	return newest;
+}
+
+static void append_with_escorts(struct plan *p, struct action *a, int rank, bool forward)
+{
+	struct action *e;
+
+	a->rank = a->ops->rank ? a->ops->rank(a, forward) : rank;
+	append(p, a);
+	for (unsigned int i = 0; a->ops->escort && (e = a->ops->escort(a, i)); i++) {
+		if (e->ops->rank)
+			e->rank = e->ops->rank(e, forward);
+		append(p, e);
+	}
 }
 
 /*
@@ -123,20 +178,14 @@ static bool is_rollback(const struct record *r)
 static int invert_key(struct plan *back, struct plan *again, struct records *h, size_t first,
 		      struct err *err)
 {
-	struct record *oldest = &h->v[first], *newest = oldest;
+	struct record *oldest = &h->v[first], *newest = link_key(h, first);
+	bool forward = records_come_again(oldest, newest);
 	struct action *a = NULL;
 
-	for (size_t i = first + 1; i < h->n; i++)
-		if (!strcmp(h->v[i].action->key, oldest->action->key)) {
-			newest->next = &h->v[i];
-			newest = &h->v[i];
-		}
 	if (oldest->action->ops->invert(oldest, newest, &a, err))
 		return err_prefix(err, "cannot take back %s", oldest->action->key);
-	if (!a)
-		return 0;
-	a->rank = oldest->action->rank;
-	append(is_rollback(oldest) || is_rollback(newest) ? again : back, a);
+	if (a)
+		append_with_escorts(forward ? again : back, a, oldest->action->rank, forward);
 	return 0;
 }
 
@@ -222,5 +271,67 @@ int uninstall_plan(struct plan *ret, const struct action_ctx *ctx, bool *ret_any
 	    records_invert(ret, &r, err) || root_looks_good(err))
 		return -1;
 	*ret_any = any;
+	return 0;
+}
+
+/* Of a target that was taken back already what was before is settled. */
+static bool is_settled(const struct records *r, size_t at)
+{
+	for (size_t i = at; i < r->n; i++)
+		if (r->v[i].action->back && !strcmp(r->v[i].action->key, r->v[at].action->key))
+			return true;
+	return false;
+}
+
+static void keep_step(struct records *r, const char *step)
+{
+	struct records kept = RECORDS_INIT;
+
+	kept.v = xcalloc(r->n + 1, sizeof(*kept.v));
+	for (size_t i = 0; i < r->n; i++)
+		if (str_eq(r->v[i].action->step, step) && !is_settled(r, i)) {
+			kept.v[kept.n++] = r->v[i];
+			r->v[i].action = NULL;
+		}
+	for (size_t i = 0; i < r->n; i++)
+		action_free((struct action *)r->v[i].action);
+	free(r->v);
+	*r = kept;
+}
+
+/* Where it stood on the way there, seen from the other side: minus that. */
+static int mirrored(int rank)
+{
+	return rank > 0 ? -rank : rank;
+}
+
+static int take_back_key(struct plan *ret, struct records *r, size_t first, const char *step,
+			 struct err *err)
+{
+	struct record *oldest = &r->v[first], *newest = link_key(r, first);
+	struct action *a = NULL;
+
+	if (oldest->action->ops->invert(oldest, newest, &a, err))
+		return err_prefix(err, "cannot take back %s", oldest->action->key);
+	if (!a)
+		return 0;
+	a->rank = a->ops->rank ? a->ops->rank(a, true) : mirrored(oldest->action->rank);
+	a->back = true;
+	str_replace(&a->step, step);
+	plan_add(ret, a);
+	return 0;
+}
+
+int take_back_plan(struct plan *ret, const struct state *s, const char *step, struct err *err)
+{
+	struct records r CLEANUP(records_release) = RECORDS_INIT;
+	bool any;
+
+	if (records_in_force(&r, s, UINT_MAX, &any, err))
+		return -1;
+	keep_step(&r, step);
+	for (size_t i = r.n; i-- > 0;)
+		if (!seen_before(&r, i) && take_back_key(ret, &r, i, step, err))
+			return -1;
 	return 0;
 }

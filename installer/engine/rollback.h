@@ -22,4 +22,11 @@ int rollback_last(const struct state *s, unsigned int *ret, struct err *err);
  * such transactions. The transaction made of it has rollback_to 1. */
 int uninstall_plan(struct plan *ret, const struct action_ctx *ctx, bool *ret_any, struct err *err);
 
+/*
+ * What `step` has in force, taken back as part of a plan that goes forward: each of its targets as
+ * it was before the first transaction that touched it, and none of them ours any more. In minus the
+ * ranks of then, so that it runs against their order, and in front of what is put there.
+ */
+int take_back_plan(struct plan *ret, const struct state *s, const char *step, struct err *err);
+
 #endif

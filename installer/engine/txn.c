@@ -93,13 +93,17 @@ static int seen(int r, struct err *err)
 	return root_looks_good(r ? &ignored : err) && !r ? -1 : r;
 }
 
-static int check_signal(struct err *err)
+static int check_going(const struct txn_request *rq, struct err *err)
 {
 	int sig = signals_pending();
 
-	return sig ? err_set(err, ERR_FAILED, "stopped by %s",
-			     sig == SIGINT ? "SIGINT" : "SIGTERM") :
-		     0;
+	if (sig)
+		return err_set(err, ERR_FAILED, "stopped by %s",
+			       sig == SIGINT ? "SIGINT" : "SIGTERM");
+	if (!rq->ctx.deadline || clock_boot_ms() < rq->ctx.deadline)
+		return 0;
+	err_set(err, ERR_FAILED, "not done within %u s", rq->seconds);
+	return err_remedy(err, "allow it more: --deadline");
 }
 
 static int prepare_all(struct txn_request *rq, struct txnlog *log, struct err *err)
@@ -109,7 +113,7 @@ static int prepare_all(struct txn_request *rq, struct txnlog *log, struct err *e
 		char tag[32];
 		struct action_ctx ctx = ctx_for(&rq->ctx, log, i, tag);
 
-		if (check_signal(err))
+		if (check_going(rq, err))
 			return -1;
 		if (seen(a->ops->prepare(a, &ctx, err), err))
 			return -1;
@@ -138,7 +142,7 @@ static int commit_one(struct txn_request *rq, struct txnlog *log, unsigned int i
 	char tag[32];
 	struct action_ctx ctx = ctx_for(&rq->ctx, log, i, tag);
 
-	if (check_signal(err))
+	if (check_going(rq, err))
 		return -1;
 	json_set_i64(intent, "action", i);
 	if (txnlog_append(log, RECORD_INTENT, intent, err))
@@ -161,10 +165,11 @@ static int verify_all(struct txn_request *rq, struct txnlog *log, struct err *er
 
 static int commit_all(struct txn_request *rq, struct txnlog *log, struct err *err)
 {
+	rq->ctx.deadline = rq->seconds ? clock_boot_ms() + rq->seconds * 1000ULL : 0;
 	for (unsigned int i = 0; i < rq->plan->n; i++)
 		if (commit_one(rq, log, i, err))
 			return -1;
-	return verify_all(rq, log, err) || check_signal(err) ? -1 : 0;
+	return verify_all(rq, log, err) || check_going(rq, err) ? -1 : 0;
 }
 
 static struct json *stamp(void)
@@ -228,35 +233,55 @@ static void mark_undone(struct txnlog *log, unsigned int i, enum txn_state was)
 		(void)txnlog_append(log, RECORD_UNDONE, body, &ignored);
 }
 
-/* Behind the last that was begun, what may have come about all the same. */
-static int undo_unbidden(const struct action_ctx *base, struct txnlog *log, const struct plan *plan,
-			 const struct txn_summary *t, struct err *err)
-{
-	for (int i = (int)plan->n - 1; t->last_intent >= 0 && i > t->last_intent; i--) {
-		struct action *a = plan->v[i];
-		char tag[32];
-		struct action_ctx ctx = ctx_for(base, log, (unsigned int)i, tag);
+struct undoing {
+	const struct action_ctx *base;
+	struct txnlog *log;
+	const struct plan *plan;
+	const struct txn_summary *t;
+};
 
-		if (a->ops->unbidden && seen(a->ops->undo(a, &ctx, err), err))
-			return err_prefix(err, "cannot undo %s", a->key);
+static int undo_one(const struct undoing *u, unsigned int i, struct err *err)
+{
+	struct action *a = u->plan->v[i];
+	char tag[32];
+	struct action_ctx ctx = ctx_for(u->base, u->log, i, tag);
+
+	if (seen(a->ops->undo(a, &ctx, err), err))
+		return err_prefix(err, "cannot undo %s", a->key);
+	return 0;
+}
+
+/* Behind the last that was begun, what may have come about all the same. *ret: there was any. */
+static int undo_unbidden(const struct undoing *u, bool *ret, struct err *err)
+{
+	*ret = false;
+	for (int i = (int)u->plan->n - 1; u->t->last_intent >= 0 && i > u->t->last_intent; i--) {
+		if (!u->plan->v[i]->ops->unbidden)
+			continue;
+		if (undo_one(u, (unsigned int)i, err))
+			return -1;
+		*ret = true;
 	}
 	return 0;
 }
 
-/* 1: what is left is for the second half at boot. */
-static int undo_actions(const struct action_ctx *base, struct txnlog *log, const struct plan *plan,
-			const struct txn_summary *t, struct err *err)
+/* 1: what is left is for the second half at boot. `unbidden`: those of that kind were undone once
+ * more, so that those in front of them are as well, even if UNDONE. */
+static int undo_actions(const struct undoing *u, bool unbidden, struct err *err)
 {
-	for (unsigned int i = txn_summary_left(t); i-- > 0;) {
-		struct action *a = plan->v[i];
-		char tag[32];
-		struct action_ctx ctx = ctx_for(base, log, i, tag);
+	unsigned int left = txn_summary_left(u->t);
 
-		if (base->early && a->ops->late)
+	for (unsigned int i = (unsigned int)(u->t->last_intent + 1); i-- > 0;) {
+		const struct action_ops *ops = u->plan->v[i]->ops;
+
+		if (i >= left && !(unbidden && ops->unbidden))
+			continue;
+		if (u->base->early && ops->late)
 			return 1;
-		if (seen(a->ops->undo(a, &ctx, err), err))
-			return err_prefix(err, "cannot undo %s", a->key);
-		mark_undone(log, i, t->state);
+		if (undo_one(u, i, err))
+			return -1;
+		if (i < left)
+			mark_undone(u->log, i, u->t->state);
 	}
 	return 0;
 }
@@ -327,6 +352,8 @@ static int undo_all(const struct action_ctx *base, struct txnlog *log, const str
 {
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
 	struct json *body CLEANUP(json_freep) = stamp();
+	struct undoing u = { base, log, &plan, t };
+	bool unbidden = false;
 	int r;
 
 	signals_hold();
@@ -335,9 +362,9 @@ static int undo_all(const struct action_ctx *base, struct txnlog *log, const str
 		return err_raise(err, ERR_UNDO);
 	r = ballast_free(log->state, log->id, log->fd, err);
 	if (!r)
-		r = undo_unbidden(base, log, &plan, t, err);
+		r = undo_unbidden(&u, &unbidden, err);
 	if (!r)
-		r = undo_actions(base, log, &plan, t, err);
+		r = undo_actions(&u, unbidden, err);
 	if (r)
 		return r < 0 ? undo_failed(log, t, err) : r;
 	if (txnlog_append(log, RECORD_ROLLED_BACK, body, err)) {
@@ -400,6 +427,7 @@ static int roll_back(struct txn_request *rq, struct txnlog *log, struct err *err
 	struct err undo = ERR_INIT;
 	char why[sizeof(err->msg)];
 
+	rq->ctx.deadline = 0;
 	report_info(rq->ctx.rep, "rolling back: %s", err->msg);
 	if (!undo_from_records(&rq->ctx, log, err->msg, &undo))
 		return err_raise(err, ERR_FAILED);

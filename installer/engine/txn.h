@@ -13,6 +13,7 @@ struct txn_request {
 	 * "background") */
 	struct json *begin;
 	struct action_ctx ctx;		/* host, root, profile, state (locked), rep, switches; the engine fills in the rest */
+	unsigned int seconds;		/* for all commits and proofs, else it is undone; 0: as long as it takes */
 	int (*prove)(void *user, struct report *rep, struct err *err);	/* after all commits: the steps' verify; or NULL */
 	void *user;
 };

@@ -6,6 +6,7 @@
  */
 #include "actions/kinds.h"
 #include "base/embedded.h"
+#include "engine/rollback.h"
 #include "steps/sysbox.h"
 
 #define STEP "apparmor"
@@ -15,7 +16,7 @@
 
 static bool wanted(const struct step_ctx *ctx)
 {
-	return sysbox_wanted(ctx) && ctx->host->apparmor_fusermount3;
+	return sysbox_unwanted(ctx) || (sysbox_wanted(ctx) && ctx->host->apparmor_fusermount3);
 }
 
 static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
@@ -23,6 +24,8 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 	const struct embedded *block = embedded_find("templates/apparmor-fusermount3");
 	struct buf text CLEANUP(buf_release) = BUF_INIT, profile CLEANUP(buf_release) = BUF_INIT;
 
+	if (sysbox_unwanted(ctx))
+		return take_back_plan(p, ctx->state, STEP, err);
 	if (root_read(ctx->host->root, PROFILE, LOCAL_MAX, &profile, err) ||
 	    root_read_optional(ctx->host->root, LOCAL, LOCAL_MAX, &text, err) < 0)
 		return -1;

@@ -7,6 +7,7 @@
 #include "base/splice.h"
 #include "docker/api.h"
 #include "docker/probe.h"
+#include "engine/rollback.h"
 #include "steps/sysbox.h"
 
 #define STEP "docker"
@@ -137,7 +138,7 @@ static int read_config(const struct step_ctx *ctx, struct buf *text, struct json
  * meanwhile stays theirs. */
 static int make_patch(struct plan *p, const struct json *today, const struct json *want,
 		      const struct json *left, const struct json *was, struct json **ret,
-		      struct err *err)
+		      bool *ret_theirs, struct err *err)
 {
 	struct json *before CLEANUP(json_freep) = json_merge(NULL, was);
 	struct json *back CLEANUP(json_freep) = NULL, *without CLEANUP(json_freep) = NULL,
@@ -148,6 +149,7 @@ static int make_patch(struct plan *p, const struct json *today, const struct jso
 		return err_set(err, ERR_REFUSED, "daemon.json is not an object");
 	for (size_t i = 0; i < conflicts.n; i++)
 		plan_warn(p, "%s was ours and was changed by somebody else: it stays as it is", conflicts.v[i]);
+	*ret_theirs = conflicts.n > 0;
 	/* by way of the trees: "take the object out, then set a key in it" is no merge patch */
 	without = json_merge(today, back);
 	after = json_merge(without, want);
@@ -173,6 +175,22 @@ static void planned_paths(const struct plan *p, struct strv *ret)
 		strv_add(ret, SYSBOX_RUNC);
 }
 
+/* Sysbox goes: the runtime before that. */
+static void add_config(struct plan *p, const struct step_ctx *ctx, const struct json *patch,
+		       const struct json *want, const struct json *was)
+{
+	struct strv planned CLEANUP(strv_release) = STRV_INIT;
+	struct action *a;
+
+	planned_paths(p, &planned);
+	if (sysbox_unwanted(ctx) && !strv_has(&planned, SYSBOX_RUNC))
+		strv_add(&planned, SYSBOX_RUNC);	/* there again before it, if this is taken back */
+	a = action_docker_config(STEP, config_path(ctx->host), patch, want, was, &planned);
+	if (sysbox_unwanted(ctx))
+		a->rank = -a->rank;
+	plan_add(p, a);
+}
+
 static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
 	struct json *want CLEANUP(json_freep) = wanted_patch(ctx),
@@ -181,19 +199,22 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 	const struct json *entry = index_entry(ctx), *ours = json_get(entry, "ours");
 	struct json *left CLEANUP(json_freep) = leaves_without(ours, want);
 	struct buf text CLEANUP(buf_release) = BUF_INIT, after CLEANUP(buf_release) = BUF_INIT;
-	struct strv planned CLEANUP(strv_release) = STRV_INIT;
+
+	bool theirs = false;
 
 	if (read_config(ctx, &text, &today, err) ||
-	    make_patch(p, today, want, left, json_get(entry, "was"), &patch, err) ||
+	    make_patch(p, today, want, left, json_get(entry, "was"), &patch, &theirs,
+		       err) ||
 	    json_splice(text.data, text.len, patch, config_path(ctx->host), &after, err))
 		return -1;
 	/* what left the profile stops being ours, even where somebody else took it out already */
 	if (buf_equal(&text, &after) && !json_len(left))
 		return 0;
+	if (entry && !json_len(want) && !theirs)	/* as it was before us, to the byte */
+		return take_back_plan(p, ctx->state, STEP, err);
 	was = values_before(want, ours, json_get(entry, "was"), today);
-	planned_paths(p, &planned);
 	add_directory(p, ctx);
-	plan_add(p, action_docker_config(STEP, config_path(ctx->host), patch, want, was, &planned));
+	add_config(p, ctx, patch, want, was);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "backends/pkg/pkg.h"
 #include "backends/service/systemd.h"
 #include "base/embedded.h"
+#include "engine/rollback.h"
 #include "fetch/catalog.h"
 
 #define STEP "sysbox"
@@ -50,6 +51,11 @@ bool sysbox_wanted(const struct step_ctx *ctx)
 	return ctx->profile->sysbox.present && !str_eq(ctx->profile->sysbox.version, "absent");
 }
 
+bool sysbox_unwanted(const struct step_ctx *ctx)
+{
+	return ctx->profile->sysbox.present && str_eq(ctx->profile->sysbox.version, "absent");
+}
+
 static bool wanted(const struct step_ctx *ctx)
 {
 	return ctx->profile->sysbox.present;
@@ -85,19 +91,32 @@ static bool by_deb(const struct step_ctx *ctx)
 	return ctx->host->running && !by_files && pkg_backend(ctx->host) != NULL;
 }
 
-/* The hash of the package that is installed by us, by either method; NULL if none is. */
-static const char *our_package(const struct step_ctx *ctx)
+/* What is installed by us, by that method: { "version", "sha256" ... }; NULL if nothing is. */
+static const struct json *ours_by(const struct step_ctx *ctx, bool deb)
 {
-	const struct json *entry = json_get(ctx->index,
-					    by_deb(ctx) ? "packages" : "file:" SYSBOX_RUNC);
-
-	return json_get_str(json_get(entry, "origin"), "sha256");
+	return json_get(json_get(ctx->index, deb ? "packages" : "file:" SYSBOX_RUNC), "origin");
 }
 
-static int refuse_version_change(const struct step_ctx *ctx, const char *version, struct err *err)
+static bool is_wanted_package(const struct step_ctx *ctx, const struct json *origin)
 {
-	err_set(err, ERR_REFUSED, "Sysbox %s is installed here, and the profile wants %s", version, ctx->entry->version);
-	return err_remedy(err, "this version of sysboxup does not change versions: `sysboxup rollback` first, then apply");
+	return str_eq(json_get_str(origin, "sha256"), ctx->entry->sha256);
+}
+
+/* The version that ours replaces; NULL: none, or the same. */
+static const char *replaced(const struct step_ctx *ctx, const struct json *ours)
+{
+	return ours && !is_wanted_package(ctx, ours) ? json_get_str(ours, "version") : NULL;
+}
+
+static int refuse_method_change(const struct step_ctx *ctx, bool deb, struct err *err)
+{
+	err_set(err, ERR_REFUSED,
+		"Sysbox is installed here by \"%s\", and the profile wants it by \"%s\"",
+		deb ? "files" : "deb", deb ? "deb" : "files");
+	return err_remedy(
+		err,
+		"set \"method\": \"%s\"; or go by way of none: apply with \"version\": \"absent\" first",
+		deb ? "files" : "deb");
 }
 
 /* Somebody else's Sysbox is not ours to replace. */
@@ -141,6 +160,13 @@ static bool path_intact(const struct step_ctx *ctx, const char *kind, const char
 	return key_intact(ctx, key);
 }
 
+static const struct json *file_origin(const struct step_ctx *ctx, const char *path)
+{
+	char *key CLEANUP(freep) = xasprintf("file:%s", path);
+
+	return json_get(json_get(ctx->index, key), "origin");
+}
+
 static struct json *origin(const struct step_ctx *ctx)
 {
 	struct json *j = json_obj();
@@ -156,7 +182,7 @@ static void add_member(struct plan *p, const struct step_ctx *ctx, const char *p
 {
 	struct action *a;
 
-	if (path_intact(ctx, "file", path))
+	if (path_intact(ctx, "file", path) && is_wanted_package(ctx, file_origin(ctx, path)))
 		return;
 	a = action_file_member(STEP, path, mode, member);
 	a->origin = origin(ctx);
@@ -228,7 +254,7 @@ static int plan_files(struct plan *p, const struct step_ctx *ctx, struct err *er
 		add_member(p, ctx, path, 0644, member, &any);
 	}
 	if (any)
-		plan_add(p, action_unpack(STEP, ctx->entry));
+		plan_add(p, action_unpack(STEP, ctx->entry, replaced(ctx, ours_by(ctx, false))));
 	add_sysctl_file(p, ctx);
 	add_links(p, ctx);
 	if (p->n > before)
@@ -242,13 +268,16 @@ static int plan_deb(struct plan *p, const struct step_ctx *ctx, struct err *err)
 	 * (facts/sysbox.md 2.4). */
 	static const char *const with_fuse3[] = { "fuse3", NULL }, *const nothing[] = { NULL };
 	bool fuse3 = version_compare(ctx->entry->version, "0.7.0") >= 0;
+	const struct json *ours = ours_by(ctx, true);
 	struct action *a;
 
-	if (our_package(ctx) && key_intact(ctx, "packages"))
+	if (ours && is_wanted_package(ctx, ours) && key_intact(ctx, "packages"))
 		return 0;
 	a = action_packages(STEP, fuse3 ? with_fuse3 : nothing, ctx->entry->name,
 			    ctx->entry->version, ctx->entry->arch, false);
 	a->origin = origin(ctx);
+	if (replaced(ctx, ours))
+		packages_replace(a, replaced(ctx, ours), json_get_str(ours, "sha256"));
 	plan_add(p, a);
 	add_reloads(p);
 	return 0;
@@ -272,8 +301,11 @@ static int plan_units(struct plan *p, const struct step_ctx *ctx, struct err *er
 		plan_warn(p, "systemd does not run here: Sysbox's services are not started");
 		return 0;
 	}
+	bool swapped = plan_has(p, "packages") || plan_has(p, "unpack:" SYSBOX_PACKAGE);
+
 	if (p->n || !key_intact(ctx, "units:sysbox-mgr.service"))
-		plan_add(p, action_units(STEP, units));
+		plan_add(p, action_units(STEP, units, SYSBOX_RUNTIME,
+					 swapped && ours_by(ctx, by_deb(ctx))));
 	return 0;
 }
 
@@ -282,7 +314,7 @@ static int plan_units(struct plan *p, const struct step_ctx *ctx, struct err *er
 static void plan_units_of_image(struct plan *p, const struct step_ctx *ctx)
 {
 	if (!json_get(ctx->index, "units:sysbox-mgr.service"))
-		plan_add(p, action_units(STEP, units));
+		plan_add(p, action_units(STEP, units, SYSBOX_RUNTIME, false));
 }
 
 static int plan_account(struct plan *p, const struct step_ctx *ctx, struct err *err)
@@ -296,24 +328,21 @@ static int plan_account(struct plan *p, const struct step_ctx *ctx, struct err *
 	return 0;
 }
 
-static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
+/* Each path as it was before us. */
+static int plan_absent(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
-	const char *ours = our_package(ctx);
+	if (!ours_by(ctx, true) && !ours_by(ctx, false) && check_strangers(ctx, err))
+		return -1;
+	return take_back_plan(p, ctx->state, STEP, err);
+}
 
-	if (!sysbox_wanted(ctx)) {
-		err_set(err, ERR_USAGE,
-			"sysbox.version \"absent\" is not supported by this version of sysboxup");
-		return err_remedy(err, "use: sysboxup rollback");
-	}
-	if (ours && strcmp(ours, ctx->entry->sha256)) {
-		const struct json *entry = json_get(ctx->index,
-						    by_deb(ctx) ? "packages" : "file:" SYSBOX_RUNC);
+static int plan_present(struct plan *p, const struct step_ctx *ctx, struct err *err)
+{
+	bool deb = by_deb(ctx);
 
-		return refuse_version_change(ctx,
-					     json_get_str(json_get(entry, "origin"), "version"),
-					     err);
-	}
-	if (!ours && check_strangers(ctx, err))
+	if (ours_by(ctx, !deb))
+		return refuse_method_change(ctx, deb, err);
+	if (!ours_by(ctx, deb) && check_strangers(ctx, err))
 		return -1;
 	if (plan_account(p, ctx, err))
 		return -1;
@@ -323,12 +352,17 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 	 * mount point. */
 	add_dir(p, ctx, "/var/lib/sysbox", 0700);
 	add_dir(p, ctx, "/var/lib/sysboxfs", 0755);
-	if (by_deb(ctx) ? plan_deb(p, ctx, err) : plan_files(p, ctx, err))
+	if (deb ? plan_deb(p, ctx, err) : plan_files(p, ctx, err))
 		return -1;
 	if (ctx->host->running)
 		return plan_units(p, ctx, err);
 	plan_units_of_image(p, ctx);
 	return 0;
+}
+
+static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
+{
+	return sysbox_unwanted(ctx) ? plan_absent(p, ctx, err) : plan_present(p, ctx, err);
 }
 
 /* ---- verify ---- */

@@ -11,5 +11,7 @@
 
 /* The profile has a sysbox section that wants one. */
 bool sysbox_wanted(const struct step_ctx *ctx);
+/* It has one that wants none: what is ours of it goes. */
+bool sysbox_unwanted(const struct step_ctx *ctx);
 
 #endif

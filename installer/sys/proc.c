@@ -413,8 +413,11 @@ static int child_outcome(const struct child *c, int *status, const char *cmd, st
 		return err_errno(err, w.errnum,
 				 *what ? "cannot start '%s': %s" : "cannot start '%s'", cmd, what);
 	}
-	if (c->too_late)
-		return err_set(err, ERR_FAILED, "'%s' took longer than %u s and was killed", cmd, seconds);
+	if (c->too_late) {
+		err_set(err, ERR_FAILED, "'%s' took longer than %u s and was killed", cmd, seconds);
+		err->errnum = ETIMEDOUT;
+		return -1;
+	}
 	if (c->too_much)
 		return err_set(err, ERR_FAILED, "'%s' printed more than %d bytes and was killed", cmd, OUT_MAX);
 	if (word)

@@ -30,7 +30,7 @@ struct proc {
 
 /* Runs it to the end. 0: exit status in *ret_status (may be NULL: then anything but 0 is an error
  * in words, with the last line of stderr). Negative: not started, killed by a signal, or past the
- * deadline. */
+ * deadline (errnum ETIMEDOUT). */
 int proc_run(const struct proc *p, int *ret_status, struct err *err);
 /*
  * Told of each child before it begins, and with pid 0 when it is reaped: others can then wait for

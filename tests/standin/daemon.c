@@ -180,6 +180,12 @@ static void on_stop(int sig)
 	stopping = 1;
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+	_exit(1);
+}
+
 /* Answers every connection with one line: that is all sysbox-runc asks for. */
 static void serve(int listener)
 {
@@ -229,6 +235,10 @@ int main(int argc, char **argv)
 	pid_file_write(pid_path);
 	fprintf(stderr, "Listening on %s\nReady ...\n", socket_path);
 	notify("READY=1");
+	if (is_mgr && standin_mode("dies")) {
+		signal(SIGALRM, on_alarm);
+		alarm(5);
+	}
 	serve(listener);
 	notify("STOPPING=1");
 	unlink(socket_path);

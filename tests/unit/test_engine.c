@@ -312,7 +312,8 @@ TEST(units_back, "units that were active before the oldest of several transactio
 		"{\"units\":[\"a\",\"b\"],\"up\":[],\"before\":[\"a\",\"b\"]}", NULL };
 	char *got CLEANUP(freep) = inverted("units", chain);
 
-	CHECK_STR(got, "{\"units\":[\"a\",\"b\"],\"up\":[\"a\"],\"before\":[]}");
+	CHECK_STR(got, "{\"units\":[\"a\",\"b\"],\"up\":[\"a\"],\"before\":[],"
+		       "\"invocations\":[],\"restart\":false}");
 }
 
 TEST(units_elsewhere, "units of a root whose services do not run are left alone")
@@ -320,7 +321,7 @@ TEST(units_elsewhere, "units of a root whose services do not run are left alone"
 	static const char *const units[] = { "a.service", NULL };
 	struct host host = { .running = false };
 	struct action_ctx ctx = { .host = &host };
-	struct action *a CLEANUP(action_freep) = action_units("test", units);
+	struct action *a CLEANUP(action_freep) = action_units("test", units, NULL, false);
 	struct err err = ERR_INIT;
 
 	CHECK_INT(a->ops->prepare(a, &ctx, &err), 0);

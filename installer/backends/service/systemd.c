@@ -4,10 +4,12 @@
 #include "base/str.h"
 #include "sys/clock.h"
 #include "sys/proc.h"
+#include "sys/signals.h"
 
 #include <stdio.h>
 
 #define POLL_MS 20
+#define WATCH_MS 100
 
 static int systemctl(const char *const argv[], struct report *log, struct buf *out, int *status,
 		     struct err *err)
@@ -27,7 +29,6 @@ static void take_property(struct unit_status *st, const char *line)
 		{ "Result=", st->result }, { "UnitFileState=", st->enabled },
 	};
 	int64_t pid;
-
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (str_starts(line, fields[i].name))
 			snprintf(fields[i].dst, sizeof(st->load), "%s",
@@ -35,6 +36,11 @@ static void take_property(struct unit_status *st, const char *line)
 	if (str_starts(line, "MainPID=") &&
 	    !str_to_i64(line + strlen("MainPID="), 0, INT32_MAX, &pid))
 		st->main_pid = (pid_t)pid;
+	if (str_starts(line, "InvocationID="))
+		snprintf(st->invocation, sizeof(st->invocation), "%s",
+			 line + strlen("InvocationID="));
+	if (str_starts(line, "NRestarts="))
+		(void)str_to_u64(line + strlen("NRestarts="), UINT64_MAX, &st->restarts);
 }
 
 /* One block of lines per unit, in the order asked, an empty line between two. */
@@ -59,7 +65,8 @@ int unit_query_all(const char *const *units, struct unit_status *ret, struct err
 
 	strv_addv(&argv,
 		  (const char *const[]){ "systemctl", "show", "-p",
-					 "LoadState,ActiveState,Result,UnitFileState,MainPID", "--",
+					 "LoadState,ActiveState,Result,UnitFileState,MainPID,InvocationID,NRestarts",
+					 "--",
 					 NULL });
 	strv_addv(&argv, units);
 	for (; units[n]; n++)
@@ -154,4 +161,48 @@ int units_stop(const char *const *units, unsigned int seconds, struct report *lo
 	if (systemctl_all(stop, units, NULL, &ignored, err))
 		return err_prefix(err, "cannot stop %s", units[0]);
 	return seconds ? wait_for(units, is_down, seconds, err) : 0;
+}
+
+/* One of them is not, or not any more, what it was at the first look. */
+static int check_steady(const char *unit, const struct unit_status *first,
+			const struct unit_status *now, struct err *err)
+{
+	bool up = str_eq(now->active, "active"),
+	     same = str_eq(now->invocation, first->invocation) && !now->restarts;
+
+	if (up && same)
+		return 0;
+	err_set(err, ERR_FAILED, "%s did not stay up: %s%s%s%s", unit,
+		up ? "systemd had to start it again" : "it is ", up ? "" : now->active,
+		up ? "" : ", ", up ? "" : now->result);
+	return err_remedy(err, "see: journalctl -b -u %s", unit);
+}
+
+static int check_all_steady(const char *const *units, const struct unit_status *first,
+			    struct unit_status *now, struct err *err)
+{
+	if (unit_query_all(units, now, err))
+		return -1;
+	for (size_t i = 0; units[i]; i++)
+		if (check_steady(units[i], &first[i], &now[i], err))
+			return -1;
+	return 0;
+}
+
+int units_watch(const char *const *units, unsigned int seconds, struct err *err)
+{
+	struct unit_status *first CLEANUP(freep) = xcalloc(count(units) + 1, sizeof(*first)),
+				  *now CLEANUP(freep) = xcalloc(count(units) + 1, sizeof(*now));
+	uint64_t end = clock_boot_ms() + seconds * 1000ULL;
+
+	if (unit_query_all(units, first, err) || check_all_steady(units, first, now, err))
+		return -1;
+	while (clock_boot_ms() < end) {
+		if (signals_pending())
+			return err_set(err, ERR_FAILED, "stopped while looking at %s", units[0]);
+		clock_pause_ms(WATCH_MS);
+		if (check_all_steady(units, first, now, err))
+			return -1;
+	}
+	return 0;
 }

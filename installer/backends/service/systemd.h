@@ -15,6 +15,8 @@ struct unit_status {
 	char active[32];	/* "active", "inactive", "failed", "activating" ... */
 	char result[32];	/* "success", "exit-code", "start-limit-hit" ... */
 	char enabled[32];	/* "enabled", "disabled", "static" ... */
+	char invocation[40];	/* of this run of it: another one after each start; "" if it never ran */
+	uint64_t restarts;	/* by systemd itself, since it was started */
 	pid_t main_pid;
 };
 
@@ -30,5 +32,8 @@ int unit_query_all(const char *const *units, struct unit_status *ret, struct err
 int units_start(const char *const *units, unsigned int seconds, struct report *log,
 		struct err *err);
 int units_stop(const char *const *units, unsigned int seconds, struct report *log, struct err *err);
+/* All of them stay active for so long, each in one and the same run, without systemd's help; the
+ * first that does not ends it at once. */
+int units_watch(const char *const *units, unsigned int seconds, struct err *err);
 
 #endif
