@@ -82,7 +82,7 @@ FAULTY := $(patsubst $(BUILD)/installer/sys/%,$(BUILD)/faults/installer/sys/%,$(
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 MODEL := $(sort $(wildcard tests/crash/model/*.c))
-DATA  := $(sort $(wildcard distros/*.json templates/*))
+DATA  := $(filter-out templates/examples,$(sort $(wildcard distros/*.json templates/*)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 Q := $(if $(V),,@)

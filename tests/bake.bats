@@ -221,6 +221,7 @@ lives() {
 	guest_run "$G" mkdir -p "$BATS_FILE_TMPDIR"
 	guest_put_tree "$G" "$BATS_FILE_TMPDIR/builder" "$BATS_FILE_TMPDIR"
 	guest_run "$G" sh -c "mkdir -p '$BATS_FILE_TMPDIR/builder' && mv $BATS_FILE_TMPDIR/*.* $BATS_FILE_TMPDIR/builder/"
+	guest_run "$G" mkdir -p /etc/cloud/clean.d
 	lives >"$W/before"
 	run guest_run "$G" sysboxup --profile /root/profile.json apply --image
 	echo "$output"
@@ -230,7 +231,7 @@ lives() {
 	run -0 guest_run "$G" sysboxup history --json
 	jq -es 'map(select(.event == "transaction")) | length == 1 and .[0].image and (.[0] | has("argv") or has("uid") | not)' <<<"$output"
 	guest_run "$G" systemctl stop docker.socket docker
-	run -0 guest_run "$G" sysboxup seal --fix
+	run -0 guest_run "$G" run-parts /etc/cloud/clean.d # as cloud-init does
 	run -0 guest_run "$G" sysboxup seal
 	guest_poweroff "$G"
 	for name in "$G" "$G-b"; do
@@ -297,4 +298,65 @@ arm64_program() {
 	dpkg-deb --fsys-tarfile "$W/other.deb" | tar -xOf - ./usr/bin/sysbox-runc | cmp - "$W/root/usr/bin/sysbox-runc"
 	[ "$(grep ^sysbox: "$W/root/etc/passwd")" = "sysbox:x:310:310::/nonexistent:/bin/false" ]
 	[ "$(cat "$W/root/etc/subuid")" = $'somebody:100000:65536\nsysbox:3000000:65536' ]
+}
+
+# ---- templates/examples ----
+
+@test "examples: scripts and templates are in order, and the profile in the user-data is one" {
+	local examples=$REPO/templates/examples json
+	run -0 shellcheck "$examples"/{bake,image-here,mkosi.finalize,virt-customize} "$REPO/templates/cloud-init-clean"
+	for json in "$examples"/*.json; do
+		run -0 jq -e '.build' "$json"
+	done
+	jq -r '.build.provisioner["shell-local"] | .inline_shebang as $s | ["#!" + $s] + .inline | .[]' "$examples/packer-local.pkr.json" >"$W/inline"
+	run -0 shellcheck "$W/inline"
+	[ "$(head -n 1 "$examples/user-data")" = '#cloud-config' ]
+	tail -n +2 "$examples/user-data" | jq -r '.write_files[] | select(.path == "/etc/sysboxup/profile.json").content' >"$W/profile.json"
+	tree "$W/root"
+	mkdir -p "$W/root/etc/sysboxup"
+	cp "$W/profile.json" "$W/root/etc/sysboxup/"
+	run "$UP" --root "$W/root" plan
+	[ "$status" -ne 2 ]
+	sed -i 's/"sysbox"/"sysbax"/' "$W/root/etc/sysboxup/profile.json"
+	run -2 "$UP" --root "$W/root" plan
+}
+
+@test "examples: bake, and mkosi's script with it, make an image of a tree, the same twice" {
+	local examples=$REPO/templates/examples
+	export SYSBOXUP=$BATS_FILE_TMPDIR/tree SYSBOXUP_PROFILE=$PROFILE SYSBOXUP_PROGRAM=$UP SOURCE_DATE_EPOCH=1700000000
+	image_make "$W/one"
+	touch "$W/one/usr/lib/systemd/systemd"
+	echo 0123456789abcdef0123456789abcdef >"$W/one/etc/machine-id"
+	find "$W/one" -exec touch -h -d '2024-01-02 03:04:05' {} +
+	cp -a "$W/one" "$W/two"
+	run -0 "$examples/bake" "$W/one" "${IMAGE_FORCE[@]}"
+	[ -e "$W/one/var/lib/sysboxup/first-boot" ] && [ -x "$W/one/usr/bin/sysboxup" ] && [ ! -s "$W/one/etc/machine-id" ]
+	# mkosi has no --force to pass on: there everything is in the tree
+	run -3 env BUILDROOT="$W/two" "$examples/mkosi.finalize"
+	touch "$W/two"/usr/bin/{fusermount3,rsync,modprobe,iptables}
+	chmod 0755 "$W/two"/usr/bin/{fusermount3,rsync,modprobe,iptables}
+	run -0 env BUILDROOT="$W/two" "$examples/mkosi.finalize"
+	[ -e "$W/two/var/lib/sysboxup/first-boot" ]
+	diff -r --no-dereference -x fusermount3 -x rsync -x modprobe -x iptables "$W/one" "$W/two"
+}
+
+@test "examples: virt-customize is called with the program, the package and image-here (a stand-in for it logs)" {
+	printf '#!/bin/sh\nprintf "%%s\\n" "$@" >"%s/args"\ntar -tf "%s/disk.sysboxup.tar" >"%s/list"\n' "$W" "$W" "$W" >"$W/stand-in"
+	chmod +x "$W/stand-in"
+	SYSBOXUP=$BATS_FILE_TMPDIR/tree VIRT_CUSTOMIZE=$W/stand-in run -0 "$REPO/templates/examples/virt-customize" "$W/disk" "$W/sysbox.deb"
+	grep -qx './usr/bin/sysboxup' "$W/list"
+	[ "$(grep -A1 -x -- --run-command "$W/args" | tail -n 1)" = "/root/image-here --package /root/sysbox.deb" ]
+	[ ! -e "$W/disk.sysboxup.tar" ]
+}
+
+@test "examples: image-here in a chroot of the image, where no systemd runs; it boots and proves itself" {
+	disk
+	guest_look "$G" sh -c 'cat >root/image-here && chmod 0755 root/image-here' <"$REPO/templates/examples/image-here"
+	guest_look "$G" cp -a "$BATS_FILE_TMPDIR/catalog" srv/demo
+	run guest_exec_root "$G" env SYSBOXUP_PROFILE=/srv/demo/profile.json /root/image-here
+	echo "$output"
+	[ "$status" -eq 0 ]
+	guest_reboot "$G"
+	run -0 guest_run "$G" sysboxup status
+	[[ $output == *"Last transaction: 2, first-boot, "*": committed"* ]]
 }

@@ -2,13 +2,17 @@
 /*
  * Step "first-boot": an image is complete, but nobody has seen it work. The mark makes
  * sysboxup-firstboot.service and sysboxup-firstboot-late.service (templates/) do so on the machine
- * that boots it; the transaction that proves it takes the mark away again.
+ * that boots it; the transaction that proves it takes the mark away again. The image itself can be
+ * copied again: cloud-init calls `seal --fix` then.
  */
 #include "steps/firstboot.h"
 
 #include "actions/kinds.h"
+#include "base/embedded.h"
 
 #define STEP "first-boot"
+#define CLOUD_CLEAN "/etc/cloud/clean.d"
+#define HOOK CLOUD_CLEAN "/50-sysboxup"
 
 static bool wanted(const struct step_ctx *ctx)
 {
@@ -21,14 +25,28 @@ static bool has_work(const struct plan *p, const struct step_ctx *ctx)
 	return p->n || json_len(ctx->index);
 }
 
+/* Where cloud-init makes a machine ready to be copied, it calls what is in this directory. */
+static void plan_hook(struct plan *p, const struct step_ctx *ctx)
+{
+	const struct embedded *hook = embedded_find("templates/cloud-init-clean");
+
+	if (root_exists(ctx->host->root, CLOUD_CLEAN) && !root_exists(ctx->host->root, HOOK))
+		plan_add(p, action_file(STEP, HOOK, 0755, hook->data, hook->len));
+}
+
+static void plan_image(struct plan *p, const struct step_ctx *ctx)
+{
+	plan_hook(p, ctx);
+	if (!root_exists(ctx->host->root, FIRST_BOOT_MARK))
+		plan_add(p, action_file(STEP, FIRST_BOOT_MARK, 0600, "", 0));
+}
+
 static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
-	bool there = root_exists(ctx->host->root, FIRST_BOOT_MARK);
-
 	if (ctx->host->running)
 		plan_add(p, action_remove(STEP, FIRST_BOOT_MARK));
-	else if (!there && has_work(p, ctx) && firstboot_possible(ctx->host))
-		plan_add(p, action_file(STEP, FIRST_BOOT_MARK, 0600, "", 0));
+	else if (has_work(p, ctx) && firstboot_possible(ctx->host))
+		plan_image(p, ctx);
 	return 0;
 }
 
