@@ -214,7 +214,7 @@ lives() {
 }
 
 @test "a machine that runs becomes an image: nothing of it is told or asked; its clones differ in each id and prove themselves" {
-	local name ids
+	local name
 	disk
 	guest_reboot "$G"
 	guest_put "$G" "$PROFILE" /root/profile.json

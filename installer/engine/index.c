@@ -233,7 +233,8 @@ int index_load(const struct state *s, struct json **ret, struct err *err)
 	return 0;
 }
 
-/* An image has none: it would say how many blocks the builder's file system took. */
+/* Of an image that is to be the same each time there is none: it says how many blocks of a disk the
+ * records take. */
 static int index_forget(struct state *s, struct err *err)
 {
 	return fs_unlink(s->fd, "index.json", err) ? -1 : fs_sync_dir(s->fd, err);
@@ -243,7 +244,7 @@ int index_write(struct state *s, const struct json *index, struct err *err)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 
-	if (stamp_sealed())
+	if (stamp_fixed())
 		return index_forget(s, err);
 	json_print(index, &text);
 	return fs_put(s->fd, "index.json", 0600, text.data, text.len, err);
