@@ -19,7 +19,7 @@ void cert_release(struct cert_run *r)
 static int lock_seconds(const struct cli *cli, unsigned int *ret, struct err *err)
 {
 	const char *text = option_text(&cli->opts, "lock-wait");
-	uint64_t seconds = *ret;
+	uint64_t seconds = LOCK_SECONDS;
 
 	if (text && (str_to_seconds(text, &seconds) || seconds > LOCK_MAX))
 		return err_set(err, ERR_USAGE, "--lock-wait '%.32s' is no time such as 90, 5m or 1h", text);
@@ -29,28 +29,23 @@ static int lock_seconds(const struct cli *cli, unsigned int *ret, struct err *er
 
 int cert_open(struct cert_run *r, struct cli *cli, enum pki_mode mode, struct err *err)
 {
-	unsigned int seconds = LOCK_SECONDS;
-
-	if (lock_seconds(cli, &seconds, err) || session_open(&r->s, cli, 0, err) < 0)
+	if (lock_seconds(cli, &r->lock_seconds, err) || session_open(&r->s, cli, 0, err) < 0)
 		return -1;
-	if (mode == PKI_WRITE && option_given(&cli->opts, "any-clock"))
-		mode = PKI_WRITE_ANY_CLOCK;
-	return pki_open(&r->pki, &r->s.root, mode, seconds, err);
+	r->write = option_given(&cli->opts, "any-clock") ? PKI_WRITE_ANY_CLOCK : PKI_WRITE;
+	return pki_open(&r->pki, &r->s.root, mode == PKI_READ ? mode : r->write, r->lock_seconds,
+			err);
 }
 
-int cert_open_ca(struct cert_run *r, struct cli *cli, struct err *err)
+int cert_open_ca(struct cert_run *r, struct err *err)
 {
 	struct buf passphrase CLEANUP(secret_release) = BUF_INIT;
 	enum pki_guard guard;
 
-	if (cert_open(r, cli, PKI_READ, err) || pki_ca_guard(&r->pki, &guard, err) ||
-	    (guard == GUARD_PASSPHRASE && passphrase_get(cli, false, &passphrase, err)))
+	if (pki_ca_guard(&r->pki, &guard, err) ||
+	    (guard == GUARD_PASSPHRASE && passphrase_get(r->s.cli, false, &passphrase, err)))
 		return -1;
-	cert_release(r);
-	*r = (struct cert_run)CERT_RUN_INIT;
-	return cert_open(r, cli, PKI_WRITE, err) || pki_ca_open(&r->pki, &passphrase, &r->ca, err) ?
-		       -1 :
-		       0;
+	return pki_begin(&r->pki, r->write, r->lock_seconds, err) ||
+			       pki_ca_open(&r->pki, &passphrase, &r->ca, err) ? -1 : 0;
 }
 
 int cert_find(const struct cert_run *r, const char *word, struct ledger_cert **ret, struct err *err)

@@ -11,15 +11,17 @@ struct cert_run {
 	struct session s;
 	struct pki pki;
 	struct pki_ca *ca;		/* opened, or NULL */
+	enum pki_mode write;		/* as --any-clock has it */
+	unsigned int lock_seconds;
 };
 
-#define CERT_RUN_INIT { SESSION_INIT, PKI_INIT, NULL }
+#define CERT_RUN_INIT { SESSION_INIT, PKI_INIT, NULL, PKI_WRITE, 0 }
 
 /* Root and what there is, to look at. */
 int cert_open(struct cert_run *r, struct cli *cli, enum pki_mode mode, struct err *err);
-/* Locked, and the authority's key opened. Whoever has to type a passphrase does so before the lock
- * is taken. */
-int cert_open_ca(struct cert_run *r, struct cli *cli, struct err *err);
+/* What was opened to look at is locked, and the authority's key opened. Whoever has to type a
+ * passphrase does so before the lock is taken. What was found in the ledger before is void. */
+int cert_open_ca(struct cert_run *r, struct err *err);
 void cert_release(struct cert_run *r);
 
 /* The certificate that the word names: a name (the newest of it) or a serial. ERR_USAGE. */

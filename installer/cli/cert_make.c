@@ -202,11 +202,8 @@ int cert_issue(struct cli *cli, struct err *err)
 	if (ttl_read(like.profile, option_text(&cli->opts, "ttl"), &like.ttl, err) ||
 	    read_names(cli, &names, err) || check_kind(cli, &names, err) ||
 	    cert_open(&r, cli, PKI_READ, err) ||
-	    (like.profile == PKI_SERVER && cert_sans(&r, &sans, &like.detected, err)))
-		return -1;
-	cert_release(&r);
-	r = (struct cert_run)CERT_RUN_INIT;
-	if (cert_open_ca(&r, cli, err))
+	    (like.profile == PKI_SERVER && cert_sans(&r, &sans, &like.detected, err)) ||
+	    cert_open_ca(&r, err))
 		return -1;
 	like.sans = sans;
 	wishes = xcalloc(names.n, sizeof(*wishes));
@@ -262,8 +259,14 @@ static void old_due(const struct cert_run *r, struct old_list *ret)
 			old_add(ret, &l->certs[i]);
 }
 
+static void old_release(struct old_list *l)
+{
+	free(l->v);
+}
+
 static int old_find(const struct cert_run *r, struct old_list *ret, struct err *err)
 {
+	ret->n = 0;
 	if (!option_given(&r->s.cli->opts, "due"))
 		return old_named(r, ret, err);
 	old_due(r, ret);
@@ -283,37 +286,20 @@ static int renew_all(struct cert_run *r, const struct old_list *old, struct err 
 	return EXIT_DONE;
 }
 
-/* Nothing due needs no key, so nobody is asked for a passphrase then. */
-static int anything_due(struct cli *cli, bool *ret, struct err *err)
-{
-	struct cert_run r CLEANUP(cert_release) = CERT_RUN_INIT;
-	struct old_list old = { NULL, 0 };
-	int rc;
-
-	rc = cert_open(&r, cli, PKI_READ, err) || old_find(&r, &old, err) ? -1 : 0;
-	*ret = old.n;
-	free(old.v);
-	return rc;
-}
-
 int cert_renew(struct cli *cli, struct err *err)
 {
 	struct cert_run r CLEANUP(cert_release) = CERT_RUN_INIT;
-	struct old_list old = { NULL, 0 };
-	bool any;
-	int rc;
+	struct old_list old CLEANUP(old_release) = { NULL, 0 };
 
 	if (option_given(&cli->opts, "due") == (cli->opts.args.n > 1))
 		return err_set(err, ERR_USAGE, "'cert renew' needs names, or --due");
-	if (anything_due(cli, &any, err))
+	if (cert_open(&r, cli, PKI_READ, err) || old_find(&r, &old, err))
 		return -1;
-	if (!any) {
-		render_say(cli->out, PAINT_GOOD, "Nothing is due.");
-		return EXIT_DONE;
-	}
-	if (cert_open_ca(&r, cli, err))
+	/* nothing due needs no key, so nobody is asked for a passphrase then */
+	if (old.n && (cert_open_ca(&r, err) || old_find(&r, &old, err)))
 		return -1;
-	rc = old_find(&r, &old, err) ? -1 : old.n ? renew_all(&r, &old, err) : EXIT_DONE;
-	free(old.v);
-	return rc;
+	if (old.n)
+		return renew_all(&r, &old, err);
+	render_say(cli->out, PAINT_GOOD, "Nothing is due.");
+	return EXIT_DONE;
 }

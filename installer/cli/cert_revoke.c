@@ -86,7 +86,8 @@ int cert_revoke(struct cli *cli, struct err *err)
 	int64_t ttl;
 	int rc = 0;
 
-	if (ttl_read_crl(option_text(&cli->opts, "ttl"), &ttl, err) || cert_open_ca(&r, cli, err))
+	if (ttl_read_crl(option_text(&cli->opts, "ttl"), &ttl, err) ||
+	    cert_open(&r, cli, PKI_READ, err) || cert_open_ca(&r, err))
 		return -1;
 	for (size_t i = 1; i < cli->opts.args.n && !rc; i++)
 		rc = find_gone(&r, cli->opts.args.v[i], &g, err);
@@ -96,32 +97,27 @@ int cert_revoke(struct cli *cli, struct err *err)
 	return rc;
 }
 
-static int crl_due(struct cli *cli, bool *ret, struct err *err)
+static bool crl_due(const struct cert_run *r)
 {
-	struct cert_run r CLEANUP(cert_release) = CERT_RUN_INIT;
-	const struct ledger *l = &r.pki.ledger;
+	const struct ledger *l = &r->pki.ledger;
 
-	if (cert_open(&r, cli, PKI_READ, err))
-		return -1;
-	*ret = !l->crl_number || r.pki.now - l->crl_from >= (l->crl_to - l->crl_from) / 2;
-	return 0;
+	return !l->crl_number || r->pki.now - l->crl_from >= (l->crl_to - l->crl_from) / 2;
 }
 
 int cert_crl(struct cli *cli, struct err *err)
 {
 	struct cert_run r CLEANUP(cert_release) = CERT_RUN_INIT;
-	bool due = true;
 	int64_t ttl;
 	char to[32];
 
 	if (ttl_read_crl(option_text(&cli->opts, "ttl"), &ttl, err) ||
-	    (option_given(&cli->opts, "due") && crl_due(cli, &due, err)))
+	    cert_open(&r, cli, PKI_READ, err))
 		return -1;
-	if (!due) {
+	if (option_given(&cli->opts, "due") && !crl_due(&r)) {
 		render_say(cli->out, PAINT_GOOD, "Nothing is due.");
 		return EXIT_DONE;
 	}
-	if (cert_open_ca(&r, cli, err) || pki_crl(&r.pki, r.ca, ttl, err))
+	if (cert_open_ca(&r, err) || pki_crl(&r.pki, r.ca, ttl, err))
 		return -1;
 	cli->result.changed = true;
 	char *path CLEANUP(freep) = root_outside(&r.s.root, PKI_DIR "/crl.pem");

@@ -12,8 +12,6 @@
 
 #define PEM_MAX (64 * 1024)
 
-enum { BACKDATE = 300 };		/* clocks of others may be behind by that */
-
 const struct ledger_ca *pki_ca_find(const struct pki *p, struct err *err)
 {
 	if (p->ledger.cas_n)
@@ -60,7 +58,7 @@ int pki_ca_make(struct pki *p, const struct pki_ca_spec *spec, struct err *err)
 	made_up = xasprintf("sysboxup CA %.8s", serial);
 	struct x509_spec x = {
 		.common = spec->common ? spec->common : made_up, .serial = serial,
-		.from = p->now - BACKDATE, .to = p->now + spec->ttl,
+		.from = p->now - PKI_BACKDATE, .to = p->now + spec->ttl,
 		.constraints = spec->constraints,
 	};
 	EVP_PKEY *key CLEANUP(pkey_freep) = key_new(spec->algorithm, err);

@@ -90,13 +90,20 @@ static bool add_reason(X509_REVOKED *r, const char *word)
 	return true;
 }
 
+/* The content of a DER integer that is not negative: bytes without zeros in front. */
 static ASN1_INTEGER *serial_of(const char *hex)
 {
-	BIGNUM *n = NULL;
-	ASN1_INTEGER *serial = BN_hex2bn(&n, hex) ? BN_to_ASN1_INTEGER(n, NULL) : NULL;
+	ASN1_INTEGER *serial = ASN1_INTEGER_new();
+	unsigned char bytes[SERIAL_MAX / 2];
+	size_t n;
 
-	BN_free(n);
-	return serial;
+	while (str_starts(hex, "00"))
+		hex += 2;
+	if (serial && OPENSSL_hexstr2buf_ex(bytes, sizeof(bytes), &n, hex, '\0') &&
+	    ASN1_STRING_set(serial, bytes, (int)n))
+		return serial;
+	ASN1_INTEGER_free(serial);
+	return NULL;
 }
 
 int crl_add(X509_CRL *crl, const struct ledger_cert *c, struct err *err)

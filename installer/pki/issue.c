@@ -5,8 +5,6 @@
 #include "pki/secret.h"
 #include "sys/clock.h"
 
-enum { BACKDATE = 300 };		/* clocks of others may be behind by that */
-
 #define CLIENT_URI "URI:urn:sysboxup:client:"
 
 static char *common_of(enum pki_profile p, const char *name)
@@ -21,7 +19,9 @@ char *pki_common(const struct ledger_cert *c)
 
 bool pki_due(const struct ledger_cert *c, int64_t now)
 {
-	return now - c->from >= (c->to - c->from) / 3 * 2;
+	int64_t begun = c->from + PKI_BACKDATE;
+
+	return now - begun >= (c->to - begun) / 3 * 2;
 }
 
 struct issue {
@@ -77,7 +77,7 @@ static int one(struct issue *i, const struct pki_wish *w, struct err *err)
 	int64_t earliest = i->ca->entry->from, latest = i->ca->entry->to, now = i->p->now;
 	struct x509_spec x = {
 		.common = common, .serial = serial,
-		.from = now - BACKDATE > earliest ? now - BACKDATE : earliest,
+		.from = now - PKI_BACKDATE > earliest ? now - PKI_BACKDATE : earliest,
 		.to = now + w->ttl < latest ? now + w->ttl : latest,
 		.sans = w->profile == PKI_CLIENT ? uri : w->sans,
 		.usage = w->profile == PKI_CLIENT ? "clientAuth" : "serverAuth",
@@ -160,7 +160,7 @@ int pki_renew(struct pki *p, const struct pki_ca *ca, const struct ledger_cert *
 	for (size_t i = 0; i < n; i++)
 		wishes[i] = (struct pki_wish){
 			.name = old[i]->name, .profile = old[i]->profile, .algorithm = algorithm,
-			.ttl = old[i]->to - old[i]->from - BACKDATE, .renew = old[i]->renew,
+			.ttl = old[i]->to - old[i]->from - PKI_BACKDATE, .renew = old[i]->renew,
 			.detected = old[i]->detected,
 			.sans = old[i]->profile == PKI_CLIENT ? NULL :
 				old[i]->detected && sans ? sans : old[i]->sans,

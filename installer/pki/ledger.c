@@ -33,11 +33,13 @@ bool ledger_alive(const struct ledger_cert *c, int64_t now)
 	return !c->revoked && c->to > now;
 }
 
-/* A serial is random, so its last digits are as good as any hash of it. */
 static size_t slot_of(const struct ledger *l, const char *serial)
 {
-	size_t len = strlen(serial), at = strtoul(serial + (len > 8 ? len - 8 : 0), NULL, 16);
+	size_t len = strlen(serial), n = len < 8 ? len : 8;
+	uint64_t at = 0;
 
+	memcpy(&at, serial + len - n, n);	/* it is random: no digits are worse than others */
+	at = (at * 0x9e3779b97f4a7c15) >> 32;
 	for (at %= l->slots_n; l->slots[at]; at = (at + 1) % l->slots_n)
 		if (str_eq(l->certs[l->slots[at] - 1].serial, serial))
 			break;
@@ -59,7 +61,7 @@ static bool serial_valid(const char *s)
 {
 	size_t len = strlen(s);
 
-	return len && len <= SERIAL_MAX && strspn(s, "0123456789abcdef") == len;
+	return len && len % 2 == 0 && len <= SERIAL_MAX && strspn(s, "0123456789abcdef") == len;
 }
 
 struct ledger_cert *ledger_find(const struct ledger *l, const char *serial)

@@ -7,8 +7,6 @@
 #define CRL "crl.pem"
 #define CRL_MAX (64 * 1024 * 1024)
 
-enum { BACKDATE = 300 };
-
 /*
  * Of this authority, and not longer over than a list is good for: whoever holds the last list may
  * still meet it.
@@ -38,7 +36,7 @@ static int write_list(struct pki *p, const struct pki_ca *ca, int64_t ttl, struc
 
 static void add_number(const struct pki *p, const struct pki_ca *ca, int64_t ttl, struct buf *lines)
 {
-	int64_t from = p->now - BACKDATE;
+	int64_t from = p->now - PKI_BACKDATE;
 
 	if (from < ca->entry->from)
 		from = ca->entry->from;

@@ -14,7 +14,7 @@
 #define DIR_FLAGS (O_DIRECTORY | O_NOFOLLOW)
 #define NEW ".new-"
 
-enum { LOCK_POLL_MS = 10, CLOCK_SLACK = 300, NAME_SIZE = 32 };
+enum { LOCK_POLL_MS = 10, NAME_SIZE = 32 };
 
 void pki_release(struct pki *p)
 {
@@ -37,6 +37,9 @@ static int open_dirs(struct pki *p, struct err *err)
 
 static int make_dirs(struct pki *p, struct err *err)
 {
+	if (p->gen_fd >= 0)
+		return 0;
+	closep(&p->fd);
 	if (open_dirs(p, err) || p->gen_fd >= 0)
 		return p->gen_fd >= 0 ? 0 : -1;
 	if (fs_mkdir_path(p->root, "/var/lib", 0755, err) ||
@@ -113,7 +116,7 @@ static int check_clock(const struct pki *p, struct err *err)
 {
 	char now[32], then[32];
 
-	if (p->now + CLOCK_SLACK >= p->ledger.time)
+	if (p->now + PKI_BACKDATE >= p->ledger.time)
 		return 0;
 	clock_iso(p->now, now);
 	clock_iso(p->ledger.time, then);
@@ -121,11 +124,23 @@ static int check_clock(const struct pki *p, struct err *err)
 	return err_remedy(err, "set the clock; if it was that entry's that was wrong: --any-clock");
 }
 
-static int open_writing(struct pki *p, enum pki_mode mode, unsigned int lock_seconds,
-			struct err *err)
+/* It only grows, so one of the same size is the same; a torn end may have been written over. */
+static int read_again(struct pki *p, struct err *err)
 {
-	if (make_dirs(p, err) || lock(p, lock_seconds, err) ||
-	    ledger_read(&p->ledger, p->fd, err) || clean_up(p, err))
+	struct ledger *l = &p->ledger;
+	struct stat st;
+
+	if (l->end && !l->torn && !fstatat(p->fd, "ledger", &st, AT_SYMLINK_NOFOLLOW) &&
+	    (uint64_t)st.st_size == l->end)
+		return 0;
+	ledger_release(l);
+	return ledger_read(l, p->fd, err);
+}
+
+int pki_begin(struct pki *p, enum pki_mode mode, unsigned int lock_seconds, struct err *err)
+{
+	if (make_dirs(p, err) || lock(p, lock_seconds, err) || read_again(p, err) ||
+	    clean_up(p, err))
 		return -1;
 	p->now = clock_now();	/* it took a while to get the lock */
 	return mode == PKI_WRITE_ANY_CLOCK ? 0 : check_clock(p, err);
@@ -138,9 +153,9 @@ int pki_open(struct pki *ret, const struct root *root, enum pki_mode mode,
 
 	p.root = root;
 	p.now = clock_now();
-	if (mode == PKI_READ ?
-		    open_dirs(&p, err) || (p.fd >= 0 && ledger_read(&p.ledger, p.fd, err)) :
-		    open_writing(&p, mode, lock_seconds, err))
+	if (mode != PKI_READ ?
+		    pki_begin(&p, mode, lock_seconds, err) :
+		    open_dirs(&p, err) || (p.fd >= 0 && ledger_read(&p.ledger, p.fd, err)))
 		return -1;
 	*ret = p;
 	p = (struct pki)PKI_INIT;

@@ -36,6 +36,9 @@ struct pki {
 	int64_t now;			/* the clock, when it was opened */
 };
 
+/* Every validity begins so many seconds back: clocks of others may be behind by that. */
+enum { PKI_BACKDATE = 300 };
+
 #define PKI_INIT { NULL, -1, -1, -1, LEDGER_INIT, 0 }
 
 enum pki_mode {
@@ -47,6 +50,9 @@ enum pki_mode {
 /* ERR_LOCKED after lock_seconds; ERR_REFUSED when the clock was set back. */
 int pki_open(struct pki *ret, const struct root *root, enum pki_mode mode,
 	     unsigned int lock_seconds, struct err *err);
+/* What was opened to look at becomes what can be changed. What others wrote meanwhile is read: what
+ * was found in the ledger before may be gone. */
+int pki_begin(struct pki *p, enum pki_mode mode, unsigned int lock_seconds, struct err *err);
 void pki_release(struct pki *p);
 
 /* The files and the record of these lines, as above. */
