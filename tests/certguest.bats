@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# sysboxup cert on a host with systemd: the authority's key by systemd-creds, and the units that renew what is due.
+bats_require_minimum_version 1.5.0
+
+load_libs() {
+	# shellcheck source=tests/guest/guest.bash
+	. "$BATS_TEST_DIRNAME/guest/guest.bash"
+	# shellcheck source=tests/lib/install.bash
+	. "$BATS_TEST_DIRNAME/lib/install.bash"
+	export BUILD=${SYSBOXUP_BUILD:-$BATS_TEST_DIRNAME/../build}
+}
+
+setup_file() {
+	load_libs
+	make -s -C "$BATS_TEST_DIRNAME/.." BUILD="$BUILD" "$BUILD/sysboxup"
+	install_prepare "$BATS_FILE_TMPDIR"
+	guest_boot certs
+	install_into certs "$BATS_FILE_TMPDIR"
+	guest_run certs systemctl daemon-reload
+}
+
+setup() {
+	load_libs
+	guest_run certs rm -rf /var/lib/sysboxup/pki
+	guest_run certs systemctl stop sysboxup-cert.path sysboxup-cert.timer
+	guest_run certs systemctl reset-failed
+}
+
+teardown_file() {
+	load_libs
+	guest_destroy certs
+}
+
+number() {
+	guest_run certs sh -c 'sysboxup --json cert show' | sed -n 's/.*"crl_number":\([0-9]*\).*/\1/p'
+}
+
+# Waits for systemd to have taken note; the deadline is the test's own.
+until_active() {
+	until [ "$(guest_run certs systemctl is-active "$1")" = active ]; do :; done
+}
+
+@test "the timer runs from the moment that there is an authority, and writes the list once" {
+	[ "$(guest_run certs systemctl show -P WantedBy sysboxup-cert.path)" = paths.target ]
+	guest_run certs systemctl start sysboxup-cert.path
+	[ "$(guest_run certs systemctl is-active sysboxup-cert.timer)" = inactive ]
+	guest_run certs sysboxup -q cert ca --systemd-creds
+	until_active sysboxup-cert.timer
+	guest_run certs sysboxup -q cert issue runner --ttl 1h --auto-renew
+	guest_run certs systemctl start sysboxup-cert.service
+	[ "$(number)" -eq 1 ]
+	guest_run certs systemctl start sysboxup-cert.service
+	[ "$(number)" -eq 1 ]
+	[ "$(guest_run certs sysboxup -q cert list | grep -c ci-runner)" -eq 1 ]
+}
+
+@test "systemd-creds opens the authority's key on this host alone" {
+	guest_run certs sysboxup -q cert ca --systemd-creds
+	guest_run certs sysboxup -q cert issue a
+	guest_run certs mv /var/lib/systemd/credential.secret /var/lib/systemd/kept
+	run guest_run certs sysboxup -q cert issue b
+	[ "$status" -eq 1 ]
+	[[ ${lines[0]} == "sysboxup: 'systemd-creds decrypt --name=sysboxup-ca - -' failed: "* ]]
+	[[ $output == *"host: nothing was touched"* ]]
+	guest_run certs mv /var/lib/systemd/kept /var/lib/systemd/credential.secret
+	guest_run certs sysboxup -q cert issue b
+}
+
+@test "what is due of an authority that only a person opens fails the unit, and says why in the journal" {
+	guest_run certs sh -c 'echo secret | sysboxup -q cert ca --passphrase-fd 0'
+	run guest_run certs systemctl start sysboxup-cert.service
+	[ "$status" -ne 0 ]
+	run -0 guest_run certs journalctl -q -b -u sysboxup-cert.service -o cat
+	[[ $output == *"sysboxup: the authority's key needs a passphrase, and there is no terminal to ask at"* ]]
+	guest_run certs sh -c 'echo secret | sysboxup -q cert crl --passphrase-fd 0'
+	guest_run certs systemctl start sysboxup-cert.service
+}
+
+@test "without an authority the service is not started" {
+	guest_run certs systemctl start sysboxup-cert.service
+	[ "$(guest_run certs systemctl show -P ConditionResult sysboxup-cert.service)" = no ]
+	guest_run certs test ! -e /var/lib/sysboxup/pki
+}
