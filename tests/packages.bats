@@ -67,6 +67,10 @@ as_before() {
 	[ -z "$(guest_run "$guest" dpkg --audit)" ]
 }
 
+guest_root() {
+	echo "/proc/$(guest_pid "$guest")/root"
+}
+
 dockerd_of() {
 	guest_run "$guest" systemctl show -P MainPID,NRestarts,ExecMainStartTimestampMonotonic docker.service
 }
@@ -91,6 +95,39 @@ state_of() {
 	[ -z "$(state_of sysbox-ce)$(state_of jq)$(state_of fuse3)" ]
 	as_before
 	[ "$(dockerd_of)" = "$before" ]
+}
+
+# apply_with FILTER: with a profile that jq made of the good one, which is no part of the host.
+apply_with() {
+	jq "$1" "$BATS_FILE_TMPDIR/good/profile.json" >"$BATS_TEST_TMPDIR/profile.json"
+	guest_put "$guest" "$BATS_TEST_TMPDIR/profile.json" /run/profile.json
+	sysboxup apply --force container --force recover-unit --profile /run/profile.json
+}
+
+@test "uninstall after several transactions, two rollbacks and a pruning: the host is as before the first of them" {
+	snap before
+	before=$(dockerd_of)
+	run -0 apply_with 'del(.sysbox) | .docker.settings = { "live-restore": true, "debug": true }'
+	run -0 apply_with '.docker.settings = { "live-restore": true, "debug": true }'
+	[ "$(state_of sysbox-ce)$(state_of fuse3)" = "ii ii " ]
+	run -0 sysboxup rollback
+	[ -z "$(state_of sysbox-ce)$(state_of fuse3)" ]
+	run -0 apply_with '.docker.settings = { "live-restore": true, "debug": false }'
+	run -0 apply_with '.docker.settings = { "live-restore": true }'
+	run -0 sysboxup rollback
+	run -0 apply_with '.docker.settings = { "live-restore": true, "labels": ["a=b"] } | .history = { "keep": 2 }'
+	[ "$(state_of sysbox-ce)$(state_of fuse3)" = "ii ii " ]
+	[ ! -e "$(guest_root)/var/lib/sysboxup/txn/000002" ]
+	[ -e "$(guest_root)/var/lib/sysboxup/txn/000007" ]
+	run -0 sysboxup uninstall
+	[ -z "$(state_of sysbox-ce)$(state_of jq)$(state_of fuse3)" ]
+	as_before
+	[ "$(dockerd_of)" = "$before" ]
+	run -0 sysboxup status
+	[[ $output == *"Nothing of sysboxup is in place."* ]]
+	run -0 sysboxup uninstall --purge
+	[ ! -e "$(guest_root)/var/lib/sysboxup" ]
+	as_before
 }
 
 @test "rollback keeps dependencies that were there, that somebody else needs by then, or that the user made his own" {
