@@ -237,11 +237,13 @@ check-killat check-killhost check-meddle check-prune check-records: check-%:
 	$(Q)SYSBOXUP_EVERY=1 BUILD=$(BUILD) tests/run --no-skip tests/crash/$*.bats
 
 # Every point of the recorded runs on whole hosts, which takes hours; what is done already stays in build/powercut as long
-# as the program is the same. Then a real kernel in qemu.
+# as the program is the same. Then a real kernel in qemu, and its
+# dm-flakey as a second opinion.
 check-powercut: check-powercut-settings check-powercut-files check-powercut-deb check-powercut-vm
 
-check-powercut-vm: tools $(BUILD)/sysboxup $(MAN) $(BUILD)/completion.bash
-	$(Q)./tests/crash/vm build/vm 12
+check-powercut-vm: tools $(BUILD)/sysboxup $(BUILD)/sysboxup-faults $(MAN) $(BUILD)/completion.bash
+	$(Q)./tests/crash/vm build/vm flakey 12
+	$(Q)./tests/crash/vm build/vm kill 12
 
 check-powercut-%: tools $(BUILD)/sysboxup $(BUILD)/sysboxup-faults $(MAN) $(BUILD)/completion.bash
 	$(Q)mkdir -p build/powercut
