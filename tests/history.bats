@@ -152,7 +152,7 @@ daemon_json() {
 	cp -a "$R" "$BATS_TEST_TMPDIR/start"
 	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" -q uninstall --purge
 	total=$(wc -l <"$BATS_TEST_TMPDIR/log")
-	n=$(awk '/index.json/ { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
+	n=$(awk '/gone-txn/ && !n { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
 	[ "$n" -gt 20 ] && [ "$total" -gt $((n + 10)) ]
 	for ((n -= 12; n <= total; n++)); do
 		rm -rf "$R"
@@ -163,6 +163,122 @@ daemon_json() {
 		as_before
 		[ ! -e "$S" ] || { ls -lAR "$S"; false; }
 	done
+}
+
+# ---- forget ----
+
+# Everything below the root but the state, as it was when `mark NAME` was called.
+mark() {
+	image_snap "$R" >"$BATS_TEST_TMPDIR/$1"
+}
+
+as_marked() {
+	image_snap "$R" >"$BATS_TEST_TMPDIR/now"
+	cmp "$BATS_TEST_TMPDIR/$1" "$BATS_TEST_TMPDIR/now"
+}
+
+@test "forget leaves every path as it is and nothing of the state; from then on what it left is as of others" {
+	whole
+	mark applied
+	run -0 up forget
+	[[ $output == *"/etc/docker/daemon.json: stays as it is"* ]]
+	[[ ${lines[-1]} == "Done: "*" things left in place, and forgotten. sysboxup cannot take them back any more." ]]
+	as_marked applied
+	[ ! -e "$S" ]
+	run -0 up status
+	[[ $output == *"Nothing was ever changed here by sysboxup."* ]]
+	settings '{ "log-level": "warn" }'
+	up -q uninstall
+	as_marked applied
+	run -0 settings '{ "debug": false }'
+	run -0 up status
+	[[ $output != *daemon.json* ]]
+	up -q uninstall
+	as_marked applied
+}
+
+@test "forget says what it did in JSON, and on a host that sysboxup never changed that there is nothing" {
+	run -0 up forget
+	[ "$output" = "Nothing was ever changed here by sysboxup." ]
+	[ ! -e "$S" ]
+	settings '{ "live-restore": true }'
+	run -0 --separate-stderr up --json forget
+	[ "$(jq -c 'select(.event == "check") | [.id, .state, .text]' <<<"$output")" = '["/etc/docker/daemon.json",null,"stays as it is"]' ]
+	[ "$(tail -1 <<<"$output" | jq -c '[.command, .changed, .transaction, .exit]')" = '["forget",true,null,0]' ]
+	run -0 --separate-stderr up --json forget
+	[ "$(jq -c '[.command, .changed, .exit]' <<<"$output")" = '["forget",false,0]' ]
+}
+
+@test "forget after an interrupted run exits 6, after a failed way back 5, and the way back is still there" {
+	local at
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" --profile "$WHOLE" -q apply "${IMAGE_FORCE[@]}" 2>/dev/null
+	at=$(awk '$2 == "exchange" && /daemon.json/ { n = $1 } END { print n }' "$BATS_TEST_TMPDIR/log")
+	begin
+	SYSBOXUP_FAULT=die-after:$at "$FAULTY" --root "$R" --profile "$WHOLE" -q apply "${IMAGE_FORCE[@]}" 2>/dev/null || [ $? -eq 137 ]
+	run -6 up -q forget
+	[[ $output == *"sysboxup recover"* ]]
+	cp -p "$R/etc/docker/daemon.json" "$BATS_TEST_TMPDIR/daemon.json"
+	echo '{ "runtimes": "somebody else" }' >"$R/etc/docker/daemon.json"
+	run -5 up -q recover
+	run -5 up -q forget
+	cp -p "$BATS_TEST_TMPDIR/daemon.json" "$R/etc/docker/daemon.json"
+	up -q recover
+	as_before
+}
+
+@test "forget says where the directory of its state stays, empty: here somebody made it a link" {
+	mkdir -p "$R/srv/state" "$R/var/lib"
+	ln -s /srv/state "$S"
+	settings '{ "live-restore": true }'
+	run -0 up forget
+	[[ $output == *"'/var/lib/sysboxup' itself stays"* ]]
+	[ -L "$S" ] && [ -z "$(ls -A "$R/srv/state")" ]
+}
+
+# The history is whole and leads back to the beginning, or there is none and nothing leads anywhere.
+whole_or_none() {
+	as_marked applied
+	run -0 up history
+	if [ "$output" = "$HISTORY" ]; then
+		WHOLES=$((WHOLES + 1))
+		run -0 up status
+		cp -a "$R" "$BATS_TEST_TMPDIR/other"
+		"$UP" --root "$BATS_TEST_TMPDIR/other" -q uninstall
+		image_snap "$BATS_TEST_TMPDIR/other" >"$BATS_TEST_TMPDIR/now"
+		"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/now"
+		rm -rf "$BATS_TEST_TMPDIR/other"
+	else
+		NONE=$((NONE + 1))
+		run -0 up status
+		[[ $output == *"Nothing was ever changed here by sysboxup."* ]]
+		settings '{ "log-level": "warn" }'
+		up -q uninstall
+		as_marked applied
+	fi
+}
+
+@test "forget killed at every call leaves the whole way back or none, also of pruned transactions, and is completed by running it again" {
+	local n total
+	settings '{ "live-restore": true }' '{ "keep": 1 }'
+	settings '{ "live-restore": true, "bip": "10.9.0.1/24" }' '{ "keep": 1 }'
+	settings '{ "bip": "10.9.0.1/24", "log-level": "info" }' '{ "keep": 1 }'
+	[ -d "$S/base" ]
+	HISTORY=$(up history) WHOLES=0 NONE=0
+	mark applied
+	cp -a "$R" "$BATS_TEST_TMPDIR/start"
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" -q forget
+	total=$(wc -l <"$BATS_TEST_TMPDIR/log")
+	[ "$total" -gt 20 ]
+	for ((n = 1; n <= total; n++)); do
+		rm -rf "$R"
+		cp -a "$BATS_TEST_TMPDIR/start" "$R"
+		SYSBOXUP_FAULT=die-before:$n "$FAULTY" --root "$R" -q forget 2>/dev/null || [ $? -eq 137 ]
+		whole_or_none
+		up -q forget
+		as_marked applied
+		[ ! -e "$S" ] || { ls -lAR "$S"; false; }
+	done
+	[ "$WHOLES" -gt 2 ] && [ "$NONE" -gt 10 ]
 }
 
 # ---- pruning ----

@@ -103,3 +103,23 @@ whole_job() {
 @test "Debian 13 by files: applied, proven, nothing to do, rolled back to the byte; Docker and its containers never noticed" {
 	whole_job trixie files
 }
+
+@test "Debian 12: forget leaves package, units, account and Docker's runtime at work, and no state; the next boot knows nothing of us" {
+	host bookworm deb
+	run -0 up apply --force container
+	snap applied
+	run -0 guest_run "$G" sysboxup forget
+	[[ $output == *"packages: stays as it is"* ]]
+	snap forgotten
+	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_TEST_TMPDIR/applied" "$BATS_TEST_TMPDIR/forgotten" \
+		--ours /etc --ours /usr --ours /var/lib/dpkg
+	run -0 guest_run "$G" bash -c '! ls -d /var/lib/sysboxup 2>/dev/null && getent passwd sysbox && dpkg -s sysbox-ce | grep -x "Status: install ok installed"'
+	run -0 guest_run "$G" docker run --rm --runtime=sysbox-runc bb:1 cat /proc/self/uid_map
+	[[ $output =~ ^\ +0\ +[1-9][0-9]{5,}\ +65536$ ]]
+	run -0 guest_run "$G" sysboxup uninstall
+	[ "$output" = "Nothing was ever changed here by sysboxup." ]
+	guest_reboot "$G"
+	run -0 guest_run "$G" docker run --rm --runtime=sysbox-runc bb:1 true
+	run -0 guest_run "$G" sysboxup status
+	[[ $output == *"Nothing was ever changed here by sysboxup."* ]]
+}

@@ -4,14 +4,6 @@
 #include "cli/show.h"
 #include "cli/who.h"
 
-/* What a person calls it: the path alone, where it is one. */
-static const char *plain(const char *key)
-{
-	const char *path = key ? strstr(key, ":/") : NULL;
-
-	return path ? path + 1 : key;
-}
-
 /* Undoing it is nothing. */
 static bool is_only_forward(const struct json *action)
 {
@@ -31,7 +23,7 @@ static void show_left(struct session *s, const struct txn_summary *t)
 			    !is_only_forward(a))
 				strv_add(&keys, json_get_str(a, "key"));
 	for (size_t i = keys.n; i-- > 0;)
-		report_check(s->rep, plain(keys.v[i]), STATE_BAD, NULL, NULL, "not undone yet");
+		report_check(s->rep, show_key(keys.v[i]), STATE_BAD, NULL, NULL, "not undone yet");
 }
 
 /* What a failed way back left, and why. */
@@ -124,7 +116,7 @@ static bool check_entry(struct session *s, const struct json *entry)
 	if (!found.len)
 		buf_addf(&found, state == STATE_OK ? "as transaction %lld left it" :
 						     "of transaction %lld, cannot be looked at", txn);
-	report_check(s->rep, plain(json_key(entry)), state, NULL, NULL, "%s", found.data);
+	report_check(s->rep, show_key(json_key(entry)), state, NULL, NULL, "%s", found.data);
 	return state == STATE_BAD;
 }
 

@@ -18,14 +18,6 @@ static const struct option_spec uninstall_options[] = {
 	{ .name = NULL },
 };
 
-/* 1: there is no state, and none shall be made. */
-static int no_state(struct cli *cli, struct err *err)
-{
-	struct session s CLEANUP(session_release) = SESSION_INIT;
-
-	return session_open(&s, cli, SESSION_APPLIED, err) < 0 ? -1 : s.state.fd < 0;
-}
-
 static int give_back(struct session *s, struct err *err)
 {
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
@@ -51,7 +43,7 @@ static int give_back(struct session *s, struct err *err)
  * nothing about the host. */
 static int purge(struct session *s, struct err *err)
 {
-	if (state_purge(&s->state, err) < 0) {
+	if (session_purge(s, err) < 0) {
 		err_prefix(err, "everything is given back, but the history is still there");
 		return err_remedy(err, "remove the cause, then run it again: sysboxup uninstall --purge");
 	}
@@ -63,10 +55,8 @@ static int purge(struct session *s, struct err *err)
 static int run(struct cli *cli, struct err *err)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
-	int rc = no_state(cli, err);
+	int rc = session_no_state(cli, err);
 
-	if (rc > 0)
-		render_say(cli->out, PAINT_NONE, "Nothing was ever changed here by sysboxup.");
 	if (rc)
 		return rc < 0 ? -1 : EXIT_DONE;
 	if (session_open(&s, cli, SESSION_APPLIED | SESSION_LOCK | SESSION_HOST, err) < 0 ||

@@ -12,6 +12,7 @@ const struct command *const commands[] = {
 	&cmd_status,
 	&cmd_history,
 	&cmd_uninstall,
+	&cmd_forget,
 	&cmd_seal,
 	&cmd_verify,
 	&cmd_fetch,

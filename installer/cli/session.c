@@ -25,7 +25,7 @@ static int load_applied(struct session *s, struct err *err)
 
 	if (state_open(&state, &s->root, STATE_READ, err) < 0)
 		return -1;
-	rc = state.fd < 0 ? 1 : fs_read_at(state.fd, APPLIED, PROFILE_MAX, &text, err);
+	rc = state.txn_fd < 0 ? 1 : fs_read_at(state.fd, APPLIED, PROFILE_MAX, &text, err);
 	return rc ? rc :
 		    profile_parse(&s->profile, text.data, text.len, STATE_DIR "/" APPLIED, err);
 }
@@ -176,6 +176,18 @@ int session_open(struct session *s, struct cli *cli, int want, struct err *err)
 	return want & SESSION_PACKAGE ? load_package(s, err) : 0;
 }
 
+int session_no_state(struct cli *cli, struct err *err)
+{
+	struct session s CLEANUP(session_release) = SESSION_INIT;
+
+	if (session_open(&s, cli, SESSION_APPLIED, err) < 0)
+		return -1;
+	if (s.state.fd >= 0)
+		return 0;
+	render_say(cli->out, PAINT_NONE, "Nothing was ever changed here by sysboxup.");
+	return 1;
+}
+
 void session_release(struct session *s)
 {
 	if (s->has_catalog)
@@ -313,6 +325,17 @@ static int left_by_image(struct session *s, bool *ret, struct err *err)
 		return -1;
 	*ret = json_get_bool(t.begin, "image", false);
 	txn_summary_release(&t);
+	return 0;
+}
+
+int session_purge(struct session *s, struct err *err)
+{
+	if (state_purge(&s->state, err) < 0)
+		return -1;
+	if (root_exists(&s->root, STATE_DIR))
+		report_warn(s->rep, NULL,
+			    "'%s' itself stays: something is mounted there, it is a link, or others have put something into it",
+			    STATE_DIR);
 	return 0;
 }
 

@@ -61,6 +61,8 @@ enum session_want {
  * catalog. */
 int session_open(struct session *s, struct cli *cli, int want, struct err *err);
 void session_release(struct session *s);
+/* 1: there is no state here, and none was made; else 0. */
+int session_no_state(struct cli *cli, struct err *err);
 
 /* For the engine. Without SESSION_HOST its host is NULL. */
 struct action_ctx session_action_ctx(struct session *s);
@@ -82,6 +84,9 @@ void session_settle(struct session *s);
 /* The history, as far as the profile's `history` asks for; after the work is done: a failure is a
  * warning. */
 void session_prune(struct session *s);
+
+/* All of the state goes (state_purge). Said where its directory cannot go. */
+int session_purge(struct session *s, struct err *err);
 
 /* Opens, locks, and undoes or cleans up what a dead run left; --boot says in which half. */
 int session_recover(struct cli *cli, enum txn_recovered *ret, struct err *err);

@@ -37,3 +37,10 @@ size_t show_txn_actions(const struct txn_summary *t)
 {
 	return json_len(json_get(t->prepared, "actions"));
 }
+
+const char *show_key(const char *key)
+{
+	const char *path = key ? strstr(key, ":/") : NULL;
+
+	return path ? path + 1 : key;
+}

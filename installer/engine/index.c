@@ -14,7 +14,7 @@ static struct json *index_read(const struct state *s)
 	struct err ignored = ERR_INIT;
 	struct json *j = NULL;
 
-	if (s->fd >= 0 && !fs_read_at(s->fd, "index.json", INDEX_MAX, &text, &ignored))
+	if (s->txn_fd >= 0 && !fs_read_at(s->fd, "index.json", INDEX_MAX, &text, &ignored))
 		json_parse(text.data, text.len, JSON_STRICT, "index", &j, &ignored);
 	if (json_get(j, "keys") && json_get(j, "last") && json_get(j, "spans"))
 		return j;

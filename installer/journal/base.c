@@ -29,7 +29,7 @@ static bool number_of(const char *name, unsigned int *ret)
 
 static int base_dir(const struct state *s)
 {
-	return s->fd < 0 ? -1 : io_open_read(s->fd, "base", DIR_FLAGS);
+	return s->txn_fd < 0 ? -1 : io_open_read(s->fd, "base", DIR_FLAGS);
 }
 
 static int base_list(const struct state *s, struct strv *ret, struct err *err)
@@ -37,7 +37,7 @@ static int base_list(const struct state *s, struct strv *ret, struct err *err)
 	int fd CLEANUP(closep) = base_dir(s);
 
 	if (fd < 0)
-		return s->fd < 0 || errno == ENOENT ?
+		return s->txn_fd < 0 || errno == ENOENT ?
 			       0 :
 			       err_errno(err, errno, "cannot open '%s/base'", STATE_DIR);
 	return fs_list_fd(fd, ret, err);

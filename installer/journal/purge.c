@@ -7,18 +7,15 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* Once the transactions are gone, nobody can tell any more that the base is not in force. */
-static const struct { const char *name, *gone; } history[] = {
-	{ "base", ".gone-base" },
-	{ "txn", ".gone-txn" },
-};
+#define GONE ".gone-txn"
 
-static int take_away(struct state *s, const char *name, const char *gone, struct err *err)
+/* THE instant: with its transactions, all of the history is gone (state_open). */
+static int take_away(struct state *s, struct err *err)
 {
-	if (fs_remove_tree(s->fd, gone, err))
+	if (fs_remove_tree(s->fd, GONE, err))
 		return -1;
-	if (io_renameat2(s->fd, name, s->fd, gone, 0) && errno != ENOENT)
-		return err_errno(err, errno, "cannot take away '%s/%s'", STATE_DIR, name);
+	if (io_renameat2(s->fd, "txn", s->fd, GONE, 0) && errno != ENOENT)
+		return err_errno(err, errno, "cannot take away '%s/txn'", STATE_DIR);
 	return fs_sync_dir(s->fd, err);
 }
 
@@ -56,12 +53,5 @@ static int remove_dir(struct state *s, struct err *err)
 
 int state_purge(struct state *s, struct err *err)
 {
-	/* What is made of the history goes before it, and all of that in one instant. */
-	if (fs_unlink(s->fd, "index.json", err) || fs_unlink(s->fd, "profile.json", err) ||
-	    fs_sync_dir(s->fd, err))
-		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(history); i++)
-		if (take_away(s, history[i].name, history[i].gone, err))
-			return -1;
-	return remove_rest(s, err) || remove_dir(s, err) ? -1 : 0;
+	return take_away(s, err) || remove_rest(s, err) || remove_dir(s, err) ? -1 : 0;
 }

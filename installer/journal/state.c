@@ -32,6 +32,20 @@ static int open_existing(struct state *s, struct err *err)
 		       0;
 }
 
+/* What a purge that was cut short left of a history that is gone (state.h). */
+static int sweep(const struct state *s, struct err *err)
+{
+	static const char *const of_history[] = { "base", "profile.json", "index.json" };
+	struct stat st;
+
+	if (s->fd < 0 || !fstatat(s->fd, "txn", &st, AT_SYMLINK_NOFOLLOW) || errno != ENOENT)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(of_history); i++)
+		if (fs_remove_tree(s->fd, of_history[i], err))
+			return -1;
+	return fs_sync_dir(s->fd, err);
+}
+
 /* The lock file is made after the directories were made and synced: where it is, nothing is left to
  * do. */
 static bool made_before(const struct state *s)
@@ -51,7 +65,7 @@ static int make_all(struct state *s, struct err *err)
 		return -1;
 	if (made_before(s))
 		return 0;
-	if (fs_mkdir_path(s->root, "/var/lib", 0755, err) ||
+	if (sweep(s, err) || fs_mkdir_path(s->root, "/var/lib", 0755, err) ||
 	    fs_mkdir_path(s->root, STATE_DIR, 0700, err) || (s->fd < 0 && open_existing(s, err)))
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)

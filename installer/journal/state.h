@@ -19,6 +19,9 @@
  *	index.json		what is ours by now: target -> transaction, after-image (a cache of
  *				the records, rebuilt when stale)
  *
+ * base/, profile.json and index.json are of the transactions: where txn/ is not there, a purge was
+ * cut short, and they count for nothing. STATE_CREATE removes them before it makes txn/ anew.
+ *
  * Never in /var/lib/sysbox (Sysbox wipes it), never under a name ending in .bak or ~ (image
  * cleaners delete those).
  */
@@ -70,9 +73,9 @@ int state_note_child(struct state *s, pid_t pid, uint64_t starttime, struct err 
  * the lock held. */
 int state_wait_child(struct state *s, unsigned int seconds, struct err *err);
 
-/* Everything below STATE_DIR goes, and the directory itself; call it with the lock held and nothing
- * in force. The history goes in one instant: whoever looks after a crash sees all of it or none.
- * Doing it again goes on where it stopped. */
+/* Everything below STATE_DIR goes, and the directory itself, unless something is mounted there or
+ * linked; call it with the lock held and nothing unfinished. The history goes in one instant:
+ * whoever looks after a crash sees all of it or none. Doing it again goes on where it stopped. */
 int state_purge(struct state *s, struct err *err);
 
 #endif
