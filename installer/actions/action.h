@@ -73,6 +73,7 @@ struct action_ctx {
 	/* On clock_boot_ms(): what commit starts must have ended by then; 0: no such time. Undo has
 	 * none. */
 	uint64_t deadline;
+	struct gate *gate;		/* asked before a restart of Docker (docker/gate.h); NULL: nobody is */
 	bool force;			/* rollback --force: a stranger's version is kept beside, and we go on */
 	bool recovering;		/* undo in a later process, or at boot */
 	/*

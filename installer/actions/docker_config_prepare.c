@@ -5,6 +5,7 @@
 #include "docker/api.h"
 #include "docker/canary.h"
 #include "docker/daemon.h"
+#include "docker/gate.h"
 #include "docker/impact.h"
 #include "journal/ballast.h"
 #include "sys/fs.h"
@@ -456,6 +457,15 @@ static int prepare_daemon(struct docker_config_data *d, struct action_ctx *ctx,
 	return to && is_risky(from, to) ? try_next_start(d, ctx, err) : 0;
 }
 
+/* Last of all: nobody is asked to make room for what fails anyway. */
+static int pass_gate(const struct docker_config_data *d, const struct action_ctx *ctx,
+		     struct err *err)
+{
+	return d->restarts && ctx->gate ?
+		       gate_pass(ctx->gate, ctx->host, ctx->state, ctx->rep, err) :
+		       0;
+}
+
 /* The texts of a way back are written one after the other, over the one before. */
 static int set_aside(const struct docker_config_data *d, const struct action_ctx *ctx,
 		     struct err *err)
@@ -509,5 +519,5 @@ int docker_config_prepare(struct action *a, struct action_ctx *ctx, struct err *
 	return know_all(d, ctx, b, t, err) || prepare_daemon(d, ctx, from, to, err) ||
 			       set_aside(d, ctx, err) ?
 		       -1 :
-		       0;
+		       pass_gate(d, ctx, err);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cmds.h"
 #include "cli/exit.h"
+#include "cli/restart.h"
 #include "cli/show.h"
 #include "cli/who.h"
 
@@ -17,6 +18,7 @@ static const struct option_spec apply_options[] = {
 	  .arg = "CHECK-ID",
 	  .repeated = true,
 	  .help = "let this check of preflight not refuse; may be repeated" },
+	OPTION_WHEN_IDLE,
 	OPTION_LOCK_WAIT,
 	OPTION_IMAGE,
 	{ .name = "deadline",
@@ -91,13 +93,13 @@ static int change(struct session *s, struct plan *plan, unsigned int seconds, st
 	return EXIT_DONE;
 }
 
-static int run(struct cli *cli, struct err *err)
+static int attempt(struct cli *cli, struct gate *gate, struct err *err)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
-
 	unsigned int seconds = 0;
 
+	s.gate = gate;
 	if (read_deadline(cli, &seconds, err) < 0 ||
 	    session_open(&s, cli, SESSION_PROFILE | SESSION_LOCK | SESSION_HOST | SESSION_PACKAGE,
 			 err) < 0)
@@ -116,9 +118,14 @@ static int run(struct cli *cli, struct err *err)
 	return EXIT_DONE;
 }
 
+static int run(struct cli *cli, struct err *err)
+{
+	return restart_run(cli, attempt, err);
+}
+
 const struct command cmd_apply = {
 	.name = "apply",
-	.usage = "[--image] [--allow-restart] [--stop-containers] [--package FILE] [--force CHECK-ID] [--lock-wait TIME] [--deadline TIME]",
+	.usage = "[--image] [--allow-restart] [--when-idle TIME] [--stop-containers] [--package FILE] [--force CHECK-ID] [--lock-wait TIME] [--deadline TIME]",
 	.summary = "make this host as the profile wants it",
 	.about = "Shows the changes, makes them in one transaction, and proves by asking the running services that they "
 		 "work. If anything fails, or the program is killed, everything is undone: the host is as before. A second run "

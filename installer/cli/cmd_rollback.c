@@ -2,6 +2,7 @@
 #include "cli/cmds.h"
 #include "cli/exit.h"
 #include "cli/goback.h"
+#include "cli/restart.h"
 #include "engine/rollback.h"
 
 static const struct option_spec rollback_options[] = {
@@ -9,6 +10,7 @@ static const struct option_spec rollback_options[] = {
 	  .help = "go on over what others changed since; their version is kept beside" },
 	{ .name = "allow-restart", .help = "Docker may be restarted where a reload is not enough" },
 	OPTION_STOP_CONTAINERS,
+	OPTION_WHEN_IDLE,
 	OPTION_LOCK_WAIT,
 	{ .name = NULL },
 };
@@ -30,12 +32,13 @@ static int read_id(const struct cli *cli, unsigned int *ret, struct err *err)
 	return err_remedy(err, "sysboxup history");
 }
 
-static int run(struct cli *cli, struct err *err)
+static int attempt(struct cli *cli, struct gate *gate, struct err *err)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
 	unsigned int wanted, target = 0;
 
+	s.gate = gate;
 	if (read_id(cli, &wanted, err) < 0 ||
 	    session_open(&s, cli, SESSION_APPLIED | SESSION_LOCK | SESSION_HOST, err) < 0)
 		return -1;
@@ -56,9 +59,14 @@ static int run(struct cli *cli, struct err *err)
 	return EXIT_DONE;
 }
 
+static int run(struct cli *cli, struct err *err)
+{
+	return restart_run(cli, attempt, err);
+}
+
 const struct command cmd_rollback = {
 	.name = "rollback",
-	.usage = "[ID] [--force] [--allow-restart] [--stop-containers] [--lock-wait TIME]",
+	.usage = "[ID] [--force] [--allow-restart] [--when-idle TIME] [--stop-containers] [--lock-wait TIME]",
 	.summary = "undo the last transaction, or all back to ID",
 	.about = "Takes back transaction ID and everything after it, as one new transaction. Without ID it is the last one that is "
 		 "not taken back yet. What somebody else changed in the meantime is never overwritten: where it can be kept, it "

@@ -2,6 +2,7 @@
 #include "cli/cmds.h"
 #include "cli/exit.h"
 #include "cli/goback.h"
+#include "cli/restart.h"
 #include "engine/rollback.h"
 
 /* rollback_to of the transaction: before the first one nothing was ours, whatever of the history is
@@ -14,6 +15,7 @@ static const struct option_spec uninstall_options[] = {
 	  .help = "go on over what others changed since; their version is kept beside" },
 	{ .name = "allow-restart", .help = "Docker may be restarted where a reload is not enough" },
 	OPTION_STOP_CONTAINERS,
+	OPTION_WHEN_IDLE,
 	OPTION_LOCK_WAIT,
 	{ .name = NULL },
 };
@@ -52,13 +54,11 @@ static int purge(struct session *s, struct err *err)
 	return 0;
 }
 
-static int run(struct cli *cli, struct err *err)
+static int attempt(struct cli *cli, struct gate *gate, struct err *err)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
-	int rc = session_no_state(cli, err);
 
-	if (rc)
-		return rc < 0 ? -1 : EXIT_DONE;
+	s.gate = gate;
 	if (session_open(&s, cli, SESSION_APPLIED | SESSION_LOCK | SESSION_HOST, err) < 0 ||
 	    give_back(&s, err) < 0)
 		return -1;
@@ -67,9 +67,18 @@ static int run(struct cli *cli, struct err *err)
 	return EXIT_DONE;
 }
 
+static int run(struct cli *cli, struct err *err)
+{
+	int rc = session_no_state(cli, err);
+
+	if (rc)
+		return rc < 0 ? -1 : EXIT_DONE;
+	return restart_run(cli, attempt, err);
+}
+
 const struct command cmd_uninstall = {
 	.name = "uninstall",
-	.usage = "[--purge] [--force] [--allow-restart] [--stop-containers] [--lock-wait TIME]",
+	.usage = "[--purge] [--force] [--allow-restart] [--when-idle TIME] [--stop-containers] [--lock-wait TIME]",
 	.summary = "everything back to before the first transaction",
 	.about =
 		"Takes back everything that sysboxup has in place, as one new transaction: each "

@@ -2,6 +2,7 @@
 #include "cli/session.h"
 
 #include "actions/packages.h"
+#include "docker/hooks.h"
 #include "engine/index.h"
 #include "engine/prune.h"
 #include "engine/settle.h"
@@ -71,7 +72,10 @@ static int open_state(struct session *s, int want, struct err *err)
 		return -1;
 	if (state_lock(&s->state, s->cli->cmd->name, err) < 0)
 		return -1;
-	return txn_check_unfinished(&s->state, err);
+	if (txn_check_unfinished(&s->state, err) < 0)
+		return -1;
+	hooks_settle(&s->state, s->rep);
+	return 0;
 }
 
 static int gather_host(struct session *s, struct err *err)
@@ -212,6 +216,7 @@ struct action_ctx session_action_ctx(struct session *s)
 		.package_file = s->package_file,
 		.allow_restart = s->allow_restart,
 		.stop_containers = s->stop_containers,
+		.gate = s->gate,
 		.rep = s->rep,
 	};
 }
@@ -362,7 +367,11 @@ static int recover(struct session *s, enum txn_recovered *ret, struct err *err)
 	/* The option is believed only as long as there is no daemon that would have to be told. */
 	ctx.at_boot = half && !s->host.docker.main_pid;
 	ctx.early = ctx.at_boot && str_eq(half, "early");
-	return txn_recover(&ctx, ret, err);
+	if (txn_recover(&ctx, ret, err) < 0)
+		return -1;
+	if (!ctx.at_boot)	/* they may want Docker, which waits for us there */
+		hooks_settle(&s->state, s->rep);
+	return 0;
 }
 
 static int lock_and_recover(struct session *s, enum txn_recovered *ret, struct err *err)

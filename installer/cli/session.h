@@ -26,6 +26,7 @@ struct session {
 	const char *package_file;
 	bool allow_restart, stop_containers;
 	bool image;				/* the root is one, or will be: nothing that runs is asked or told */
+	struct gate *gate;			/* cli/restart.h, or NULL */
 	struct strv forced;			/* --force CHECK-ID */
 };
 

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "docker/hooks.h"
+
+#include "sys/fs.h"
+#include "sys/proc.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PRE "pre-restart"
+#define POST "post-restart"
+#define MARK "hooks"
+#define MARK_MAX 4096
+#define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
+static const char *const results[] = {
+	[HOOK_DONE] = "done", [HOOK_UNDONE] = "undone", [HOOK_NOTHING] = "nothing",
+};
+
+/* ---- which ---- */
+
+static int refuse(struct err *err, const char *path, const char *why)
+{
+	err_set(err, ERR_REFUSED, "'%s' is not run: %s", path, why);
+	return err_remedy(err, "make it root's, and writable by nobody else (chown root, chmod go-w), or take it away");
+}
+
+/* Whoever could write it would be root. */
+static int check_owner(const char *path, const struct stat *st, struct err *err)
+{
+	if (S_ISLNK(st->st_mode))
+		return refuse(err, path, "it is a symbolic link");
+	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
+		return refuse(err, path, "it is neither a file nor a directory");
+	if (st->st_uid != 0)
+		return refuse(err, path, "its owner is not root");
+	if (st->st_mode & (S_IWGRP | S_IWOTH))
+		return refuse(err, path, "others may write it");
+	return 0;
+}
+
+/* 1: it is not there. */
+static int look(const struct root *r, const char *path, struct stat *st, struct err *err)
+{
+	if (root_lstat(r, path, st))
+		return errno == ENOENT || errno == ENOTDIR ?
+			       1 :
+			       err_errno(err, errno, "cannot look at '%s'", path);
+	return check_owner(path, st, err);
+}
+
+static int list_directory(const struct root *r, const char *dir, struct strv *ret, struct err *err)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+
+	if (root_list(r, dir, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.n; i++) {
+		char *path CLEANUP(freep) = path_join(dir, names.v[i]);
+		struct stat st;
+		int rc;
+
+		if (names.v[i][strspn(names.v[i], NAME_BYTES)])
+			continue;
+		if ((rc = look(r, path, &st, err)) < 0)
+			return -1;
+		if (!rc && S_ISREG(st.st_mode) && (st.st_mode & S_IXUSR))
+			strv_add(ret, path);
+	}
+	return 0;
+}
+
+int hooks_list(const struct root *r, const char *name, struct strv *ret, struct err *err)
+{
+	char *path CLEANUP(freep) = path_join(HOOKS_DIR, name);
+	struct strv found CLEANUP(strv_release) = STRV_INIT;
+	struct stat st;
+	int rc = look(r, HOOKS_DIR, &st, err);
+
+	if (!rc)
+		rc = look(r, path, &st, err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	if (S_ISDIR(st.st_mode) && list_directory(r, path, &found, err))
+		return -1;
+	if (S_ISREG(st.st_mode) && (st.st_mode & S_IXUSR))
+		strv_add(&found, path);
+	for (size_t i = 0; i < found.n; i++)
+		strv_take(ret, STEAL(found.v[i]));
+	return 0;
+}
+
+/* ---- one ---- */
+
+/* *ret_status as it exited. ERR_REFUSED where it did not. */
+static int run(const struct root *r, const char *path, const char *command, const char *result,
+	       int *ret_status, struct report *rep, struct err *err)
+{
+	char *outside CLEANUP(freep) = root_outside(r, path);
+	char *env_command CLEANUP(freep) = xasprintf("SYSBOXUP_COMMAND=%s", command);
+	char *env_result CLEANUP(freep) = xasprintf("SYSBOXUP_RESULT=%s", result ? result : "");
+	const char *const argv[] = { outside, NULL };
+	const char *const env[] = { env_command, result ? env_result : NULL, NULL };
+	struct proc p = PROC_INIT;
+
+	p.argv = argv;
+	p.env = env;
+	p.timeout = HOOK_SECONDS;
+	p.log = rep;
+	report_log(rep, "running %s", path);
+	return proc_run(&p, ret_status, err) ? err_raise(err, ERR_REFUSED) : 0;
+}
+
+/* ---- the mark ---- */
+
+static int mark(const struct state *s, const char *command, struct err *err)
+{
+	struct json *j CLEANUP(json_freep) = json_obj();
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+
+	json_set_i64(j, "pid", getpid());
+	json_set_i64(j, "started", (int64_t)proc_starttime(getpid()));
+	json_set_str(j, "command", command);
+	json_print_pretty(j, &text);
+	return fs_put(s->fd, MARK, 0600, text.data, text.len, err);
+}
+
+/* NULL: there is none. One that is torn is of somebody who is gone. */
+static struct json *marked(const struct state *s)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+	struct json *j = NULL;
+
+	if (s->fd < 0 || fs_read_at(s->fd, MARK, MARK_MAX, &text, &ignored))
+		return NULL;
+	return json_parse(text.data, text.len, JSON_STRICT, MARK, &j, &ignored) ? json_obj() : j;
+}
+
+/* ---- around a restart ---- */
+
+int hooks_pre_restart(const struct state *s, const char *command, struct buf *ret_why,
+		      struct report *rep, struct err *err)
+{
+	struct strv pre CLEANUP(strv_release) = STRV_INIT, post CLEANUP(strv_release) = STRV_INIT;
+
+	/* one that cannot be run afterwards is refused now */
+	if (hooks_list(s->root, PRE, &pre, err) || hooks_list(s->root, POST, &post, err) ||
+	    ((pre.n || post.n) && mark(s, command, err)))
+		return -1;
+	for (size_t i = 0; i < pre.n; i++) {
+		int status;
+
+		if (run(s->root, pre.v[i], command, NULL, &status, rep, err))
+			return -1;
+		if (status == HOOK_NOT_NOW) {
+			buf_addf(ret_why, "'%s' says: not now", pre.v[i]);
+			return 1;
+		}
+		if (status) {
+			err_set(err, ERR_REFUSED, "'%s' does not agree to a restart of Docker: exit status %d", pre.v[i], status);
+			return err_remedy(err, "sysboxup -v shows what it says");
+		}
+	}
+	return 0;
+}
+
+static void run_all_post(const struct state *s, const char *command, enum hook_result result,
+			 struct report *rep)
+{
+	struct strv post CLEANUP(strv_release) = STRV_INIT;
+	struct err err = ERR_INIT;
+
+	if (hooks_list(s->root, POST, &post, &err))
+		report_warn(rep, err.remedy, "%s", err.msg);
+	for (size_t i = 0; i < post.n; i++) {
+		struct err why = ERR_INIT;
+		int status;
+
+		if (run(s->root, post.v[i], command, results[result], &status, rep, &why))
+			report_warn(rep, NULL, "%s", why.msg);
+		else if (status)
+			report_warn(rep, "sysboxup -v shows what it says",
+				    "'%s' failed: exit status %d", post.v[i], status);
+	}
+	if (fs_unlink(s->fd, MARK, &err) || fs_sync_dir(s->fd, &err))
+		report_warn(rep, NULL, "post-restart will be called once more: %s", err.msg);
+}
+
+void hooks_post_restart(const struct state *s, enum hook_result result, struct report *rep)
+{
+	struct json *j CLEANUP(json_freep) = marked(s);
+
+	if (j && json_get_i64(j, "pid", 0) == getpid())
+		run_all_post(s, json_get_str(j, "command"), result, rep);
+}
+
+void hooks_settle(const struct state *s, struct report *rep)
+{
+	struct json *j CLEANUP(json_freep) = marked(s);
+	const char *command = json_get_str(j, "command");
+	pid_t pid = (pid_t)json_get_i64(j, "pid", 0);
+
+	if (!j || (pid && proc_wait_gone(pid, (uint64_t)json_get_i64(j, "started", 0), 0)))
+		return;
+	run_all_post(s, command ? command : "?", HOOK_UNDONE, rep);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "docker/hooks.h"
+#include "scratch.h"
+
+static struct scratch s;
+static struct state state;
+
+/* Below /etc/sysboxup/hooks.d; a script of one line that finds its directory in $d. */
+static void script(const char *name, mode_t mode, const char *line)
+{
+	char *path CLEANUP(freep) = xasprintf("etc/sysboxup/hooks.d/%s", name);
+	char *text CLEANUP(freep) = xasprintf("#!/bin/sh\nd=%s\n%s\n", s.path, line);
+
+	put(&s, path, text);
+	CHECK(!fchmodat(s.fd, path, mode, 0));
+}
+
+static void begin(void)
+{
+	struct err err = ERR_INIT;
+
+	scratch_open(&s);
+	state = (struct state)STATE_INIT;
+	CHECK(!fs_mkdir_path(&s.root, "/etc/sysboxup/hooks.d/pre-restart", 0755, &err));
+	CHECK(!fs_mkdir_path(&s.root, "/etc/sysboxup/hooks.d/post-restart", 0755, &err));
+	CHECK(!state_open(&state, &s.root, STATE_CREATE, &err));
+}
+
+static void end(void)
+{
+	state_release(&state);
+	scratch_close(&s);
+}
+
+static char *listed(const char *name)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+	struct err err = ERR_INIT;
+
+	if (hooks_list(&s.root, name, &names, &err))
+		return xstrdup(err.msg);
+	return strv_join(&names, " ");
+}
+
+static void check_listed(const char *want)
+{
+	char *got CLEANUP(freep) = listed("pre-restart");
+
+	CHECK_STR(got, want);
+}
+
+TEST(which, "of a directory those are run whose names run-parts takes and that are executable, in the order of the C locale")
+{
+	begin();
+	script("pre-restart/20-b", 0755, "");
+	script("pre-restart/10_A", 0700, "");
+	script("pre-restart/B", 0755, "");
+	script("pre-restart/b.dpkg-old", 0755, "");
+	script("pre-restart/c~", 0755, "");
+	script("pre-restart/not-executable", 0644, "");
+	check_listed("/etc/sysboxup/hooks.d/pre-restart/10_A /etc/sysboxup/hooks.d/pre-restart/20-b "
+		     "/etc/sysboxup/hooks.d/pre-restart/B");
+	end();
+}
+
+TEST(single, "a single program in place of the directory; without any there is nothing to run")
+{
+	begin();
+	CHECK(!unlinkat(s.fd, "etc/sysboxup/hooks.d/pre-restart", AT_REMOVEDIR));
+	check_listed("");
+	script("pre-restart", 0755, "");
+	check_listed("/etc/sysboxup/hooks.d/pre-restart");
+	CHECK(!fchmodat(s.fd, "etc/sysboxup/hooks.d/pre-restart", 0644, 0));
+	check_listed("");
+	end();
+}
+
+TEST(others, "what somebody else than root could write is refused by name, and a link too")
+{
+	static const char path[] = "etc/sysboxup/hooks.d/pre-restart/a";
+
+	begin();
+	script("pre-restart/a", 0775, "");
+	check_listed("'/etc/sysboxup/hooks.d/pre-restart/a' is not run: others may write it");
+	CHECK(!fchmodat(s.fd, path, 0755, 0) && !fchownat(s.fd, path, 1, 0, 0));
+	check_listed("'/etc/sysboxup/hooks.d/pre-restart/a' is not run: its owner is not root");
+	CHECK(!unlinkat(s.fd, path, 0) && !symlinkat("/bin/true", s.fd, path));
+	check_listed("'/etc/sysboxup/hooks.d/pre-restart/a' is not run: it is a symbolic link");
+	CHECK(!unlinkat(s.fd, path, 0));
+	CHECK(!fchmodat(s.fd, "etc/sysboxup/hooks.d/pre-restart", 0777, 0));
+	check_listed("'/etc/sysboxup/hooks.d/pre-restart' is not run: others may write it");
+	CHECK(!fchmodat(s.fd, "etc/sysboxup/hooks.d/pre-restart", 0755, 0));
+	CHECK(!fchmodat(s.fd, "etc/sysboxup/hooks.d", 0757, 0));
+	check_listed("'/etc/sysboxup/hooks.d' is not run: others may write it");
+	end();
+}
+
+static int pre(struct buf *why, struct err *err)
+{
+	return hooks_pre_restart(&state, "apply", why, NULL, err);
+}
+
+TEST(around, "pre-restart is asked until one does not agree, post-restart follows once, with what came of it")
+{
+	struct buf why CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	begin();
+	script("pre-restart/1", 0755, "echo pre $# $SYSBOXUP_COMMAND ${SYSBOXUP_RESULT-none} >>$d/log");
+	script("pre-restart/2", 0755, "[ -e $d/ready ] || exit 75");
+	script("pre-restart/3", 0755, "echo third >>$d/log");
+	script("post-restart/1", 0755, "echo post $SYSBOXUP_COMMAND $SYSBOXUP_RESULT >>$d/log; exit 1");
+	script("post-restart/2", 0755, "echo last >>$d/log");
+	CHECK_INT(pre(&why, &err), 1);
+	CHECK_STR(why.data, "'/etc/sysboxup/hooks.d/pre-restart/2' says: not now");
+	CHECK_STR(get(&s, "log"), "pre 0 apply none\n");
+	put(&s, "ready", "");
+	CHECK_INT(pre(&why, &err), 0);
+	hooks_post_restart(&state, HOOK_DONE, NULL);
+	hooks_post_restart(&state, HOOK_DONE, NULL);
+	CHECK_STR(get(&s, "log"), "pre 0 apply none\npre 0 apply none\nthird\npost apply done\nlast\n");
+	CHECK(!root_exists(&s.root, STATE_DIR "/hooks"));
+	end();
+}
+
+TEST(refuses, "any other exit status refuses, a signal too, and so does one of post-restart that must not be run")
+{
+	struct buf why CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	begin();
+	script("pre-restart/1", 0755, "exit 3");
+	CHECK_INT(pre(&why, &err), -1);
+	CHECK_INT(err.kind, ERR_REFUSED);
+	CHECK_STR(err.msg, "'/etc/sysboxup/hooks.d/pre-restart/1' does not agree to a restart of Docker: exit status 3");
+	err = (struct err)ERR_INIT;
+	script("pre-restart/1", 0755, "kill -9 $$");
+	CHECK_INT(pre(&why, &err), -1);
+	CHECK_INT(err.kind, ERR_REFUSED);
+	err = (struct err)ERR_INIT;
+	script("pre-restart/1", 0755, ">$d/called");
+	script("post-restart/1", 0722, "");
+	CHECK_INT(pre(&why, &err), -1);
+	CHECK_STR(err.msg, "'/etc/sysboxup/hooks.d/post-restart/1' is not run: others may write it");
+	CHECK(!root_exists(&s.root, "/called"));
+	end();
+}
+
+static int pre_and_die(void *arg)
+{
+	struct err err = ERR_INIT;
+
+	return pre(arg, &err);
+}
+
+TEST(settle, "post-restart of a process that died is called by the next, of one that lives it is not")
+{
+	struct buf why CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	begin();
+	script("post-restart/1", 0755, "echo $SYSBOXUP_COMMAND $SYSBOXUP_RESULT >>$d/log");
+	CHECK_INT(pre(&why, &err), 0);
+	hooks_settle(&state, NULL);
+	CHECK(!root_exists(&s.root, "/log"));
+	CHECK_INT(in_child(pre_and_die, &why), 0);
+	hooks_post_restart(&state, HOOK_DONE, NULL);
+	CHECK(!root_exists(&s.root, "/log"));
+	hooks_settle(&state, NULL);
+	hooks_settle(&state, NULL);
+	CHECK_STR(get(&s, "log"), "apply undone\n");
+	put(&s, "var/lib/sysboxup/hooks", "{ torn");
+	hooks_settle(&state, NULL);
+	CHECK_STR(get(&s, "log"), "apply undone\n? undone\n");
+	CHECK(!root_exists(&s.root, STATE_DIR "/hooks"));
+	end();
+}
+
+RUN_TESTS()
