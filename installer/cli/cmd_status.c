@@ -47,6 +47,14 @@ static void show_dirs_left(struct session *s, const struct txn_summary *t)
 	}
 }
 
+/* The first record may be the one that a crash kept from being written. */
+static const char *known(const struct txn_summary *t, const char *key)
+{
+	const char *text = json_get_str(t->begin, key);
+
+	return text ? text : "?";
+}
+
 static const char *how_far(const struct txn_summary *t)
 {
 	return t->state == TXN_COMMITTED   ? " after its commit: only cleaning up is left" :
@@ -61,17 +69,16 @@ static int interrupted(struct session *s, const struct txn_summary *t, struct er
 	if (t->state == TXN_COMMITTED)
 		show_dirs_left(s, t);
 	err_set(err, ERR_INTERRUPTED, "transaction %u (%s) was interrupted%s", t->id,
-		json_get_str(t->begin, "command"), how_far(t));
+		known(t, "command"), how_far(t));
 	return err_remedy(err, "sysboxup recover");
 }
 
 static void show_last(struct cli *cli, const struct txn_summary *t)
 {
-	const char *when = json_get_str(t->begin, "time");
 	char *who CLEANUP(freep) = who_words(t->begin);
 
 	render_say(cli->out, PAINT_NONE, "Last transaction: %u, %s, %s, by %s: %s", t->id,
-		   json_get_str(t->begin, "command"), when ? when : "?", who, show_txn_state(t));
+		   known(t, "command"), known(t, "time"), who, show_txn_state(t));
 	if (!cli->out->json)
 		return;
 	struct json *j = json_obj();

@@ -191,6 +191,21 @@ each() {
 	[ "$("$UP" --root "$R" --json history | jq -r 'select(.event == "transaction").state')" = committed ]
 }
 
+@test "of a run whose first record is torn, or is not there yet, status says what is known" {
+	local names
+	mapfile -t names < <(records "${SMALL[@]}")
+	torn_at "${names[0]}" "${names[1]}" "${SMALL[@]}"
+	from "$TORN"
+	truncate -s 10 "$R/$last"
+	run --separate-stderr -6 "$UP" --root "$R" status
+	[[ ${lines[0]} == "Last transaction: 1, ?, ?, by "*": interrupted early" ]]
+	[ "${stderr_lines[0]}" = "sysboxup: transaction 1 (?) was interrupted" ]
+	rm "$R/$last"
+	run --separate-stderr -6 "$UP" --root "$R" status
+	[ "${stderr_lines[0]}" = "sysboxup: transaction 1 (?) was interrupted" ]
+	ends_before "without its first record"
+}
+
 @test "a record that is broken anywhere else is none that recover acts on: exit 5, the file is named, nothing is touched" {
 	local names which
 	mapfile -t names < <(records "${SMALL[@]}")
