@@ -37,6 +37,15 @@ int cert_sans(const struct cert_run *r, char **ret, bool *ret_detected, struct e
 /* Names that the host has by now and that certificate has not: a warning. */
 int cert_warn_drift(const struct cert_run *r, const struct ledger_cert *c, struct err *err);
 
+/* Of the newest record: its rows, and where the files are. */
+void cert_show_new(const struct cert_run *r);
+const char *cert_algorithm(const struct cli *cli);
+/* --san without --server makes no sense. */
+int cert_check_san(const struct cli *cli, struct err *err);
+/* A path that a person gave, of this process, whatever --root says. ERR_USAGE. */
+int cert_read_file(const char *path, struct buf *ret, struct err *err);
+char *cert_absolute(const char *path);
+
 int cert_ca(struct cli *cli, struct err *err);
 int cert_issue(struct cli *cli, struct err *err);
 int cert_renew(struct cli *cli, struct err *err);
@@ -45,5 +54,7 @@ int cert_show(struct cli *cli, struct err *err);
 int cert_export(struct cli *cli, struct err *err);
 int cert_revoke(struct cli *cli, struct err *err);
 int cert_crl(struct cli *cli, struct err *err);
+int cert_request(struct cli *cli, struct err *err);
+int cert_import(struct cli *cli, struct err *err);
 
 #endif

@@ -134,7 +134,7 @@ int cert_show(struct cli *cli, struct err *err)
 
 /* --- export --- */
 
-static char *absolute(const char *path)
+char *cert_absolute(const char *path)
 {
 	char *here CLEANUP(freep) = *path == '/' ? NULL : getcwd(NULL, 0);
 
@@ -152,7 +152,7 @@ static int export_to(const struct cert_run *r, const struct ledger_cert *c, cons
 		     struct err *err)
 {
 	const char *format = option_text(&r->s.cli->opts, "format");
-	char *path CLEANUP(freep) = absolute(out), *parent CLEANUP(freep) = path_dirname(path);
+	char *path CLEANUP(freep) = cert_absolute(out), *parent CLEANUP(freep) = path_dirname(path);
 	char *common CLEANUP(freep) = pki_common(c);
 	struct export e CLEANUP(export_release) = EXPORT_INIT;
 	int dir CLEANUP(closep) = io_open_read(AT_FDCWD, parent, O_DIRECTORY);

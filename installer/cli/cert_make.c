@@ -6,14 +6,10 @@
 #include "pki/names.h"
 #include "pki/secret.h"
 #include "sys/clock.h"
-#include "sys/fs.h"
-#include "sys/io.h"
 
-#include <errno.h>
+enum { BATCH_MAX = 10000 };
 
-enum { BATCH_MAX = 10000, LIST_MAX = 1024 * 1024 };
-
-static const char *algorithm_of(const struct cli *cli)
+const char *cert_algorithm(const struct cli *cli)
 {
 	const char *text = option_text(&cli->opts, "algorithm");
 
@@ -69,7 +65,7 @@ int cert_ca(struct cli *cli, struct err *err)
 	struct buf passphrase CLEANUP(secret_release) = BUF_INIT;
 	char *constraints CLEANUP(freep) = NULL, *path CLEANUP(freep) = NULL;
 	struct pki_ca_spec spec = { .common = option_text(&cli->opts, "name"),
-				    .algorithm = algorithm_of(cli),
+				    .algorithm = cert_algorithm(cli),
 				    .passphrase = &passphrase };
 	char to[32];
 
@@ -109,18 +105,11 @@ static int add_name(struct strv *names, const char *name, struct err *err)
 
 static int names_from_file(const char *path, struct strv *names, struct err *err)
 {
-	int fd CLEANUP(closep) = io_open_read(AT_FDCWD, path, O_NONBLOCK | O_NOCTTY);
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 	struct strv lines CLEANUP(strv_release) = STRV_INIT;
 
-	if (fd < 0) {
-		err_errno(err, errno, "cannot open '%s'", path);
-		return err_raise(err, ERR_USAGE);
-	}
-	if (fs_read_fd(fd, LIST_MAX, &text, err)) {
-		err_prefix(err, "cannot read '%s'", path);
-		return err_raise(err, ERR_USAGE);
-	}
+	if (cert_read_file(path, &text, err))
+		return -1;
 	if (strlen(text.data) != text.len)
 		return err_set(err, ERR_USAGE, "'%s' is no text", path);
 	str_split(&lines, text.data, '\n');
@@ -163,17 +152,28 @@ static int read_names(const struct cli *cli, struct strv *names, struct err *err
 	return count ? names_counted(name, count, names, err) : add_name(names, name, err);
 }
 
-static int check_kind(const struct cli *cli, const struct strv *names, struct err *err)
+int cert_check_san(const struct cli *cli, struct err *err)
 {
 	if (option_given(&cli->opts, "san") && !option_given(&cli->opts, "server"))
 		return err_set(err, ERR_USAGE, "--san is for --server: a client's certificate says its name alone");
-	if (option_given(&cli->opts, "server") && names->n > 1)
-		return err_set(err, ERR_USAGE, "a server's certificate is issued alone");
 	return 0;
 }
 
+static int check_kind(const struct cli *cli, const struct strv *names, struct err *err)
+{
+	bool request = option_given(&cli->opts, "request");
+
+	if (option_given(&cli->opts, "server") && names->n > 1)
+		return err_set(err, ERR_USAGE, "a server's certificate is issued alone");
+	if (request &&
+	    (names->n > 1 || option_given(&cli->opts, "san") ||
+	     option_given(&cli->opts, "algorithm") || option_given(&cli->opts, "auto-renew")))
+		return err_set(err, ERR_USAGE, "--request is for one certificate: key and names are those of the request");
+	return cert_check_san(cli, err);
+}
+
 /* Of the newest record. */
-static void show_new(const struct cert_run *r)
+void cert_show_new(const struct cert_run *r)
 {
 	const struct ledger *l = &r->pki.ledger;
 	char *path CLEANUP(freep) = pki_path(&r->pki, l->seq, NULL);
@@ -188,12 +188,40 @@ static void show_new(const struct cert_run *r)
 		"Whoever holds a client's key is root on a Docker host that accepts it, unless Docker runs Sysbox or user namespaces there.");
 }
 
+/* What a request says of itself is not asked of this host. */
+static int read_like(struct cert_run *r, struct pki_wish *like, char **ret_sans,
+		     struct buf *request, struct err *err)
+{
+	const char *path = option_text(&r->s.cli->opts, "request");
+
+	if (path) {
+		like->request = request;
+		return cert_read_file(path, request, err);
+	}
+	if (like->profile == PKI_SERVER && cert_sans(r, ret_sans, &like->detected, err))
+		return -1;
+	like->sans = *ret_sans;
+	return 0;
+}
+
+static int issue_all(struct cert_run *r, const struct strv *names, const struct pki_wish *like,
+		     struct err *err)
+{
+	struct pki_wish *wishes CLEANUP(freep) = xcalloc(names->n, sizeof(*wishes));
+
+	for (size_t i = 0; i < names->n; i++) {
+		wishes[i] = *like;
+		wishes[i].name = names->v[i];
+	}
+	return pki_issue(&r->pki, r->ca, wishes, names->n, r->s.rep, err);
+}
+
 int cert_issue(struct cli *cli, struct err *err)
 {
 	struct cert_run r CLEANUP(cert_release) = CERT_RUN_INIT;
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
-	struct pki_wish *wishes CLEANUP(freep) = NULL,
-				like = { .algorithm = algorithm_of(cli), .profile = PKI_CLIENT };
+	struct buf request CLEANUP(buf_release) = BUF_INIT;
+	struct pki_wish like = { .algorithm = cert_algorithm(cli), .profile = PKI_CLIENT };
 	char *sans CLEANUP(freep) = NULL;
 
 	if (option_given(&cli->opts, "server"))
@@ -201,20 +229,11 @@ int cert_issue(struct cli *cli, struct err *err)
 	like.renew = option_given(&cli->opts, "auto-renew");
 	if (ttl_read(like.profile, option_text(&cli->opts, "ttl"), &like.ttl, err) ||
 	    read_names(cli, &names, err) || check_kind(cli, &names, err) ||
-	    cert_open(&r, cli, PKI_READ, err) ||
-	    (like.profile == PKI_SERVER && cert_sans(&r, &sans, &like.detected, err)) ||
-	    cert_open_ca(&r, err))
-		return -1;
-	like.sans = sans;
-	wishes = xcalloc(names.n, sizeof(*wishes));
-	for (size_t i = 0; i < names.n; i++) {
-		wishes[i] = like;
-		wishes[i].name = names.v[i];
-	}
-	if (pki_issue(&r.pki, r.ca, wishes, names.n, r.s.rep, err))
+	    cert_open(&r, cli, PKI_READ, err) || read_like(&r, &like, &sans, &request, err) ||
+	    cert_open_ca(&r, err) || issue_all(&r, &names, &like, err))
 		return -1;
 	cli->result.changed = true;
-	show_new(&r);
+	cert_show_new(&r);
 	return EXIT_DONE;
 }
 
@@ -279,10 +298,11 @@ static int renew_all(struct cert_run *r, const struct old_list *old, struct err 
 	bool detected;
 
 	if (cert_sans(r, &sans, &detected, err) ||
-	    pki_renew(&r->pki, r->ca, old->v, old->n, algorithm_of(r->s.cli), sans, r->s.rep, err))
+	    pki_renew(&r->pki, r->ca, old->v, old->n, cert_algorithm(r->s.cli), sans, r->s.rep,
+		      err))
 		return -1;
 	r->s.cli->result.changed = true;
-	show_new(r);
+	cert_show_new(r);
 	return EXIT_DONE;
 }
 

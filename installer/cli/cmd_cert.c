@@ -21,11 +21,11 @@ static const struct option_spec cert_options[] = {
 	{ .name = "algorithm",
 	  .arg = "NAME",
 	  .choices = key_algorithms,
-	  .help = "ca, issue, renew: p256 (default), rsa3072 or ed25519" },
+	  .help = "ca, issue, renew, request: p256 (default), rsa3072 or ed25519" },
 	{ .name = "ttl",
 	  .arg = "TIME",
 	  .help = "how long it is good: ca 1825d, client 24h, server 90d, crl 30d" },
-	{ .name = "server", .help = "issue: for a daemon, not for a client" },
+	{ .name = "server", .help = "issue, request: for a daemon, not for a client" },
 	{ .name = "san",
 	  .arg = "NAME",
 	  .repeated = true,
@@ -35,6 +35,10 @@ static const struct option_spec cert_options[] = {
 	  .arg = "FILE",
 	  .value = VALUE_FILE,
 	  .help = "issue: the names that FILE has, one a line" },
+	{ .name = "request",
+	  .arg = "FILE",
+	  .value = VALUE_FILE,
+	  .help = "issue: for the key and the names of this request" },
 	{ .name = "auto-renew", .help = "issue: 'renew --due' renews it" },
 	{ .name = "due", .help = "renew, crl: only what is due" },
 	{ .name = "all", .help = "list: also what is over or revoked" },
@@ -49,7 +53,7 @@ static const struct option_spec cert_options[] = {
 	{ .name = "out",
 	  .arg = "PATH",
 	  .value = VALUE_FILE,
-	  .help = "export: the file or directory to be made" },
+	  .help = "export, request: the file or directory to be made" },
 	{ .name = "docker-host",
 	  .arg = "URL",
 	  .help = "export: where the daemon is, tcp://NAME:2376" },
@@ -80,7 +84,8 @@ static const struct verb {
 	  0,
 	  1,
 	  cert_issue,
-	  { "algorithm", "ttl", "server", "san", "count", "from", "auto-renew", PASSPHRASE } },
+	  { "algorithm", "ttl", "server", "san", "count", "from", "auto-renew", "request",
+	    PASSPHRASE } },
 	{ "list", "", 0, 0, cert_list, { "all" } },
 	{ "show", "[NAME | SERIAL]", 0, 1, cert_show, { NULL } },
 	{ "renew", "NAME... | --due", 0, SIZE_MAX, cert_renew, { "algorithm", "due", PASSPHRASE } },
@@ -92,10 +97,17 @@ static const struct verb {
 	  { "reason", "ttl", PASSPHRASE } },
 	{ "crl", "", 0, 0, cert_crl, { "ttl", "due", PASSPHRASE } },
 	{ "export", "NAME --out PATH", 1, 1, cert_export, { "format", "out", "docker-host" } },
+	{ "request",
+	  "NAME --out FILE",
+	  1,
+	  1,
+	  cert_request,
+	  { "algorithm", "server", "san", "out", "any-clock", "lock-wait" } },
+	{ "import", "FILE", 1, 1, cert_import, { "any-clock", "lock-wait" } },
 };
 
-static const char *const words[] = { "ca",     "issue", "list",   "show", "renew",
-				     "revoke", "crl",   "export", NULL };
+static const char *const words[] = { "ca", "issue", "list", "show", "renew", "revoke", "crl",
+				     "export", "request", "import", NULL };
 
 static const struct verb *verb_find(const char *word)
 {
@@ -156,7 +168,7 @@ static int run(struct cli *cli, struct err *err)
 const struct command cmd_cert = {
 	.name = "cert",
 	.usage =
-		"ca | issue NAME | list | show [NAME] | renew NAME | revoke NAME | crl | export NAME",
+		"ca | issue NAME | list | show [NAME] | renew NAME | revoke NAME | crl | export NAME | request NAME | import FILE",
 	.summary = "certificates for a Docker API behind mutual TLS",
 	.about =
 		"A certificate authority of one's own for Docker's API, and what it issues: \"ca\" makes it, \"issue\" makes keys and certificates of clients (or with --server of a daemon), "
@@ -165,7 +177,9 @@ const struct command cmd_cert = {
 		"What was issued and revoked is kept in a ledger that no rollback touches. "
 		"No daemon is changed by this command. Docker reads no revocation list: whom a daemon trusts it trusts until the certificate ends. "
 		"Whoever holds a client's key is root on a Docker host that accepts it, unless Docker runs Sysbox or user namespaces there. "
-		"The authority's key is encrypted: with a passphrase, by --key-file, or by --systemd-creds.",
+		"The authority's key is encrypted: with a passphrase, by --key-file, or by --systemd-creds. "
+		"Or it is elsewhere: \"import\" takes the authority's certificate, \"request\" makes a key here and a request for it, which \"issue --request\" signs there, "
+		"and \"import\" takes what comes back, and revocation lists.",
 	.options = cert_options,
 	.words = words,
 	.args_min = 1,

@@ -23,7 +23,7 @@ const struct ledger_ca *pki_ca_find(const struct pki *p, struct err *err)
 
 /* --- made --- */
 
-static int refuse_second(const struct pki *p, struct err *err)
+int ca_refuse_second(const struct pki *p, struct err *err)
 {
 	const struct ledger_ca *old = p->ledger.cas_n ? &p->ledger.cas[p->ledger.cas_n - 1] : NULL;
 	char to[32];
@@ -52,7 +52,7 @@ int pki_ca_make(struct pki *p, const struct pki_ca_spec *spec, struct err *err)
 	struct pki_files files CLEANUP(files_release) = PKI_FILES_INIT;
 	struct buf line CLEANUP(buf_release) = BUF_INIT;
 
-	if (refuse_second(p, err))
+	if (ca_refuse_second(p, err))
 		return -1;
 	serial_new(serial);
 	made_up = xasprintf("sysboxup CA %.8s", serial);
@@ -135,6 +135,10 @@ static int open_key(const struct pki *p, int dir, struct pki_ca *ca, const struc
 	struct buf pem CLEANUP(secret_release) = BUF_INIT,
 		       secret CLEANUP(secret_release) = BUF_INIT;
 
+	if (guard_of(dir) == GUARD_ELSEWHERE) {
+		err_set(err, ERR_REFUSED, "the authority's key is not on this host");
+		return err_remedy(err, "sysboxup cert request NAME --out FILE, and what comes back: sysboxup cert import FILE");
+	}
 	if (read_private(dir, "key.pem", path, &pem, err) ||
 	    guard_open(p->root, dir, passphrase, &secret, err))
 		return -1;

@@ -3,6 +3,8 @@
  * The authority: one at a time, made once, replaced only when it is over. Its key is encrypted
  * (PKCS#8, scrypt, AES-256), and how it is opened can be told from its directory:
  *
+ *	no key.pem		it was imported: its key is elsewhere (pki/request.h)
+ *
  *	key.pem			alone: by a passphrase that a person knows
  *	key.pem, secret		a link to a key file, which is best on another device than this
  *				directory and its backups
@@ -13,7 +15,7 @@
 
 #include "pki/store.h"
 
-enum pki_guard { GUARD_PASSPHRASE, GUARD_KEY_FILE, GUARD_CREDS };
+enum pki_guard { GUARD_ELSEWHERE, GUARD_PASSPHRASE, GUARD_KEY_FILE, GUARD_CREDS };
 
 struct pki_ca;			/* certificate and opened key */
 

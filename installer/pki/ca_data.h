@@ -12,4 +12,7 @@ struct pki_ca {
 	EVP_PKEY *key;
 };
 
+/* ERR_REFUSED where there is one that is not over yet. */
+int ca_refuse_second(const struct pki *p, struct err *err);
+
 #endif

@@ -120,6 +120,21 @@ int crl_add(X509_CRL *crl, const struct ledger_cert *c, struct err *err)
 	return 0;
 }
 
+bool crl_has(X509_CRL *crl, const char *hex)
+{
+	ASN1_INTEGER *serial CLEANUP(integerp) = serial_of(hex);
+	X509_REVOKED *r;
+
+	return serial && X509_CRL_get0_by_serial(crl, &r, serial) == 1;
+}
+
+X509_CRL *crl_read(const struct buf *pem)
+{
+	BIO *bio CLEANUP(bio_freep) = BIO_new_mem_buf(pem->data, (int)pem->len);
+
+	return bio ? PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL) : NULL;
+}
+
 int crl_sign(X509_CRL *crl, EVP_PKEY *ca_key, struct buf *ret, struct err *err)
 {
 	BIO *bio CLEANUP(bio_freep) = BIO_new(BIO_s_mem());

@@ -117,6 +117,8 @@ int guard_make(const struct root *root, const struct pki_ca_spec *spec, struct p
 	       struct buf *ret, struct err *err)
 {
 	switch (spec->guard) {
+	case GUARD_ELSEWHERE:
+		break;
 	case GUARD_PASSPHRASE:
 		return take_passphrase(spec->passphrase, ret, err);
 	case GUARD_KEY_FILE:
@@ -127,7 +129,7 @@ int guard_make(const struct root *root, const struct pki_ca_spec *spec, struct p
 		secret_random(ret);
 		return make_cred(ret, files_add(files, 0400, CRED), err);
 	}
-	return -1;
+	return err_set(err, ERR_REFUSED, "the authority's key is not on this host");
 }
 
 static bool is_there(int dir, const char *name)
@@ -139,6 +141,8 @@ static bool is_there(int dir, const char *name)
 
 enum pki_guard guard_of(int dir)
 {
+	if (!is_there(dir, "key.pem"))
+		return GUARD_ELSEWHERE;
 	return is_there(dir, LINK) ? GUARD_KEY_FILE :
 	       is_there(dir, CRED) ? GUARD_CREDS :
 				     GUARD_PASSPHRASE;
@@ -148,6 +152,8 @@ int guard_open(const struct root *root, int dir, const struct buf *passphrase, s
 	       struct err *err)
 {
 	switch (guard_of(dir)) {
+	case GUARD_ELSEWHERE:
+		break;
 	case GUARD_PASSPHRASE:
 		return take_passphrase(passphrase, ret, err);
 	case GUARD_KEY_FILE:
@@ -155,5 +161,5 @@ int guard_open(const struct root *root, int dir, const struct buf *passphrase, s
 	case GUARD_CREDS:
 		return open_cred(dir, ret, err);
 	}
-	return -1;
+	return err_set(err, ERR_REFUSED, "the authority's key is not on this host");
 }

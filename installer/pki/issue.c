@@ -5,16 +5,19 @@
 #include "pki/secret.h"
 #include "sys/clock.h"
 
-#define CLIENT_URI "URI:urn:sysboxup:client:"
-
-static char *common_of(enum pki_profile p, const char *name)
+char *pki_common_of(enum pki_profile p, const char *name)
 {
 	return xasprintf("%s%s", p == PKI_CLIENT ? "ci-" : "", name);
 }
 
+char *pki_client_uri(const char *common)
+{
+	return xasprintf("URI:urn:sysboxup:client:%s", common);
+}
+
 char *pki_common(const struct ledger_cert *c)
 {
-	return common_of(c->profile, c->name);
+	return pki_common_of(c->profile, c->name);
 }
 
 bool pki_due(const struct ledger_cert *c, int64_t now)
@@ -40,14 +43,12 @@ static void issue_release(struct issue *i)
 
 static int write_pair(struct issue *i, const char *dir, EVP_PKEY *key, X509 *cert, struct err *err)
 {
-	char *key_path CLEANUP(freep) = path_join(dir, "key.pem"),
-		       *cert_path CLEANUP(freep) = path_join(dir, "cert.pem");
+	char *key_path CLEANUP(freep) = path_join(dir, "key.pem");
+	char *cert_path CLEANUP(freep) = path_join(dir, "cert.pem");
 
-	return x509_write(cert, files_add(&i->files, 0444, cert_path), err) ||
-			       key_write(key, NULL, false, files_add(&i->files, 0400, key_path),
-					 err) ?
-		       -1 :
-		       0;
+	if (x509_write(cert, files_add(&i->files, 0444, cert_path), err))
+		return -1;
+	return key ? key_write(key, NULL, false, files_add(&i->files, 0400, key_path), err) : 0;
 }
 
 static void add_line(struct issue *i, const struct pki_wish *w, const struct x509_spec *x,
@@ -59,7 +60,7 @@ static void add_line(struct issue *i, const struct pki_wish *w, const struct x50
 	buf_addf(&i->lines, "cert %s %s %lld %lld %llu %s %s %s%s%s %s\n", x->serial, spki,
 		 (long long)x->from, (long long)x->to, (unsigned long long)i->ca->entry->seq,
 		 pki_profile_name(w->profile), w->name, w->renew ? "r" : "", w->detected ? "d" : "",
-		 w->renew || w->detected ? "" : "-", w->sans ? w->sans : "-");
+		 w->renew || w->detected ? "" : "-", w->profile == PKI_SERVER ? x->sans : "-");
 }
 
 /* No serial of ours is ever given twice, not even to a revoked one. */
@@ -70,30 +71,45 @@ static void new_serial(const struct pki *p, char serial[SERIAL_HEX + 1])
 	while (ledger_find(&p->ledger, serial));
 }
 
+/* A new one, or that of the request; then *ret_sans are its names, of a server. */
+static EVP_PKEY *key_for(const struct pki_wish *w, const char *common, char **ret_sans,
+			 struct err *err)
+{
+	if (w->request)
+		return x509_request_read(w->request, common,
+					 w->profile == PKI_SERVER ? ret_sans : NULL, err);
+	return key_new(w->algorithm, err);
+}
+
+static int judge(const struct issue *i, const struct pki_wish *w, X509 *cert, struct err *err)
+{
+	if (!x509_judge(cert, i->ca->cert, w->profile, i->p->now, err))
+		return 0;
+	err_prefix(err, "a certificate for '%s' would not be accepted", w->name);
+	return err_raise(err, ERR_REFUSED);
+}
+
 static int one(struct issue *i, const struct pki_wish *w, struct err *err)
 {
-	char serial[SERIAL_HEX + 1], *common CLEANUP(freep) = common_of(w->profile, w->name);
-	char *uri CLEANUP(freep) = xasprintf(CLIENT_URI "%s", common);
+	char serial[SERIAL_HEX + 1], *common CLEANUP(freep) = pki_common_of(w->profile, w->name);
+	char *uri CLEANUP(freep) = pki_client_uri(common), *sans CLEANUP(freep) = xstrdup(w->sans);
+	EVP_PKEY *key CLEANUP(pkey_freep) = key_for(w, common, &sans, err);
 	int64_t earliest = i->ca->entry->from, latest = i->ca->entry->to, now = i->p->now;
 	struct x509_spec x = {
 		.common = common, .serial = serial,
 		.from = now - PKI_BACKDATE > earliest ? now - PKI_BACKDATE : earliest,
 		.to = now + w->ttl < latest ? now + w->ttl : latest,
-		.sans = w->profile == PKI_CLIENT ? uri : w->sans,
+		.sans = w->profile == PKI_CLIENT ? uri : sans,
 		.usage = w->profile == PKI_CLIENT ? "clientAuth" : "serverAuth",
 	};
 
 	new_serial(i->p, serial);
-	EVP_PKEY *key CLEANUP(pkey_freep) = key_new(w->algorithm, err);
 	X509 *cert CLEANUP(x509_freep) = key ? x509_make(&x, key, i->ca->cert, i->ca->key, err) :
 					       NULL;
 
-	if (!cert || write_pair(i, common, key, cert, err))
+	if (!cert || write_pair(i, common, w->request ? NULL : key, cert, err) ||
+	    judge(i, w, cert, err))
 		return -1;
-	if (x509_judge(cert, i->ca->cert, w->profile, now, err)) {
-		err_prefix(err, "a certificate for '%s' would not be accepted", w->name);
-		return err_raise(err, ERR_REFUSED);
-	}
 	i->cut |= now + w->ttl > latest;
 	add_line(i, w, &x, key);
 	return 0;

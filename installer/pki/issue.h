@@ -16,6 +16,7 @@ struct pki_wish {
 	int64_t ttl;
 	const char *sans;		/* of a server: "DNS:a,IP:10.0.0.1" */
 	bool renew, detected;		/* as in struct ledger_cert */
+	const struct buf *request;	/* of a key that is elsewhere, or NULL; it has the names of a server */
 };
 
 /*
@@ -37,6 +38,8 @@ bool pki_due(const struct ledger_cert *c, int64_t now);
 
 /* "ci-NAME" of a client, "NAME" of a server: common name, directory. Allocated. */
 char *pki_common(const struct ledger_cert *c);
+char *pki_common_of(enum pki_profile p, const char *name);
+char *pki_client_uri(const char *common);	/* "URI:..."; allocated */
 
 /*
  * Revoked in the ledger, together with the number of the list that tells of it: one record. The

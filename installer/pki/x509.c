@@ -154,7 +154,8 @@ static int judge_in(X509_STORE_CTX *ctx, X509_STORE *store, X509 *cert, X509 *ca
 		return -1;
 	param = X509_STORE_CTX_get0_param(ctx);
 	X509_VERIFY_PARAM_set_flags(param,
-				    X509_V_FLAG_X509_STRICT | X509_V_FLAG_CHECK_SS_SIGNATURE);
+				    X509_V_FLAG_X509_STRICT | X509_V_FLAG_CHECK_SS_SIGNATURE |
+							   X509_V_FLAG_PARTIAL_CHAIN);
 	X509_VERIFY_PARAM_set_time(param, now);
 	X509_VERIFY_PARAM_set_purpose(param, p == PKI_SERVER ? X509_PURPOSE_SSL_SERVER :
 							       X509_PURPOSE_SSL_CLIENT);

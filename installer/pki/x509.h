@@ -72,12 +72,21 @@ void x509_serial(const X509 *cert, char hex[SERIAL_MAX + 1]);		/* "" where it is
 
 /* --- requests and lists --- */
 
+/* PKCS#10 in PEM, added to ret. */
 int x509_request(EVP_PKEY *key, const char *common, const char *sans, struct buf *ret,
 		 struct err *err);
+/* The key of a request that is signed by it and is for that common name; its names in ret_sans,
+ * unless that is NULL. ERR_USAGE: it is none; ERR_REFUSED: it is for somebody else. */
+EVP_PKEY *x509_request_read(const struct buf *pem, const char *common, char **ret_sans,
+			    struct err *err);
+/* Names and addresses of hosts, "DNS:a,IP:10.0.0.1"; ERR_REFUSED where there are others or none. */
+int x509_sans(const X509 *cert, char **ret, struct err *err);
 
 /* An empty list of that number; entries, then sign. */
 X509_CRL *crl_begin(X509 *ca, uint64_t number, int64_t from, int64_t to, struct err *err);
 int crl_add(X509_CRL *crl, const struct ledger_cert *revoked, struct err *err);
+X509_CRL *crl_read(const struct buf *pem);		/* NULL: it is none */
+bool crl_has(X509_CRL *crl, const char *serial);
 int crl_sign(X509_CRL *crl, EVP_PKEY *ca_key, struct buf *ret, struct err *err);
 
 #endif
