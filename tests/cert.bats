@@ -553,6 +553,99 @@ DOCKER_CERT_PATH=$T/client" ]
 	cert issue a
 }
 
+# away WORD...: cert on the other host, which has the authority.
+away() { R=$T/away cert "$@"; }
+
+# elsewhere: an authority in $T/away, and its certificate known here.
+elsewhere() {
+	mkdir "$T/away"
+	away ca --key-file /ca.secret "$@"
+	cert import "$T/away/$PKI_BELOW/gen/000001/cert.pem"
+}
+
+@test "an authority elsewhere: keys are made here and never leave, certificates and lists come back" {
+	elsewhere
+	[ ! -e "$P/gen/000001/key.pem" ]
+	refused 3 "the authority's key is not on this host" cert issue a
+	cert request runner --out "$T/runner.csr"
+	cert request srv --server --san ci-1.example.org --san 10.0.0.5 --out "$T/srv.csr"
+	openssl req -in "$T/runner.csr" -verify -noout
+	run ! grep -q PRIVATE "$T/runner.csr" "$T/srv.csr"
+	away issue runner --request "$T/runner.csr" --ttl 2h
+	away issue srv --server --request "$T/srv.csr"
+	[ ! -e "$T/away/$PKI_BELOW/gen/000002/ci-runner/key.pem" ]
+	cert import "$T/away/$PKI_BELOW/gen/000002/ci-runner/cert.pem"
+	cert import "$T/away/$PKI_BELOW/gen/000003/srv/cert.pem"
+	[ -z "$(ls "$P/requests")" ]
+	judged client "$(cert_dir runner)/cert.pem"
+	judged server "$(cert_dir srv)/cert.pem" ci-1.example.org
+	[ "$(cert_json show srv | jq -c 'select(.names).names')" = '["DNS:ci-1.example.org","IP:10.0.0.5"]' ]
+	run -0 cert_sane
+	cert export runner --out "$T/client"
+	away revoke runner 2>/dev/null
+	cert import "$T/away/$PKI_BELOW/crl.pem"
+	[ "$(cert_json show runner | jq -r 'select(.state).state')" = revoked ]
+	refused 3 "this list is not taken: it has no number above 1" cert import "$T/away/$PKI_BELOW/crl.pem"
+	run -0 cert_sane
+	# the same again is a renewal
+	cert request srv --server --san ci-1.example.org --out "$T/srv2.csr"
+}
+
+@test "openssl signs a request as well; what it makes is taken only if it is as ours are" {
+	local usage
+	mkdir "$T/away"
+	away ca --key-file /ca.secret
+	sign() {	# EXTENSIONS DAYS
+		printf '%b' "[e]\nbasicConstraints=critical,CA:FALSE\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n$1" >"$T/ext"
+		openssl x509 -req -in "$T/a.csr" -CA "$T/away/$PKI_BELOW/gen/000001/cert.pem" -CAkey "$T/away/$PKI_BELOW/gen/000001/key.pem" \
+			-passin "file:$T/away/ca.secret" -set_serial 0x1234 -days "$2" -extfile "$T/ext" -extensions e -out "$T/a.pem" "${@:3}" 2>/dev/null
+	}
+	refused 3 "there is no certificate authority here yet" cert request a --out "$T/a.csr"
+	cert import "$T/away/$PKI_BELOW/gen/000001/cert.pem"
+	cert request a --out "$T/a.csr"
+	usage='keyUsage=critical,digitalSignature\n'
+	sign "$usage" 1
+	refused 3 "this certificate is not taken: it is good for servers and for clients" cert import "$T/a.pem"
+	sign "${usage}extendedKeyUsage=serverAuth\n" 1
+	refused 3 "this certificate is not taken: unsuitable certificate purpose" cert import "$T/a.pem"
+	sign "${usage}extendedKeyUsage=clientAuth,serverAuth\n" 1
+	refused 3 "it is good for servers and for clients" cert import "$T/a.pem"
+	sign "${usage}extendedKeyUsage=clientAuth\n" 1 -subj /CN=ci-b
+	refused 3 "this certificate is not taken: its common name is not the one that was requested" cert import "$T/a.pem"
+	run -3 faketime -f +2d "$SYSBOXUP" --root "$R" cert import "$T/a.pem"
+	[[ ${lines[0]} == "sysboxup: this certificate is not taken: certificate has expired" ]]
+	sign "${usage}extendedKeyUsage=clientAuth\n" 1
+	cert import "$T/a.pem"
+	[ "$(cert_json show a | jq -r 'select(.serial).serial')" = 1234 ]
+	run -0 cert_sane
+}
+
+@test "what is imported by mistake: strangers, ends, nonsense; exit codes and words" {
+	elsewhere
+	mkdir "$T/second"
+	R=$T/second cert_ca
+	R=$T/second cert issue a
+	R=$T/second cert crl
+	refused 3 "this certificate is not taken: no request of this host waits for it" cert import "$T/second/$PKI_BELOW/gen/000002/ci-a/cert.pem"
+	refused 3 "this list is not taken: the authority did not sign it" cert import "$T/second/$PKI_BELOW/crl.pem"
+	refused 3 "there is a certificate authority already" cert import "$T/second/$PKI_BELOW/gen/000001/cert.pem"
+	echo nonsense >"$T/x"
+	refused 2 "this is neither a certificate nor a revocation list in PEM" cert import "$T/x"
+	refused 2 "cannot open '$T/none': no such file or directory" cert import "$T/none"
+	refused 2 "cannot read '/dev/null': not a regular file" cert import /dev/null
+	cert request a --out "$T/a.csr"
+	refused 2 "'$T/a.csr' exists already" cert request b --out "$T/a.csr"
+	refused 3 "a request for 'client-a' waits for its certificate already" cert request a --out "$T/a2.csr"
+	refused 2 "'cert request' needs --out FILE" cert request b
+	R=$T/away refused 3 "the request is not for 'ci-b'" cert issue b --request "$T/a.csr"
+	R=$T/away refused 2 "cannot read the request: " cert issue a --request "$T/x"
+	R=$T/away refused 2 "--request is for one certificate" cert issue a --count 2 --request "$T/a.csr"
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$T/k" -subj /CN=srv -addext 'subjectAltName=DNS:*.example' -out "$T/w.csr" 2>/dev/null
+	R=$T/away refused 3 "the request is refused: the name '*.example' is a wildcard" cert issue srv --server --request "$T/w.csr"
+	openssl req -new -key "$T/k" -subj /CN=srv -out "$T/w.csr"
+	R=$T/away refused 3 "the request is refused: it has no names" cert issue srv --server --request "$T/w.csr"
+}
+
 @test "seal names the authority and its certificates, which clones must not share" {
 	printf 'ID=debian\nVERSION_ID="12"\n' >"$R/etc/os-release"
 	cert_ca

@@ -158,6 +158,35 @@ campaign() {
 	points cert-export "$points"
 }
 
+@test "cert import of a certificate, hit at each call: it waits still, or is there; and the next import takes it" {
+	local total n fault points=0 from=0 away=$T/away here=$T/here
+	mkdir "$away" "$here"
+	R=$away cert_ca
+	R=$here cert import "$away/$PKI_BELOW/gen/000001/cert.pem"
+	R=$here cert request a --out "$T/a.csr"
+	R=$away cert issue a --request "$T/a.csr"
+	cp -a "$here" "$R"
+	SYSBOXUP_FAULT=log:$T/log "$SYSBOXUP-faults" --root "$R" -q cert import "$away/$PKI_BELOW/gen/000002/ci-a/cert.pem" >/dev/null
+	total=$(wc -l <"$T/log")
+	for fault in die-before:N die-after:N tear:N fail:N:ENOSPC; do
+		from=$((from % STEP + 1))
+		for ((n = from; n <= total; n += STEP)); do
+			rm -rf "$R"
+			cp -a "$here" "$R"
+			SYSBOXUP_FAULT=${fault/:N/:$n} "$SYSBOXUP-faults" --root "$R" -q cert import "$away/$PKI_BELOW/gen/000002/ci-a/cert.pem" >"$T/out" 2>&1 || :
+			if ! cert list | grep -q ci-a || [ -e "$R/$PKI_BELOW/requests/client-a" ]; then
+				cert import "$away/$PKI_BELOW/gen/000002/ci-a/cert.pem" >/dev/null
+			fi
+			cert request b --out "$T/b.csr"
+			rm "$T/b.csr"
+			[ "$(ls "$R/$PKI_BELOW/requests")" = client-b ]
+			cert_sane
+			points=$((points + 1))
+		done
+	done
+	points cert-import "$points"
+}
+
 @test "negative control: a key without its record, a record without its key, a list from the future are seen" {
 	cp -a "$F/root" "$R"
 	cert_sane
