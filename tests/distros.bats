@@ -74,6 +74,27 @@ finding() {
 	[[ $output == "distro: 'elementary' is not known; taken for Ubuntu by its id_like ubuntu "* ]]
 }
 
+@test "Raspberry Pi OS of 64 bit calls itself Debian, and is not taken for the proven one" {
+	[ "$(recognised raspios-12)" = "raspbian /etc/rpi-issue recognised" ]
+	run finding raspios-12 distro
+	[[ $output == "distro: Raspberry Pi OS is known from others' reports, not proven by our tests; it calls itself Debian "* ]]
+	run -0 distros raspios-12 --distro debian
+	[[ $output == *'"distro":"debian","by":"--distro"'* ]]
+}
+
+@test "of each distribution is said: package manager, Docker's unit and where its options live, packages, kernel, firewall" {
+	local all
+	all=$(distros debian-12 | jq -c 'select(.event == "distro")')
+	[ "$(wc -l <<<"$all")" -ge 20 ]
+	jq -e '.package_manager and (.docker_unit | endswith(".service")) and (.docker_config | startswith("/")) and
+		(.docker_options | type == "array") and .kernel_min and .firewall and (.remedies | type == "object")' <<<"$all" >/dev/null
+	[ "$(jq -r 'select(.tier != "refused" and (.packages.fusermount3 and .packages.rsync and .docker_package | not)) | .id' <<<"$all")" = "" ]
+	[ "$(jq -r 'select(.tier == "refused" and (.refused and .instead | not)) | .id' <<<"$all")" = "" ]
+	[ "$(jq -r 'select(.id == "rhel" or .id == "ubuntu") | .docker_options[]' <<<"$all" | xargs)" = "/etc/sysconfig/docker /etc/default/docker" ]
+	run -0 "$UP" --root "$FIXTURES/fedora-42" distros
+	[[ ${lines[1]} == "  package manager dnf; Docker is docker.service, its options in /etc/docker/daemon.json, /etc/sysconfig/docker; kernel from "* ]]
+}
+
 @test "a system that nothing is known of is refused, until --distro names one" {
 	run finding slackware distro
 	[[ $output == "distro: 'slackware' (Slackware 15.0 x86_64) is not known "*"/etc/sysboxup/distros.d/"* ]]
@@ -88,7 +109,8 @@ finding() {
 
 @test "refused are systems that Sysbox cannot run on, with the reason and what to do instead" {
 	run finding alpine distro
-	[[ $output == "distro: Alpine Linux: its init is OpenRC, and Sysbox comes as systemd units "*"lock the Docker API"* ]]
+	[[ $output == "distro: Alpine Linux: its init is OpenRC, and Sysbox comes as systemd units "*"use a distribution with systemd"* ]]
+	[[ $output != *TLS* ]]
 	run finding nixos distro
 	[[ $output == "distro: NixOS: its /etc is generated"*"virtualisation.docker.daemon.settings"* ]]
 	run finding flatcar distro

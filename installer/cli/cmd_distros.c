@@ -21,6 +21,28 @@ static char *release_names(const struct distro *d)
 	return names.n ? strv_join(&names, ", ") : xstrdup("rolling");
 }
 
+/* All that its data says, for those who plan for a fleet. */
+static void describe_distro(const struct distro *d, struct json *j)
+{
+	json_set_str(j, "id", d->id);
+	json_set_str(j, "name", d->name);
+	json_set_str(j, "tier", d->tier);
+	json_set_str(j, "file", d->file);
+	json_set_str(j, "package_manager", d->package_manager);
+	json_set_str(j, "kernel_min", d->kernel_min);
+	json_set_str(j, "docker_unit", d->docker.unit);
+	json_set_str(j, "docker_config", d->docker.config);
+	json_set(j, "docker_options", strv_json(&d->docker.env_files));
+	json_set(j, "docker_package", json_str(d->docker.package));
+	json_set(j, "firewall", json_str(d->firewall));
+	json_set(j, "packages", d->packages ? json_dup(d->packages) : json_obj());
+	json_set(j, "remedies", d->remedies ? json_dup(d->remedies) : json_obj());
+	if (d->refuse.why) {
+		json_set_str(j, "refused", d->refuse.why);
+		json_set_str(j, "instead", d->refuse.instead);
+	}
+}
+
 static void show_distro(struct cli *cli, const struct distro *d)
 {
 	char *releases CLEANUP(freep) = release_names(d);
@@ -33,15 +55,7 @@ static void show_distro(struct cli *cli, const struct distro *d)
 		json_set_str(one, "tier", d->releases[i].tier);
 		json_add(list, one);
 	}
-	json_set_str(j, "id", d->id);
-	json_set_str(j, "name", d->name);
-	json_set_str(j, "tier", d->tier);
-	json_set_str(j, "file", d->file);
-	json_set_str(j, "package_manager", d->package_manager);
-	json_set_str(j, "docker_unit", d->docker.unit);
-	json_set_str(j, "firewall", d->firewall);
-	if (d->refuse.why)
-		json_set_str(j, "refused", d->refuse.why);
+	describe_distro(d, j);
 	json_set(j, "releases", list);
 	render_row(cli->out, "distro", j, "  %-20s %-12s %s", d->id, d->tier,
 		   releases);
@@ -55,6 +69,20 @@ static const char *tier_of(const struct host *h, const struct distro_release *r)
 	if (h->distro->refuse.why)
 		return h->distro->tier;
 	return r && str_eq(h->distro_by, "id") ? r->tier : "recognised";
+}
+
+/* What is looked for, and where, on a host of this kind. */
+static void show_places(struct cli *cli, const struct distro *d)
+{
+	char *options CLEANUP(freep) = strv_join(&d->docker.env_files, ", ");
+
+	render_say(cli->out, PAINT_NONE,
+		   "  package manager %s; Docker is %s, its options in %s%s%s; kernel from %s on; firewall %s",
+		   d->package_manager, d->docker.unit, d->docker.config, *options ? ", " : "",
+		   options, d->kernel_min, d->firewall ? d->firewall : "not known");
+	if (d->refuse.why)
+		render_say(cli->out, PAINT_NONE, "  refused: %s; instead: %s", d->refuse.why,
+			   d->refuse.instead);
 }
 
 static void show_host(struct session *s)
@@ -81,6 +109,8 @@ static void show_host(struct session *s)
 		render_row(s->cli->out, "host", j, "This host: %s, not recognised", name);
 	if (r && r->notes)
 		render_say(s->cli->out, PAINT_NONE, "  %s", r->notes);
+	if (d)
+		show_places(s->cli, d);
 }
 
 static int run(struct cli *cli, struct err *err)

@@ -91,6 +91,7 @@ static const struct key distro_keys[] = {
 	{ "releases", JSON_ARRAY, false, NULL, NULL, NO_SLOT },
 	{ "docker", JSON_OBJECT, true, NULL, NULL, NO_SLOT },
 	{ "packages", JSON_OBJECT, false, NULL, NULL, NO_SLOT },
+	{ "derivatives", JSON_ARRAY, false, NULL, NULL, NO_SLOT },
 	{ 0 },
 };
 
@@ -109,6 +110,14 @@ static const struct key refuse_keys[] = {
 	{ "why", JSON_STRING, true, valid_text, "words", offsetof(struct distro, refuse.why) },
 	{ "instead", JSON_STRING, true, valid_text, "words",
 	  offsetof(struct distro, refuse.instead) },
+	{ 0 },
+};
+
+static const struct key derivative_keys[] = {
+	{ "file", JSON_STRING, true, valid_path, "an absolute path",
+	  offsetof(struct distro_derivative, file) },
+	{ "id", JSON_STRING, true, valid_id, "lower case letters, digits and ._-",
+	  offsetof(struct distro_derivative, id) },
 	{ 0 },
 };
 
@@ -211,6 +220,18 @@ static int read_releases(struct reader *r, const struct json *list, struct distr
 	return 0;
 }
 
+static int read_derivatives(struct reader *r, const struct json *list, struct distro *d)
+{
+	d->derivatives = xcalloc(json_len(list) + 1, sizeof(*d->derivatives));
+	for json_each(m, list) {
+		char *where CLEANUP(freep) = xasprintf("derivatives[%zu]", d->derivatives_n);
+		if (read_object(r, derivative_keys, where, m,
+				&d->derivatives[d->derivatives_n++]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int read_packages(struct reader *r, const struct json *list, struct distro *d)
 {
 	for json_each(m, list)
@@ -250,7 +271,7 @@ static int read_docker(struct reader *r, const struct json *docker, struct distr
 
 static int read_distro(struct reader *r, const struct json *j, struct distro *d)
 {
-	const struct json *releases, *packages, *remedies;
+	const struct json *releases, *packages, *remedies, *derivatives;
 
 	if (json_type(j) != JSON_OBJECT)
 		return err_set(r->err, ERR_USAGE, "'%s': must be an object", r->file);
@@ -263,9 +284,11 @@ static int read_distro(struct reader *r, const struct json *j, struct distro *d)
 	releases = json_get(j, "releases");
 	packages = json_get(j, "packages");
 	remedies = json_get(j, "remedies");
+	derivatives = json_get(j, "derivatives");
 	if ((releases && read_releases(r, releases, d) < 0) ||
 	    (packages && read_packages(r, packages, d) < 0) ||
 	    (remedies && read_remedies(r, remedies, d) < 0) ||
+	    (derivatives && read_derivatives(r, derivatives, d) < 0) ||
 	    read_refuse(r, json_get(j, "refuse"), d) < 0)
 		return -1;
 
@@ -307,6 +330,11 @@ void distro_release_all(struct distro *d)
 	for (size_t i = 0; i < d->releases_n; i++)
 		free_release(&d->releases[i]);
 	free(d->releases);
+	for (size_t i = 0; i < d->derivatives_n; i++) {
+		free(d->derivatives[i].file);
+		free(d->derivatives[i].id);
+	}
+	free(d->derivatives);
 	free(d->file);
 	free(d->id);
 	free(d->name);
@@ -427,6 +455,17 @@ const struct distro *distro_find(const struct distro_list *l, const char *id,
 			*ret_by = xasprintf("id_like %s", id_like->v[i]);
 	}
 	return d;
+}
+
+const char *distro_derivative_of(const struct distro *d, const struct root *root,
+				 const char **ret_file)
+{
+	for (size_t i = 0; i < d->derivatives_n; i++)
+		if (root_exists(root, d->derivatives[i].file)) {
+			*ret_file = d->derivatives[i].file;
+			return d->derivatives[i].id;
+		}
+	return NULL;
 }
 
 const struct distro_release *distro_release_find(const struct distro *d, const char *version_id)

@@ -14,7 +14,9 @@
  *	  "firewall": "ufw",				// what guards it by default
  *	  "remedies": { "selinux": "..." },		// check of preflight: what to do here
  *	  "refuse": { "why": "...", "instead": "..." },	// of tier "refused"
- *	  "packages": { "fusermount3": "fuse3", "rsync": "rsync", "modprobe": "kmod" } }
+ *	  "packages": { "fusermount3": "fuse3", "rsync": "rsync", "modprobe": "kmod" },
+ *	  "derivatives": [ { "file": "/etc/rpi-issue", "id": "raspbian" } ] }	// with our
+ *										os-release
  *
  * Required: format, id, name, package_manager, tier, kernel_min, docker (unit, config); refuse
  * where the tier is "refused", and nowhere else. No releases: it has none, it rolls. "9" means 9.4
@@ -31,6 +33,11 @@ struct distro_release {
 	char *version_id, *codename, *tier, *kernel_min, *notes;	/* codename, kernel_min, notes may be NULL */
 };
 
+/* One that says of itself that it is another: where this file is, it is that one. */
+struct distro_derivative {
+	char *file, *id;
+};
+
 struct distro {
 	char *file;			/* where it came from */
 	char *id, *name, *tier, *package_manager, *kernel_min;
@@ -41,6 +48,8 @@ struct distro {
 	struct json *packages;		/* tool -> package; may be NULL */
 	struct distro_release *releases;
 	size_t releases_n;
+	struct distro_derivative *derivatives;
+	size_t derivatives_n;
 };
 
 struct distro_list {
@@ -59,6 +68,9 @@ const struct distro *distro_find(const struct distro_list *l, const char *id,
 				 const struct strv *id_like, char **ret_by);
 /* By the whole number, else by the part before its first dot. */
 const struct distro_release *distro_release_find(const struct distro *d, const char *version_id);
+/* The id of the derivative that the root is, and by which file; NULL: none that is known. */
+const char *distro_derivative_of(const struct distro *d, const struct root *root,
+				 const char **ret_file);
 /* What to do here where that preflight check refuses, or NULL; d may be NULL. */
 const char *distro_remedy(const struct distro *d, const char *check);
 /* The package that brings a tool here, or the tool's own name. */

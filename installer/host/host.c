@@ -6,6 +6,28 @@
 #include "sys/idmap.h"
 #include "sys/io.h"
 
+/* One that has the os-release of the distribution it is made from, as it is known by a file. */
+static int look_closer(struct host *h, struct err *err)
+{
+	struct strv ids CLEANUP(strv_release) = STRV_INIT;
+	const char *file, *id = h->distro ? distro_derivative_of(h->distro, h->root, &file) : NULL;
+	struct distro_list l CLEANUP(distro_list_release) = { 0 };
+
+	if (!id)
+		return 0;
+	strv_add(&ids, id);
+	if (distro_list_load(&l, h->root, &ids, err) < 0)
+		return -1;
+	if (!distro_find(&l, id, NULL, NULL))
+		return 0;
+	str_replace(&h->distro_by, file);
+	distro_list_release(&h->distros);
+	h->distros = l;
+	l = (struct distro_list){ 0 };
+	h->distro = distro_find(&h->distros, ids.v[0], NULL, NULL);
+	return 0;
+}
+
 /* distro: an id that goes before what os-release says, or NULL. */
 static int recognise(struct host *h, const char *distro, struct err *err)
 {
@@ -18,7 +40,7 @@ static int recognise(struct host *h, const char *distro, struct err *err)
 		return -1;
 	h->distro = distro_find(&h->distros, ids.v[0], &h->os.id_like, &h->distro_by);
 	if (!distro)
-		return 0;
+		return look_closer(h, err);
 	free(h->distro_by);
 	h->distro_by = xstrdup("--distro");
 	if (h->distro && str_eq(h->distro->id, distro))

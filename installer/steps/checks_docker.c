@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#define SNAP_CONFIG "/var/snap/docker/current/config/daemon.json"
 #define CONFIG_MAX (1024 * 1024)
 
 enum report_state check_docker_present(CHECK_ARGS)
@@ -27,7 +28,7 @@ enum report_state check_snap_docker(CHECK_ARGS)
 {
 	if (!h->docker.snap)
 		return finding(f, STATE_OK, "no snap");
-	return finding(f, STATE_BAD, "Docker is a snap");
+	return finding(f, STATE_BAD, "Docker is a snap, whose options live in '%s'", SNAP_CONFIG);
 }
 
 enum report_state check_rootless_docker(CHECK_ARGS)

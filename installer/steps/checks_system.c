@@ -67,6 +67,9 @@ enum report_state check_distro(CHECK_ARGS)
 	if (str_eq(h->distro_by, "--distro"))
 		return finding(f, STATE_WARN, "'%s' is taken for %s, because --distro says so", h->os.id,
 			       h->distro->name);
+	if (*h->distro_by == '/')
+		return finding(f, STATE_NONE, NOT_PROVEN, h->distro->name,
+			       "; it calls itself ", name);
 	if (!str_eq(h->distro_by, "id"))
 		return finding(f, STATE_WARN, "'%s' is not known; taken for %s by its %s", h->os.id, h->distro->name,
 			       h->distro_by);
