@@ -197,6 +197,7 @@ man: $(MAN)
 EARLY := sysboxup-recover.service sysboxup-firstboot.service
 LATE  := sysboxup-recover-late.service sysboxup-firstboot-late.service
 CERT  := sysboxup-cert.path sysboxup-cert.timer sysboxup-cert.service
+WATCH := sysboxup-watch.path sysboxup-watch.service
 
 install: $(BUILD)/sysboxup $(MAN) $(BUILD)/completion.bash
 	$(Q)install -D -m 0755 $(BUILD)/sysboxup $(DESTDIR)$(BINDIR)/sysboxup
@@ -205,20 +206,21 @@ install: $(BUILD)/sysboxup $(MAN) $(BUILD)/completion.bash
 	$(Q)install -D -m 0644 $(BUILD)/completion.bash $(DESTDIR)$(COMPDIR)/sysboxup
 	$(Q)install -d -m 0755 $(DESTDIR)$(UNITDIR)/sysinit.target.wants $(DESTDIR)$(UNITDIR)/multi-user.target.wants \
 		$(DESTDIR)$(UNITDIR)/paths.target.wants
-	$(Q)for u in $(EARLY) $(LATE) $(CERT); do \
+	$(Q)for u in $(EARLY) $(LATE) $(CERT) $(WATCH); do \
 		install -m 0644 templates/$$u $(DESTDIR)$(UNITDIR)/$$u && \
 		sed -i 's|/usr/bin/|$(BINDIR)/|g' $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	$(Q)for u in $(EARLY); do ln -sfn ../$$u $(DESTDIR)$(UNITDIR)/sysinit.target.wants/$$u || exit 1; done
 	$(Q)for u in $(LATE); do ln -sfn ../$$u $(DESTDIR)$(UNITDIR)/multi-user.target.wants/$$u || exit 1; done
 	$(Q)ln -sfn ../sysboxup-cert.path $(DESTDIR)$(UNITDIR)/paths.target.wants/sysboxup-cert.path
+	$(Q)ln -sfn ../sysboxup-watch.path $(DESTDIR)$(UNITDIR)/paths.target.wants/sysboxup-watch.path
 
 uninstall:
 	$(Q)rm -f $(DESTDIR)$(BINDIR)/sysboxup $(DESTDIR)$(MANDIR)/man8/sysboxup.8 \
 		$(DESTDIR)$(MANDIR)/man5/sysboxup.json.5 $(DESTDIR)$(COMPDIR)/sysboxup \
 		$(addprefix $(DESTDIR)$(UNITDIR)/sysinit.target.wants/,$(EARLY)) \
 		$(addprefix $(DESTDIR)$(UNITDIR)/multi-user.target.wants/,$(LATE)) \
-		$(DESTDIR)$(UNITDIR)/paths.target.wants/sysboxup-cert.path \
-		$(addprefix $(DESTDIR)$(UNITDIR)/,$(EARLY) $(LATE) $(CERT))
+		$(DESTDIR)$(UNITDIR)/paths.target.wants/sysboxup-cert.path $(DESTDIR)$(UNITDIR)/paths.target.wants/sysboxup-watch.path \
+		$(addprefix $(DESTDIR)$(UNITDIR)/,$(EARLY) $(LATE) $(CERT) $(WATCH))
 
 # Lines and branches that the tests run; fails below the floor (scripts/coverage).
 coverage:

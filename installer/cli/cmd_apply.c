@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/changed.h"
 #include "cli/cmds.h"
 #include "cli/exit.h"
 #include "cli/restart.h"
@@ -86,6 +87,7 @@ static int change(struct session *s, struct plan *plan, unsigned int seconds, st
 		return -1;
 	s->cli->result = (struct summary){ .changed = true, .transaction = id, .actions = plan->n };
 	keep_profile(s);
+	changed_begin(s);
 	session_prune(s);
 	session_settle(s);
 	render_say(s->cli->out, PAINT_GOOD, "Done: transaction %u, %u change%s. To take it back: sysboxup rollback", id,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/changed.h"
 #include "cli/cmds.h"
 #include "cli/exit.h"
 #include "cli/show.h"
@@ -133,6 +134,9 @@ static int check_all(struct session *s, struct err *err)
 
 	for json_each(entry, s->index)
 		drifted += check_entry(s, entry);
+	/* what is as we left it may have ceased to work all the same */
+	if (changed_check(s, err) < 0)
+		return -1;
 	if (!json_len(s->index)) {
 		render_say(s->cli->out, PAINT_NONE, "Nothing of sysboxup is in place.");
 		return EXIT_DONE;

@@ -232,6 +232,7 @@ static struct step_ctx step_context(struct session *s)
 		.entry = s->entry,
 		.package_file = s->package_file,
 		.allow_restart = s->allow_restart,
+		.quick = s->quick,
 		.rep = s->rep,
 	};
 }

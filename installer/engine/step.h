@@ -17,6 +17,7 @@ struct step_ctx {
 	const struct catalog_entry *entry;	/* the resolved package, or NULL */
 	const char *package_file;
 	bool allow_restart;
+	bool quick;			/* verify: no container is run; what is known of the versions instead */
 	struct report *rep;
 };
 

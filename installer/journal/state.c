@@ -35,7 +35,8 @@ static int open_existing(struct state *s, struct err *err)
 /* What a purge that was cut short left of a history that is gone (state.h). */
 static int sweep(const struct state *s, struct err *err)
 {
-	static const char *const of_history[] = { "base", "profile.json", "index.json" };
+	static const char *const of_history[] = { "base", "profile.json", "index.json",
+						  "changed.json" };
 	struct stat st;
 
 	if (s->fd < 0 || !fstatat(s->fd, "txn", &st, AT_SYMLINK_NOFOLLOW) || errno != ENOENT)

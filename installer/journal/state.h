@@ -19,8 +19,13 @@
  *	index.json		what is ours by now: target -> transaction, after-image (a cache of
  *				the records, rebuilt when stale)
  *
- * base/, profile.json and index.json are of the transactions: where txn/ is not there, a purge was
- * cut short, and they count for nothing. STATE_CREATE removes them before it makes txn/ anew.
+ *	changed.json		what was seen after the last change of Docker's programs
+ *				(cli/changed.h)
+ *	hooks			a run has called hooks of pre-restart (docker/hooks.h)
+ *
+ * base/, profile.json, index.json and changed.json are of the transactions: where txn/ is not
+ * there, a purge was cut short, and they count for nothing. STATE_CREATE removes them before it
+ * makes txn/ anew.
  *
  * Never in /var/lib/sysbox (Sysbox wipes it), never under a name ending in .bak or ~ (image
  * cleaners delete those).

@@ -53,6 +53,7 @@ DECLARE_CHECK(rootless_docker);
 DECLARE_CHECK(podman_docker);
 DECLARE_CHECK(docker_running);
 DECLARE_CHECK(docker_time_namespaces);
+DECLARE_CHECK(docker_gpu);
 DECLARE_CHECK(swarm);
 
 /* found, and the state, in one go: return finding(f, STATE_BAD, "..."); */

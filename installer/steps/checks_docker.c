@@ -88,6 +88,19 @@ enum report_state check_docker_time_namespaces(CHECK_ARGS)
 	return finding(f, STATE_BAD, "Docker %s asks for time namespaces, Sysbox %s knows none", docker, sysbox);
 }
 
+/* A warning: only those who use GPUs are concerned. */
+enum report_state check_docker_gpu(CHECK_ARGS)
+{
+	struct json *config CLEANUP(json_freep) = wanted_config(h, p);
+
+	if (!h->docker.version || version_compare_numeric(h->docker.version, "29.2") < 0 ||
+	    !root_exists(h->root, "/dev/nvidiactl"))
+		return finding(f, STATE_OK, "no GPU, or a Docker that does not use CDI for it");
+	if (!json_get_bool(json_get(config, "features"), "cdi", true))
+		return finding(f, STATE_OK, "CDI is switched off");
+	return finding(f, STATE_WARN, "Docker %s, and NVIDIA's devices are here", h->docker.version);
+}
+
 enum report_state check_swarm(CHECK_ARGS)
 {
 	struct json *config CLEANUP(json_freep) = wanted_config(h, p);

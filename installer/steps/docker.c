@@ -8,6 +8,7 @@
 #include "docker/api.h"
 #include "docker/probe.h"
 #include "engine/rollback.h"
+#include "steps/preflight.h"
 #include "steps/sysbox.h"
 
 #define STEP "docker"
@@ -220,7 +221,7 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 
 /* ---- verify ---- */
 
-static void verify_runtime(struct docker_api *api, struct report *rep)
+static void verify_runtime(struct docker_api *api, bool quick, struct report *rep)
 {
 	struct json *info CLEANUP(json_freep) = NULL;
 	struct docker_probe probe = { .ran = false };
@@ -237,7 +238,7 @@ static void verify_runtime(struct docker_api *api, struct report *rep)
 		     "docker run --runtime=" SYSBOX_RUNTIME " needs it", "sysboxup apply",
 		     listed ? "Docker knows " SYSBOX_RUNTIME :
 			      "Docker does not know " SYSBOX_RUNTIME);
-	if (!listed)
+	if (!listed || quick)
 		return;
 	if (docker_probe_runtime(api, SYSBOX_RUNTIME, &probe, rep, &err))
 		report_check(rep, "container", STATE_BAD,
@@ -271,11 +272,36 @@ static void verify_config(const struct step_ctx *ctx, struct report *rep)
 			    "a key of the profile is missing or has another value");
 }
 
+static const char *sysbox_version(const struct step_ctx *ctx)
+{
+	static const char *const keys[] = { "packages", "file:" SYSBOX_RUNC };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const struct json *origin = json_get(json_get(ctx->index, keys[i]), "origin");
+
+		if (json_get_str(origin, "version"))
+			return json_get_str(origin, "version");
+	}
+	return ctx->entry ? ctx->entry->version : NULL;
+}
+
+/* Versions that are known not to work together (facts/sysbox.md 4). A container that runs proves
+ * more. */
+static void verify_pairs(const struct step_ctx *ctx, struct report *rep)
+{
+	static const char *const pairs[] = { "docker-time-namespaces", "docker-gpu" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+		(void)preflight_one(pairs[i], ctx->host, ctx->profile, sysbox_version(ctx), rep);
+}
+
 static int verify(const struct step_ctx *ctx, struct report *rep, struct err *err)
 {
 	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
 
 	verify_config(ctx, rep);
+	if (ctx->quick)
+		verify_pairs(ctx, rep);
 	if (!ctx->host->running)
 		return 0;
 	if (docker_api_open(&api,
@@ -290,7 +316,7 @@ static int verify(const struct step_ctx *ctx, struct report *rep, struct err *er
 	}
 	report_check(rep, "docker", STATE_OK, NULL, NULL, "answers");
 	if (sysbox_wanted(ctx))
-		verify_runtime(api, rep);
+		verify_runtime(api, ctx->quick, rep);
 	return 0;
 }
 

@@ -242,6 +242,13 @@ const struct preflight_check preflight_checks[] = {
 		for_sysbox, check_docker_time_namespaces, true,
 	},
 	{
+		"docker-gpu", "GPUs reach containers under Sysbox",
+		"from 29.2 on Docker hands out GPUs by CDI, which does not work under Sysbox: `docker run --gpus` "
+		"fails there",
+		"set docker.settings.features.cdi to false",
+		for_sysbox, check_docker_gpu, true,
+	},
+	{
 		"swarm", "this Docker is no member of a swarm",
 		"live-restore does not go with swarm: a restart stops containers, and dockerd "
 		"does not start with both",
@@ -335,9 +342,9 @@ static void emit(const struct preflight_check *c, const struct host *h, enum rep
 		report_check(rep, c->id, state, c->why, remedy_of(c, h, f), "%s", f->found.data);
 }
 
-static void run_check(const struct preflight_check *c, const struct host *h,
-		      const struct profile *p, const struct preflight_ctx *ctx, bool forced,
-		      struct report *rep, struct refusals *no)
+static enum report_state ask(const struct preflight_check *c, const struct host *h,
+			     const struct profile *p, const struct preflight_ctx *ctx, bool forced,
+			     struct report *rep)
 {
 	struct preflight_finding f = { BUF_INIT, BUF_INIT };
 	enum report_state state = c->run(h, p, ctx, &f);
@@ -347,14 +354,23 @@ static void run_check(const struct preflight_check *c, const struct host *h,
 		buf_adds(&f.found, " (forced)");
 	}
 	emit(c, h, state, &f, rep);
+	buf_release(&f.found);
+	buf_release(&f.remedy);
+	return state;
+}
+
+static void run_check(const struct preflight_check *c, const struct host *h,
+		      const struct profile *p, const struct preflight_ctx *ctx, bool forced,
+		      struct report *rep, struct refusals *no)
+{
+	enum report_state state = ask(c, h, p, ctx, forced, rep);
+
 	if (state == STATE_BAD)
 		strv_add(&no->ids, c->id);
 	if (state == STATE_BAD && c->can_force)
 		strv_addf(&no->forces, "--force %s", c->id);
 	if (state == STATE_BAD && !c->can_force)
 		strv_add(&no->firm, c->id);
-	buf_release(&f.found);
-	buf_release(&f.remedy);
 }
 
 static int refuse(const struct refusals *no, struct err *err)
@@ -372,15 +388,30 @@ static int refuse(const struct refusals *no, struct err *err)
 		       firm);
 }
 
+static struct preflight_ctx context(const struct host *h, const struct profile *p,
+				    const char *sysbox_version)
+{
+	return (struct preflight_ctx){
+		.sysbox_version = sysbox_version ? sysbox_version : "",
+		.sysbox = p->sysbox.present && !str_eq(p->sysbox.version, "absent"),
+		.method = preflight_method(h, p),
+	};
+}
+
+enum report_state preflight_one(const char *id, const struct host *h, const struct profile *p,
+				const char *sysbox_version, struct report *rep)
+{
+	const struct preflight_check *c = find_check(id);
+	struct preflight_ctx ctx = context(h, p, sysbox_version);
+
+	return c && c->applies(h, p, &ctx) ? ask(c, h, p, &ctx, false, rep) : STATE_OK;
+}
+
 int preflight_run(const struct host *h, const struct profile *p,
 		  const char *resolved_sysbox_version, const struct strv *forced,
 		  struct report *rep, struct err *err)
 {
-	struct preflight_ctx ctx = {
-		.sysbox_version = resolved_sysbox_version ? resolved_sysbox_version : "",
-		.sysbox = p->sysbox.present && !str_eq(p->sysbox.version, "absent"),
-		.method = preflight_method(h, p),
-	};
+	struct preflight_ctx ctx = context(h, p, resolved_sysbox_version);
 	struct refusals no = { STRV_INIT, STRV_INIT, STRV_INIT };
 	int ret = check_forced(forced, err);
 

@@ -54,6 +54,10 @@ int preflight_run(const struct host *h, const struct profile *p,
 		  const char *resolved_sysbox_version, const struct strv *forced,
 		  struct report *rep, struct err *err);
 
+/* One check of the table, reported in the same way; STATE_OK where it does not apply. */
+enum report_state preflight_one(const char *id, const struct host *h, const struct profile *p,
+				const char *sysbox_version, struct report *rep);
+
 /* How Sysbox is installed here: what the profile says; for "auto" by the package manager of a
  * running system that has one that we can drive (backends/pkg/), else by files. */
 enum sysbox_method preflight_method(const struct host *h, const struct profile *p);

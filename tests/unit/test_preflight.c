@@ -348,6 +348,19 @@ static void time_off(struct world *w)
 }
 static void time_unknown(struct world *w) { time_070(w); w->h.docker.version = NULL; }
 
+static void gpu(struct world *w)
+{
+	time_071(w);
+	w->h.docker.version = (char *)"29.2";
+	fixture_put(&w->f, "/dev/nvidiactl", "");
+}
+static void gpu_291(struct world *w) { gpu(w); w->h.docker.version = (char *)"29.1.9"; }
+static void gpu_off(struct world *w)
+{
+	gpu(w);
+	settings(w, "{\"features\":{\"cdi\":false}}");
+}
+
 static void time_off_file(struct world *w)
 {
 	time_070(w);
@@ -473,6 +486,10 @@ static const struct {
 	{ "docker-time-namespaces", time_on_again, STATE_BAD },
 	{ "docker-time-namespaces", time_unknown, STATE_UNKNOWN },
 	{ "docker-time-namespaces", no_docker, STATE_OK },
+	{ "docker-gpu", gpu, STATE_WARN },
+	{ "docker-gpu", gpu_291, STATE_OK },
+	{ "docker-gpu", gpu_off, STATE_OK },
+	{ "docker-gpu", time_071, STATE_OK },
 	{ "swarm", docker_swarm, STATE_WARN },
 	{ "swarm", swarm_live, STATE_BAD },
 	{ "swarm", swarm_live_file, STATE_BAD },

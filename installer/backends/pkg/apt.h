@@ -17,5 +17,8 @@ extern const struct pkg_ops pkg_apt;
  */
 int frontend_lock(const struct root *r, unsigned int seconds, struct report *rep, struct err *err);
 void frontend_unlock(void);
+/* Who is at work with packages here, in words, allocated; NULL: nobody. By dpkg's locks and rpm's;
+ * must not be asked by a process that holds one of them (see above). */
+char *frontend_holder(const struct root *r);
 
 #endif

@@ -76,6 +76,21 @@ int frontend_lock(const struct root *r, unsigned int seconds, struct report *rep
 	return 0;
 }
 
+char *frontend_holder(const struct root *r)
+{
+	static const char *const locks[] = { LOCK_PATH, DPKG_DIR "/lock", "/var/lib/rpm/.rpm.lock",
+					     "/usr/lib/sysimage/rpm/.rpm.lock" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(locks); i++) {
+		int fd CLEANUP(closep) = root_openat(r, locks[i], O_RDONLY | O_NOFOLLOW, 0);
+		char *who = fd < 0 ? NULL : holder(fd);
+
+		if (who)
+			return who;
+	}
+	return NULL;
+}
+
 void frontend_unlock(void)
 {
 	closep(&lock_fd);

@@ -1,0 +1,87 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Months later: somebody upgrades Docker by dpkg, to a version with which nothing works any more. The new dockerd is a
+# stand-in that does not start; its package is the old one of this host, taken apart and put together again.
+# shellcheck disable=SC2016 # what is quoted is for the shell in the guest
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
+	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup"
+	. "$REPO/tests/guest/guest.bash"
+	. "$REPO/tests/lib/install.bash"
+	BUILD=$SYSBOXUP_BUILD install_prepare "$BATS_FILE_TMPDIR" 0.7.0
+}
+
+setup() {
+	. "$REPO/tests/guest/guest.bash"
+	. "$REPO/tests/lib/install.bash"
+	G=watch-$BATS_TEST_NUMBER-$$
+}
+
+teardown() {
+	guest_destroy "$G"
+}
+
+in_guest() {
+	guest_run "$G" "$@"
+}
+
+# package DIR VERSION: docker.io as it is installed, as DIR.deb of that version; what is in DIR already stays as it is.
+package() {
+	in_guest bash -euc '
+		mkdir -p "$1/DEBIAN"
+		dpkg -L docker.io | while read -r f; do
+			[ -d "$f" ] || [ -e "$1$f" ] || { mkdir -p "$1${f%/*}"; cp -a "$f" "$1$f"; }
+		done
+		dpkg -s docker.io | sed "/^Status:/d; /^Conffiles:/,/^[A-Z]/{/^Conffiles:/d; /^ /d}; s/^Version:.*/Version: $2/" >"$1/DEBIAN/control"
+		printf "#!/bin/sh\nsystemctl reset-failed docker.service docker.socket\nsystemctl restart docker.service || true\n" >"$1/DEBIAN/postinst"
+		chmod 0755 "$1/DEBIAN/postinst"
+		dpkg-deb -Znone -b "$1" "$1.deb" >/dev/null' package "$1" "$2"
+}
+
+# looked N: sysboxup-watch.service has come to its end N times or more.
+looked() {
+	in_guest timeout 100 bash -c 'until [ "$(journalctl -q -u sysboxup-watch.service -o cat | grep -cE "^sysboxup-watch.service: (Deactivated|Failed with)")" -ge '"$1"' ]; do sleep 0.2; done'
+}
+
+@test "an upgrade of Docker after which nothing works is seen: journal, status with exit 7, the known bad pair by name; back again, all is well" {
+	local before
+	guest_boot "$G" bookworm
+	install_into "$G" "$BATS_FILE_TMPDIR"
+	in_guest sysboxup --profile /srv/demo/profile.json -q apply --force container
+	[ "$(in_guest systemctl is-active sysboxup-watch.path)" = active ]
+	before=$(in_guest dpkg-query -W -f '${Version}' docker.io)
+	package /root/old "$before"
+	in_guest sh -c 'mkdir -p /root/new/usr/sbin; printf "#!/bin/sh\necho \"stand-in for a dockerd that does not start\" >&2\nexit 1\n" >/root/new/usr/sbin/dockerd; chmod 0755 /root/new/usr/sbin/dockerd'
+	package /root/new 29.5.0-1
+
+	# other packages are none of its business, and a look finds all well
+	run -0 in_guest sysboxup status
+	run -0 in_guest sysboxup verify --quick
+	[[ $output == *"runtime-listed: Docker knows sysbox-runc"* && $output != *container:* ]]
+
+	in_guest dpkg -i /root/new.deb
+	looked 1
+	run -0 in_guest journalctl -q -u sysboxup-watch.service -o cat
+	[[ $output == *"docker-time-namespaces: Docker 29.5.0 asks for time namespaces, Sysbox 0.7.0 knows none"* ]]
+	[[ $output == *"install Sysbox 0.7.1 or later, or set docker.settings.features.time-namespaces to false"* ]]
+	[[ $output == *"docker: does not answer"* ]]
+	[[ $output == *"sysboxup: Docker changed from "*" to 29.5.0 (seen "*"), and since then "*" proofs fail"* ]]
+	[ "$(in_guest systemctl is-failed sysboxup-watch.service)" = failed ]
+	run -7 in_guest sysboxup status
+	[[ $output == *"docker-time-namespaces: Docker 29.5.0 asks"*"Docker changed from "*" to 29.5.0 (seen "* ]]
+	run -7 in_guest sysboxup verify --quick
+
+	in_guest dpkg -i --force-downgrade /root/old.deb
+	looked 2
+	run -0 in_guest sysboxup status
+	[ "$(in_guest sh -c 'jq -r .bad /var/lib/sysboxup/changed.json')" = 0 ]
+	run -0 in_guest sysboxup -q verify
+
+	# nothing of ours: it is not even asked
+	in_guest sysboxup -q uninstall
+	run -0 in_guest sysboxup verify --quick --changed
+	[ -z "$output" ]
+}
