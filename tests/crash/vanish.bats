@@ -150,3 +150,15 @@ each() {
 	done
 	points vanish-others "$tried"
 }
+
+@test "control: a disk that went behind the exchange of daemon.json comes back as neither before nor after" {
+	local at
+	disk ext4
+	calls_of "${APPLY[@]}"
+	at=$(awk '$2 == "exchange" && /daemon.json$/ { on = 1 } on && $2 == "fsync" { print $1; exit }' "$BATS_TEST_TMPDIR/log")
+	gone_at $((at + 1)) "${APPLY[@]}"
+	run ! same_as before
+	run ! like after
+	up recover
+	same_as before
+}
