@@ -21,7 +21,7 @@ setup() {
 	. "$REPO/tests/lib/points.bash"
 	. "$BATS_TEST_DIRNAME/livehost.bash"
 	G=meddle-$BATS_TEST_NUMBER-$$ TOTAL=0
-	AFTERWARDS=: JUDGE=()
+	AFTERWARDS=: JUDGE=() CALLS=
 	APPLY=(apply --force container) ROLLBACK=(rollback)
 }
 
@@ -47,15 +47,17 @@ put_before() {
 meddled() {
 	rc=0
 	guest_run "$G" sh -c 'rm -f /srv/meddle/calls; echo "$1" >/srv/meddle/plan' sh "$1"
-	said=$(guest_run "$G" env LD_PRELOAD=/srv/meddle/haste.so HASTE=/srv/meddle/hangs timeout -k 5 600 \
+	said=$(guest_run "$G" timeout -k 5 600 env LD_PRELOAD=/srv/meddle/haste.so HASTE=/srv/meddle/hangs \
 		/usr/bin/sysboxup --profile /srv/demo/profile.json -q "${@:2}" </dev/null 2>&1) || rc=$?
 	guest_run "$G" mv /srv/meddle/plan /srv/meddle/plan.last
 }
 
-# sample HOW COUNT: so many calls, evenly spread; or "all". Half of its work does only what does something.
+# sample HOW COUNT: so many of the calls that $CALLS matches, evenly spread; or "all". Half of its work does only what does
+# something.
 sample() {
-	guest_run "$G" sh -c 'cd /srv/meddle; if [ "$1" = half ]; then grep -l K log.* | cut -d. -f2 | sort -n; else seq "$(wc -l <learned)"; fi' \
-		sh "$1" | awk -v want="$2" -v every="${SYSBOXUP_EVERY:-}" '
+	guest_run "$G" sh -c 'cd /srv/meddle
+		if [ "$1" = half ]; then grep -l K log.* | cut -d. -f2 | sort -n; else grep -n -e "$2" learned | cut -d: -f1; fi' \
+		sh "$1" "$CALLS" | awk -v want="$2" -v every="${SYSBOXUP_EVERY:-}" '
 		{ call[NR] = $1 }
 		END {
 			if (every || want == "all" || want + 0 > NR)
@@ -114,6 +116,16 @@ TOOLS=(dpkg dpkg-deb apt-get apt-mark systemctl)
 	live_apply
 	each after "${MEDDLE_MODES:-fail/1 hang/1 undone/1 half/1}" "${ROLLBACK[@]}"
 	points meddle-deb "$TOTAL"
+}
+
+@test "by files: whatever systemctl does at a call of apply or rollback, the host ends before or after" {
+	live_boot "$G" files "$BATS_FILE_TMPDIR"
+	put_before meddle systemctl
+	live_keep before
+	each before "${MEDDLE_MODES:-fail/2 die/1 hang/1 undone/1 stuck/1 half/1}" "${APPLY[@]}"
+	live_apply
+	each after "${MEDDLE_MODES:-fail/1 hang/1 undone/1}" "${ROLLBACK[@]}"
+	points meddle-files "$TOTAL"
 }
 
 # asked PLAN SECONDS: dpkg four times with PLAN in place; how often and how it worked.
@@ -183,6 +195,7 @@ docker_back() {
 }
 
 @test "dockerd dies, hangs or lies at a reload, or takes it up and dies, or late: the host ends before or after" {
+	CALLS=SIGHUP
 	docker_before '{ "max-concurrent-downloads": 5 }'
 	each before "fail/all die/all hang/all undone/all stuck/all late/all" "${APPLY[@]}"
 	live_apply
@@ -191,11 +204,20 @@ docker_back() {
 }
 
 @test "dockerd does not come up from a restart, or hangs, or comes up and dies: the host ends before or after" {
-	LIVE_OPTIONS=(--allow-restart)
+	CALLS=START LIVE_OPTIONS=(--allow-restart)
 	APPLY+=(--allow-restart) ROLLBACK+=(--allow-restart)
 	docker_before '{ "log-driver": "local" }'
 	each before "fail/all die/all hang/all undone/all" "${APPLY[@]}"
 	live_apply
 	each after "fail/all die/all hang/all undone/all" "${ROLLBACK[@]}"
 	points meddle-restart "$TOTAL"
+}
+
+@test "the Docker API answers wrongly, with nothing, or not at all at a call: the host ends before or after" {
+	CALLS=/
+	docker_before '{ "max-concurrent-downloads": 5 }'
+	each before "fail/1 die/1 hang/1 undone/1 lie/1" "${APPLY[@]}"
+	live_apply
+	each after "fail/1 lie/1" "${ROLLBACK[@]}"
+	points meddle-api "$TOTAL"
 }
