@@ -118,8 +118,8 @@ static int answer_error(const struct request *q, long status, const struct buf *
 	if (!json_parse(answer->data, answer->len, JSON_STRICT, "Docker's answer", &j, &ignore) &&
 	    json_get_str(j, "message"))
 		message = json_get_str(j, "message");
-	err_quote(quoted, sizeof(quoted), message);
-	str_trim(quoted);
+	char *words CLEANUP(freep) = xstrdup(message);	/* Docker's plain text ends in a newline */
+	err_quote(quoted, sizeof(quoted), str_trim(words));
 	return err_set(err, ERR_FAILED, "Docker refuses %s %s: %s (HTTP %ld)", q->method, q->path,
 		       *quoted ? quoted : "no reason given", status);
 }
