@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "docker/flags.h"
+#include "docker/unitfile.h"
 
 #include <ftw.h>
 #include <sys/stat.h>
@@ -172,6 +173,60 @@ TEST(quoting, "quotes inside a variable group words as systemd does; $$ and % ar
 		"$NONE --label=a$$b%%c --group \"x y\"\n");
 	put("/etc/sysconfig/docker", "; c\nOPTIONS=--label=\"a b\" '--label=c d'   \nEMPTY=\n");
 	CHECK_UNIT(0, "label=a b@/etc/sysconfig/docker:2 label=c d@/etc/sysconfig/docker:2 label=a$b%c@" U ":3 group=x y@" U ":3");
+	tree_remove();
+}
+
+TEST(env_escapes, "an EnvironmentFile: in double quotes only the escapes of the shell, plain text loses every backslash, a line goes on behind one")
+{
+	tree_make();
+	put(U, "[Service]\nEnvironmentFile=/etc/env\nExecStart=/d --a=${A} --b=${B} --c=${C} --d=${D} --e=${E}\n");
+	put("/etc/env", "A=\"x\\\"y\\q\\\nz\"\n"
+			"B=one\\ two\\\nthree  \n"
+			"# not \\\nC=this\n"
+			"C='a\\b'\n"
+			"D=\n"
+			"E=\"l\"\"r\" \\");
+	CHECK_UNIT(0, "a=x\"y\\qz@" U ":3 b=one twothree@" U ":3 c=a\\b@" U ":3 d=@" U ":3 e=lr@" U ":3");
+	tree_remove();
+}
+
+TEST(env_resets, "an empty Environment= or EnvironmentFile= forgets those before it; a path that is not absolute is none")
+{
+	tree_make();
+	put(U, "[Service]\nEnvironment=A=1 B=1\nEnvironment=\nEnvironment=B=2\nEnvironmentFile=/etc/one\nEnvironmentFile=\n"
+	       "EnvironmentFile=etc/one\nnot a setting\nExecStart=/d --a=${A} --b=${B}\n");
+	put("/etc/one", "A=one\n");
+	CHECK_UNIT(0, "a=@" U ":9 b=2@" U ":9");
+	tree_remove();
+}
+
+TEST(env_unreadable, "an EnvironmentFile that cannot be read is an error that names it")
+{
+	struct docker_flags f = { 0 };
+	struct err err = ERR_INIT;
+
+	tree_make();
+	put(U, "[Service]\nEnvironmentFile=/etc/env\nExecStart=/d\n");
+	put("/etc/env/x", "");
+	CHECK_INT(docker_flags_from_unit(&f, &root, "docker.service", &err), -1);
+	CHECK(strstr(err.msg, "'/etc/env'") != NULL);
+	tree_remove();
+}
+
+TEST(prefixes, "a unit with dashes takes up the drop-ins of its prefixes too")
+{
+	struct unitfile u CLEANUP(unitfile_release) = { 0 };
+	struct err err = ERR_INIT;
+
+	tree_make();
+	put("/etc/systemd/system/docker-ci-a.service", "[Service]\nExecStart=/d\n");
+	put("/etc/systemd/system/docker-.service.d/a.conf", "[Service]\nX=1\n");
+	put("/run/systemd/system/docker-ci-.service.d/b.conf", "[Service]\nX=2\n");
+	put("/run/systemd/system/docker-ci-.service.d/b.txt", "[Service]\nX=3\n");
+	CHECK_INT(unitfile_read(&u, &root, "docker-ci-a.service", &err), 0);
+	CHECK_INT(u.n, 3);
+	CHECK_STR(u.n == 3 ? u.v[1].value.text.data : NULL, "1");
+	CHECK_STR(u.n == 3 ? u.v[2].value.text.data : NULL, "2");
 	tree_remove();
 }
 
