@@ -136,6 +136,93 @@ TEST(space, "free space of the nearest directory that exists")
 	scratch_close(&s);
 }
 
+/* Each of these on a directory of its own, t, that holds t/a/f. */
+static int op_mkdir(struct err *err)
+{
+	return fs_mkdir_path(&s.root, "/t/x/y", 0777, err);
+}
+
+static int op_put(struct err *err)
+{
+	return fs_put(s.fd, "put", 0600, "text", 4, err);
+}
+
+static int op_remove(struct err *err)
+{
+	return fs_remove_tree(s.fd, "t", err);
+}
+
+static int op_copy(struct err *err)
+{
+	int from CLEANUP(closep) = openat(s.fd, "file", O_RDONLY | O_CLOEXEC);
+	int to CLEANUP(closep) = openat(s.fd, "copy", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return fs_copy_fd(from, to, 16, NULL, err);
+}
+
+TEST(each_call, "whichever call fails, the operation fails and says for what reason")
+{
+	int (*const ops[])(struct err *) = { op_mkdir, op_put, op_remove, op_copy };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+		unsigned long n = 0, calls = 0;
+		do {
+			struct err err = ERR_INIT;
+			mode_t old = umask(077);
+
+			scratch_open(&s);
+			CHECK_INT(fs_mkdir_path(&s.root, "/t/a/b", 0755, &err), 0);
+			put(&s, "t/a/f", "");
+			put(&s, "file", "text");
+			put(&s, "other", "");
+			char *spec CLEANUP(freep) = xasprintf("fail:%lu:EIO", ++n);
+			fault_set(spec);
+			int rc = ops[i](&err);
+			calls = fault_count();
+			fault_set(NULL);
+			CHECK_INT(rc, n <= calls ? -1 : 0);
+			CHECK(!rc || err.errnum == EIO);
+			CHECK(!rc || str_ends(err.msg, ": input/output error"));
+			umask(old);
+			scratch_close(&s);
+		} while (n <= calls && n < 100);
+		CHECK(n > 1);
+	}
+}
+
+TEST(nothing_there, "a descriptor that is none, a name that is a device, a file that is a directory: errors, not crashes")
+{
+	struct err err = ERR_INIT;
+	struct buf b CLEANUP(buf_release) = BUF_INIT;
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+	uint64_t bytes = 1;
+	char hex[65];
+
+	scratch_open(&s);
+	CHECK_INT(fs_remove_tree(-1, "x", &err), -1);
+	CHECK_STR(err.msg, "cannot look at the directory of 'x': bad file descriptor");
+	CHECK_INT(fs_usage(-1, "x", &bytes, &err), -1);
+	CHECK_INT(bytes, 0);
+	CHECK_INT(fs_usage(s.fd, "absent", &bytes, &err), 0);
+	CHECK_INT(fs_read_fd(-1, 4, &b, &err), -1);
+	CHECK_INT(fs_read_fd(s.fd, 4, &b, &err), -1);
+	CHECK_STR(err.msg, "not a regular file");
+	CHECK_INT(fs_list_fd(-1, &names, &err), -1);
+	CHECK_INT(fs_copy_fd(s.fd, -1, 4, hex, &err), -1);
+	CHECK_STR(err.msg, "cannot read what is to be copied: is a directory");
+	int dev CLEANUP(closep) = open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK_INT(fs_read_at(dev, "null", 4, &b, &err), -1);
+	CHECK_STR(err.msg, "cannot read 'null': not a regular file");
+	int null CLEANUP(closep) = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	CHECK_INT(fs_read_fd(null, 4, &b, &err), -1);
+	put(&s, "w", "");
+	int write_only CLEANUP(closep) = openat(s.fd, "w", O_WRONLY | O_CLOEXEC);
+	CHECK_INT(fs_read_fd(write_only, 4, &b, &err), -1);
+	CHECK_STR(err.msg, "cannot read the file: bad file descriptor");
+	CHECK_INT(b.len, 0);
+	scratch_close(&s);
+}
+
 TEST(iso, "ISO times round trip; what we would not write is not taken")
 {
 	static const char *const bad[] = { "",
