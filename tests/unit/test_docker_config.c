@@ -235,6 +235,42 @@ TEST(expectations, "what /info must say after a stage that takes the default run
 static char tree[64];
 static struct root root = ROOT_INIT;
 
+/* With them, a host that runs: its kernel's tables of routes and of TCP. */
+static const char *proc_route, *proc_tcp;
+
+static void proc_put(const char *name, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/proc/net", tree);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/proc/net/%s", tree, name);
+	FILE *f = fopen(path, "w");
+	if (!f || fputs(text, f) < 0 || fclose(f))
+		abort();
+}
+
+static void proc_make(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/proc", tree);
+	mkdir(path, 0755);
+	proc_put("route", proc_route);
+	proc_put("tcp", proc_tcp);
+}
+
+static void proc_remove(void)
+{
+	static const char *const names[] = { "/net/route", "/net/tcp", "/net", "" };
+	char path[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "%s/proc%s", tree, names[i]);
+		remove(path);
+	}
+}
+
 static const char *check_with(const char *version, const char *flags, const char *now,
 			      const char *text, unsigned int *warnings)
 {
@@ -257,12 +293,17 @@ static const char *check_with(const char *version, const char *flags, const char
 	h.docker.version = (char *)version;
 	h.docker.config_file = (char *)"/etc/docker/daemon.json";
 	h.docker.flags = &f;
+	if (proc_route) {
+		proc_make();
+		h.running = true;
+	}
 	err = (struct err)ERR_INIT;
 	int r = docker_config_check(&h, current, text, strlen(text), &planned, &rep, &err);
 	CHECK(!r || err.kind == ERR_REFUSED);
 	if (warnings)
 		*warnings = rep.warnings;
 	root_release(&root);
+	proc_remove();
 	rmdir(tree);
 	return r ? err.msg : "ok";
 }
@@ -385,6 +426,55 @@ TEST(check_flags, "a key that a flag gives too is refused with file and line; ru
 	CHECK_STR(check_with("26.1.5", "dockerd -s overlay2", "{\"storage-driver\":\"x\"}",
 			     "{\"storage-driver\":\"x\"}", NULL),
 		  "ok");
+}
+
+TEST(check_running, "on a host that runs: a port in use is refused, a network that overlaps a route is a warning, if they are new")
+{
+	unsigned int warnings = 0;
+
+	proc_route = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+		     "eth0\t00000000\t0102000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+		     "eth0\t0000630A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
+		     "docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n";
+	proc_tcp = "  sl  local_address rem_address   st\n"
+		   "   0: 0100007F:0947 00000000:0000 0A 00000000:00000000\n"
+		   "   1: 0100007F:0948 0100007F:1000 01 00000000:00000000\n";
+	CHECK_STR(check_with("20.10.24", "dockerd", NULL, "{\"hosts\":[\"tcp://127.0.0.1:2375\"]}", NULL),
+		  "'hosts' has 'tcp://127.0.0.1:2375', but something listens on port 2375 already");
+	CHECK_STR(check_with("20.10.24", "dockerd", "{\"hosts\":[\"tcp://127.0.0.1:2375\"]}",
+			     "{\"hosts\":[\"tcp://127.0.0.1:2375\"]}", NULL), "ok");
+	CHECK_STR(check_with("20.10.24", "dockerd", NULL, "{\"hosts\":[\"tcp://127.0.0.1:2376\",\"unix:///run/x\",\"tcp://x:http\"]}", NULL), "ok");
+	CHECK_STR(check_with("20.10.24", "dockerd", NULL, "{\"bip\":\"10.99.0.1/24\"}", &warnings), "ok");
+	CHECK_INT(warnings, 1);
+	CHECK_STR(check_with("20.10.24", "dockerd", "{\"bip\":\"10.99.0.1/24\"}", "{\"bip\":\"10.99.0.1/24\"}", &warnings), "ok");
+	CHECK_INT(warnings, 0);
+	CHECK_STR(check_with("20.10.24", "dockerd", NULL,
+			     "{\"default-address-pools\":[{\"base\":\"10.99.0.0/16\",\"size\":24},{\"base\":\"172.17.0.0/16\",\"size\":24}]}", &warnings),
+		  "ok");
+	CHECK_INT(warnings, 1);
+	proc_route = proc_tcp = NULL;
+}
+
+TEST(check_odd, "a log driver that is nobody's is a warning, a runtime is looked for as a program would be, 1 MiB is the most")
+{
+	unsigned int warnings = 0;
+	size_t size = 1024 * 1024 + 1;
+	char *big CLEANUP(freep) = xmalloc(size + 1);
+
+	CHECK_STR(check_with("26.1.5", "dockerd", NULL, "{\"log-driver\":\"mine\"}", &warnings), "ok");
+	CHECK_INT(warnings, 1);
+	CHECK_STR(check_with("26.1.5", "dockerd", "{\"log-driver\":\"mine\"}", "{\"log-driver\":\"mine\"}", &warnings), "ok");
+	CHECK_INT(warnings, 0);
+	CHECK_STR(check_with("26.1.5", "dockerd", NULL, "{\"log-driver\":\"journald\",\"log-opts\":{\"max-size\":\"x\"}}", &warnings), "ok");
+	CHECK_INT(warnings, 0);
+	CHECK_STR(check("{\"runtimes\":{\"x\":{\"path\":\"no-such-runc\"}}}"),
+		  "runtime 'x' has a program that does not exist: 'no-such-runc'");
+	CHECK_STR(check("{\"runtimes\":{\"x\":{\"path\":\"sysbox-runc\"}}}"), "ok");
+	CHECK_STR(check("{\"runtimes\":{\"x\":7}}"), "runtime 'x' is no object");
+	CHECK_STR(check("{\"runtimes\":{\"x\":{}}}"), "runtime 'x' has neither 'path' nor 'runtimeType'");
+	memset(big, ' ', size);
+	big[size] = '\0';
+	CHECK_STR(check(big), "'/etc/docker/daemon.json' would be larger than 1 MiB");
 }
 
 TEST(check_versions, "an empty file and a byte order mark are refused for versions that refuse them")
