@@ -360,3 +360,62 @@ arm64_program() {
 	run -0 guest_run "$G" sysboxup status
 	[[ $output == *"Last transaction: 2, first-boot, "*": committed"* ]]
 }
+
+# ---- SELinux ----
+
+# selinux MODE: the tree is one that boots with it, and has a policy.
+selinux() {
+	local files=$W/root/etc/selinux/targeted/contexts/files
+	tree "$W/root"
+	mkdir -p "$files"
+	printf '# by the test\nSELINUX=%s\nSELINUXTYPE=targeted\n' "$1" >"$W/root/etc/selinux/config"
+	printf '%s\t%s\n' '/.*' system_u:object_r:default_t:s0 '/usr/bin(/.*)?' system_u:object_r:bin_t:s0 \
+		'/etc/systemd(/.*)?' system_u:object_r:systemd_unit_file_t:s0 '/var/lib(/.*)?' system_u:object_r:var_lib_t:s0 >"$files/file_contexts"
+}
+
+label() {
+	getfattr -h --absolute-names --only-values -n security.selinux "$W/root$1" 2>/dev/null | tr -d '\0'
+}
+
+@test "SELinux: what is new is labelled by setfiles and the policy in the tree, nothing else is, and rollback leaves no trace" {
+	selinux permissive
+	setfattr -n security.selinux -v system_u:object_r:mine_t:s0 "$W/root/etc/docker/daemon.json"
+	image_snap "$W/root" >"$W/before"
+	bake_tree "$W/root"
+	grep -q "SELinux labels  set on what is new, by setfiles and '/etc/selinux/targeted/contexts/files/file_contexts'" "$W/out"
+	[ "$(label /usr/bin/sysbox-runc)" = system_u:object_r:bin_t:s0 ]
+	[ "$(label /var/lib/sysbox)" = system_u:object_r:var_lib_t:s0 ]
+	[ "$(label /etc/systemd/system/multi-user.target.wants/sysbox.service)" = system_u:object_r:systemd_unit_file_t:s0 ]
+	[ "$(label /etc/docker/daemon.json)" = system_u:object_r:mine_t:s0 ]
+	[ "$(label /etc/os-release)" = "" ]
+	[ ! -e "$W/root/.autorelabel" ]
+	bake_tree "$W/root"
+	grep -q 'Nothing to do' "$W/out"
+	run -0 "$UP" --root "$W/root" rollback
+	image_snap "$W/root" >"$W/after"
+	run -0 "$HOSTDIFF" compare "$W/before" "$W/after"
+}
+
+@test "SELinux: without a policy in the tree the image is asked to label itself, the plan says so, and rollback takes that back" {
+	selinux permissive
+	rm "$W/root/etc/selinux/targeted/contexts/files/file_contexts"
+	bake_tree "$W/root"
+	grep -q 'SELinux labels are not set here (no policy is in the tree): the image labels itself' "$W/out"
+	[ -e "$W/root/.autorelabel" ]
+	rm "$W/root/.autorelabel"	# as its first boot does
+	run -0 "$UP" --root "$W/root" rollback
+	[ ! -e "$W/root/.autorelabel" ]
+}
+
+@test "SELinux: an image that would enforce it is refused for Sysbox; a setfiles that fails undoes the bake" {
+	selinux enforcing
+	run -3 "$UP" --root "$W/root" --profile "$PROFILE" apply "${IMAGE_FORCE[@]}"
+	[[ $output == *"SELinux is enforcing"* ]]
+	sed -i 's/=enforcing/=permissive/' "$W/root/etc/selinux/config"
+	echo 'this is no rule at all, nor is it' >"$W/root/etc/selinux/targeted/contexts/files/file_contexts"
+	image_snap "$W/root" >"$W/before"
+	run -1 "$UP" --root "$W/root" --profile "$PROFILE" apply "${IMAGE_FORCE[@]}"
+	[[ $output == *"setfiles failed"* ]]
+	image_snap "$W/root" >"$W/after"
+	run -0 "$HOSTDIFF" compare "$W/before" "$W/after"
+}

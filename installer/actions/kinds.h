@@ -49,6 +49,10 @@ struct action *action_reload(const char *step, enum reload_what what, const char
 struct action *action_units(const char *step, const char *const *units, const char *runtime,
 			    bool restart);
 
+/* In an image: SELinux labels of these paths and what is below them, by setfiles and the policy's
+ * file_contexts `spec`, all inside the root. key "labels:selinux". */
+struct action *action_labels(const char *step, const char *spec, const struct strv *paths);
+
 /* Packages through the host's package manager: see actions/packages.h (key "packages"); what
  * Sysbox's files need beside them: actions/dependencies.h (key "dependencies"). */
 

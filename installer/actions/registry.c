@@ -3,7 +3,8 @@
 #include "actions/action.h"
 
 extern const struct action_ops file_ops, dir_ops, unpack_ops, account_ops, sysctl_ops, reload_ops,
-	units_ops, halt_ops, containers_ops, packages_ops, dependencies_ops, docker_config_ops;
+	units_ops, halt_ops, containers_ops, packages_ops, dependencies_ops, docker_config_ops,
+	labels_ops;
 
 const struct action_ops *const action_kinds[] = {
 	&unpack_ops,
@@ -18,5 +19,6 @@ const struct action_ops *const action_kinds[] = {
 	&halt_ops,
 	&containers_ops,
 	&docker_config_ops,
+	&labels_ops,
 	NULL,
 };

@@ -37,7 +37,7 @@ struct host {
 	enum host_init init;
 	enum host_virt virt;
 	char *virt_name;		/* "lxc", "docker", "systemd-nspawn", "wsl", "kvm" or "" */
-	bool selinux_enabled, selinux_enforcing;
+	bool selinux_enabled, selinux_enforcing;	/* of an image: as it will boot */
 	bool apparmor_enabled;
 	bool apparmor_fusermount3;	/* /etc/apparmor.d/fusermount3 exists */
 	bool dev_fuse;
@@ -101,6 +101,8 @@ const char *host_fusermount_name(const char *sysbox_version);
 /* Path of a program in the PATH that systemd gives to services, inside the root; allocated, or
  * NULL. */
 char *host_find_program(const struct root *root, const char *name);
+/* A value of /etc/selinux/config; allocated, or NULL. */
+char *host_selinux_config(const struct root *root, const char *key);
 /* /proc/sys value of a dotted name ("fs.inotify.max_user_watches"): 0, or -1 if it does not
  * exist. */
 int host_sysctl(const char *name, char **ret);

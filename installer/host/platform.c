@@ -129,13 +129,32 @@ bool host_has_systemd(const struct host *h)
 	       root_exists(h->root, "/run/systemd/private");
 }
 
+char *host_selinux_config(const struct root *root, const char *key)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+	char *start CLEANUP(freep) = xasprintf("%s=", key), *value = NULL;
+
+	if (read_some(root, "/etc/selinux/config", &text))
+		str_split(&lines, text.data, '\n');
+	for (size_t i = 0; i < lines.n && !value; i++) {
+		const char *at = lines.v[i] + strlen(start);
+
+		if (str_starts(lines.v[i], start))
+			value = xstrndup(at, strcspn(at, " \t\r"));
+	}
+	return value;
+}
+
 static void gather_security(struct host *h)
 {
 	char *enforce CLEANUP(freep) = read_line(h->root, "/sys/fs/selinux/enforce");
+	char *config CLEANUP(freep) = h->running ? NULL : host_selinux_config(h->root, "SELINUX");
+	bool boots = str_eq(config, "enforcing") || str_eq(config, "permissive");
 	char *apparmor CLEANUP(freep) = read_line(h->root, "/sys/module/apparmor/parameters/enabled");
 
-	h->selinux_enabled = h->running && enforce;
-	h->selinux_enforcing = h->selinux_enabled && str_eq(enforce, "1");
+	h->selinux_enabled = h->running ? enforce != NULL : boots;
+	h->selinux_enforcing = h->running ? str_eq(enforce, "1") : str_eq(config, "enforcing");
 	h->apparmor_enabled = h->running && str_eq(apparmor, "Y");
 	h->apparmor_fusermount3 = root_exists(h->root, "/etc/apparmor.d/fusermount3");
 }

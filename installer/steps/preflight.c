@@ -84,7 +84,7 @@ const struct preflight_check preflight_checks[] = {
 		"selinux", "SELinux does not enforce",
 		"Sysbox does not support SELinux: its containers do not start",
 		"set SELINUX=disabled in /etc/selinux/config and boot again, or use another host",
-		for_sysbox_running, check_selinux, true,
+		for_sysbox, check_selinux, true,
 	},
 	{
 		"kubernetes", "this is no Kubernetes node",

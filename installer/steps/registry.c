@@ -2,7 +2,8 @@
 /* THE ordered table of steps. */
 #include "engine/step.h"
 
-extern const struct step step_dependencies, step_sysbox, step_apparmor, step_docker, step_firstboot;
+extern const struct step step_dependencies, step_sysbox, step_apparmor, step_docker, step_firstboot,
+	step_selinux;
 
 const struct step *const steps[] = {
 	&step_dependencies,
@@ -10,5 +11,6 @@ const struct step *const steps[] = {
 	&step_apparmor,
 	&step_docker,
 	&step_firstboot,
+	&step_selinux,
 	NULL,
 };

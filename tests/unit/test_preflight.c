@@ -754,7 +754,6 @@ TEST(an_image, "of an image nothing is asked that only a running system can answ
 	world_open(&w);
 	image(&w);
 	not_running(&w);
-	enforcing(&w);
 	set_virt(&w);
 	old_kernel(&w);
 	set_dev_fuse(&w);
