@@ -675,3 +675,19 @@ last_instant() {
 	last_instant rename-new found '{ "mtu": 1400 }\n'
 	has "{ \"mtu\": 1400, $KEY }\n"
 }
+
+@test "status names the keys that somebody else took out, changed or put in again" {
+	found '{"debug": false, "hosts": [ "unix:///x" ]}'
+	profile '{ "runtimes": { "r": { "path": "/usr/bin/dockerd" } }, "log-level": "warn", "log-opts": { "max-size": "1m", "max-file": "3" }, "hosts": null }'
+	up -q apply
+	run -0 up status
+	found '{"debug": false, "log-level": "info", "log-opts": { "max-size": "1m" }, "hosts": [ "unix:///x" ]}'
+	run -7 up status
+	[[ $output == *"/etc/docker/daemon.json: runtimes.r, log-opts.max-file were taken out by somebody else; log-level, hosts were changed by somebody else"* ]]
+	found '{"debug": false, "log-level": "warn", "log-opts": { "max-size": "1m", "max-file": "3" }, "runtimes": {}}'
+	run -7 up status
+	[[ $output == *"/etc/docker/daemon.json: runtimes.r was taken out by somebody else"* ]]
+	rm "$F"
+	run -7 up status
+	[[ $output == *"runtimes.r, log-level, log-opts were taken out by somebody else"* ]]
+}

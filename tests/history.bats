@@ -281,6 +281,29 @@ whole_or_none() {
 	[ "$WHOLES" -gt 2 ] && [ "$NONE" -gt 10 ]
 }
 
+# ---- managed elsewhere ----
+
+@test "docker.managed elsewhere: everything but daemon.json is put in place, what is missing there is printed to be merged, status exits 7 until it is" {
+	jq '.docker.managed = "elsewhere"' "$WHOLE" >"$BATS_TEST_TMPDIR/profile.json"
+	cp -p "$R/etc/docker/daemon.json" "$BATS_TEST_TMPDIR/theirs"
+	run -0 --separate-stderr up --profile "$BATS_TEST_TMPDIR/profile.json" apply "${IMAGE_FORCE[@]}"
+	[[ $output == *"/usr/bin/sysbox-runc"* && $output != *"/etc/docker/daemon.json  "* ]]
+	# shellcheck disable=SC2154 # bats sets it
+	[[ $(tr -s ' \n' ' ' <<<"$stderr") == *"docker.managed is \"elsewhere\": merge this into '/etc/docker/daemon.json' there, and reload Docker: "*'"sysbox-runc"'* ]]
+	cmp "$BATS_TEST_TMPDIR/theirs" "$R/etc/docker/daemon.json"
+	run -7 up status
+	output=$(tr -s ' \n' ' ' <<<"$output")	# long lines are broken
+	[[ $output == *"daemon.json: a key of the profile is missing or has another value"* ]]
+	[[ $output == *"merge this into '/etc/docker/daemon.json' where it is managed, and reload Docker: {"*'"path":"/usr/bin/sysbox-runc"'* ]]
+	[[ $output == *"'/etc/docker/daemon.json' is managed elsewhere"* ]]
+	run -7 up --profile "$BATS_TEST_TMPDIR/profile.json" verify
+	jq '.runtimes["sysbox-runc"].path = "/usr/bin/sysbox-runc"' "$BATS_TEST_TMPDIR/theirs" >"$R/etc/docker/daemon.json"
+	run -0 up status
+	cp -p "$R/etc/docker/daemon.json" "$BATS_TEST_TMPDIR/theirs"
+	up -q uninstall
+	cmp "$BATS_TEST_TMPDIR/theirs" "$R/etc/docker/daemon.json"
+}
+
 # ---- pruning ----
 
 ids() {

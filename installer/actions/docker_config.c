@@ -290,11 +290,62 @@ static struct json *docker_config_index(const struct action *a, const struct roo
 	return j;
 }
 
+/* An object with nothing but values in it is named as one thing: "runtimes.sysbox-runc". */
+static bool is_nested(const struct json *j)
+{
+	for json_each(m, j)
+		if (json_type(m) == JSON_OBJECT)
+			return true;
+	return false;
+}
+
+static void find_taken(const char *prefix, const struct json *ours, const struct json *today,
+		       struct strv *gone, struct strv *changed);
+
+static void find_taken_key(const char *name, const struct json *ours, const struct json *today,
+			   struct strv *gone, struct strv *changed)
+{
+	bool object = json_type(ours) == JSON_OBJECT;
+
+	if (json_type(ours) == JSON_NULL) {
+		if (today)	/* we had taken it out */
+			strv_add(changed, name);
+	} else if (object && (today ? json_type(today) == JSON_OBJECT : is_nested(ours)))
+		find_taken(name, ours, today, gone, changed);
+	else if (!today)
+		strv_add(gone, name);
+	else if (!json_equal(ours, today))
+		strv_add(changed, name);
+}
+
+static void find_taken(const char *prefix, const struct json *ours, const struct json *today,
+		       struct strv *gone, struct strv *changed)
+{
+	for json_each(m, ours) {
+		char *name CLEANUP(freep) = xasprintf("%s%s%s", prefix, *prefix ? "." : "",
+						      json_key(m));
+
+		find_taken_key(name, m, json_get(today, json_key(m)), gone, changed);
+	}
+}
+
+static void say_taken(const struct strv *keys, const char *what, struct buf *found)
+{
+	char *list CLEANUP(freep) = strv_join(keys, ", ");
+
+	if (keys->n)
+		buf_addf(found, "%s%s %s %s by somebody else", found->len ? "; " : "", list,
+			 keys->n == 1 ? "was" : "were", what);
+}
+
 /* Ours is in force if merging it changes nothing. */
 static enum report_state docker_config_drift(const struct json *entry, const char *key,
 					     const struct action_ctx *ctx, struct buf *found)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT, same CLEANUP(buf_release) = BUF_INIT;
+	struct strv gone CLEANUP(strv_release) = STRV_INIT;
+	struct strv changed CLEANUP(strv_release) = STRV_INIT;
+	struct json *today CLEANUP(json_freep) = NULL;
 	const char *path = key + strlen("docker-config:");
 	struct err err = ERR_INIT;
 
@@ -305,7 +356,11 @@ static enum report_state docker_config_drift(const struct json *entry, const cha
 	}
 	if (buf_equal(&text, &same))
 		return STATE_OK;
-	buf_adds(found, "a key of ours is not as we set it");
+	if (docker_config_tree(&text, path, &today, &err))
+		buf_adds(found, err.msg);
+	find_taken("", json_get(entry, "ours"), today, &gone, &changed);
+	say_taken(&gone, "taken out", found);
+	say_taken(&changed, "changed", found);
 	return STATE_BAD;
 }
 

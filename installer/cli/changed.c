@@ -115,19 +115,33 @@ int changed_note(struct session *s, unsigned int bad, struct err *err)
 	return bad ? complain(note, bad, err) : 0;
 }
 
+static int complain_elsewhere(const struct session *s, unsigned int bad, struct err *err)
+{
+	err_set(err, ERR_DRIFT, "%u proof%s; '%s' is managed elsewhere", bad,
+		bad > 1 ? "s fail" : " fails", s->host.docker.config_file);
+	return err_remedy(err, "do what the lines above say");
+}
+
+/* Where others manage daemon.json the index knows nothing of it: it is the proofs that tell. */
 int changed_check(struct session *s, struct err *err)
 {
 	struct json *note CLEANUP(json_freep) = read_note(s);
 	struct session again CLEANUP(session_release) = SESSION_INIT;
+	bool noted = s->host.running && json_get_i64(note, "bad", 0) > 0;
 	unsigned int bad;
 
-	if (!s->host.running || !json_len(s->index) || json_get_i64(note, "bad", 0) <= 0)
+	if (!json_len(s->index))
 		return 0;
 	again.quick = true;
-	if (session_open(&again, s->cli, SESSION_APPLIED | SESSION_HOST, err) < 0 ||
-	    session_verify(&again, &bad, err) < 0)
+	if (session_open(&again, s->cli, SESSION_APPLIED | SESSION_HOST, err) < 0)
 		return -1;
-	return bad ? complain(note, bad, err) : 0;
+	if (!noted && !again.profile.docker.elsewhere)
+		return 0;
+	if (session_verify(&again, &bad, err) < 0)
+		return -1;
+	if (!bad)
+		return 0;
+	return noted ? complain(note, bad, err) : complain_elsewhere(&again, bad, err);
 }
 
 static bool is_noted(const struct session *s)

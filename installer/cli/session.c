@@ -233,6 +233,7 @@ static struct step_ctx step_context(struct session *s)
 		.package_file = s->package_file,
 		.allow_restart = s->allow_restart,
 		.quick = s->quick,
+		.proving = s->proving,
 		.rep = s->rep,
 	};
 }
@@ -287,6 +288,7 @@ int session_prove(void *user, struct report *rep, struct err *err)
 	struct session *s = user;
 	unsigned int bad = 0;
 
+	s->proving = true;
 	if (host_docker_refresh(&s->host, err) < 0 || session_verify(s, &bad, err) < 0)
 		return -1;
 	if (!bad)

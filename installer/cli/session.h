@@ -27,7 +27,7 @@ struct session {
 	bool allow_restart, stop_containers;
 	bool image;				/* the root is one, or will be: nothing that runs is asked or told */
 	struct gate *gate;			/* cli/restart.h, or NULL */
-	bool quick;				/* session_verify: engine/step.h */
+	bool quick, proving;			/* session_verify: engine/step.h */
 	struct strv forced;			/* --force CHECK-ID */
 };
 

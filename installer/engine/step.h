@@ -18,6 +18,7 @@ struct step_ctx {
 	const char *package_file;
 	bool allow_restart;
 	bool quick;			/* verify: no container is run; what is known of the versions instead */
+	bool proving;			/* verify: for a transaction that is not committed yet */
 	struct report *rep;
 };
 

@@ -136,6 +136,16 @@ static int set_install(struct reader *r, const struct field *f, const struct jso
 	return bad(r, f, "must be \"no\" or \"distribution\"", json_string(value));
 }
 
+static int set_managed(struct reader *r, const struct field *f, const struct json *value)
+{
+	const char *s = json_string(value);
+
+	if (!str_eq(s, "here") && !str_eq(s, "elsewhere"))
+		return bad(r, f, "must be \"here\" or \"elsewhere\"", s);
+	*(bool *)slot(r, f) = str_eq(s, "elsewhere");
+	return 0;
+}
+
 static int set_object(struct reader *r, const struct field *f, const struct json *value)
 {
 	*(struct json **)slot(r, f) = json_dup(value);
@@ -265,6 +275,7 @@ static const struct field fields[] = {
 	{ "docker", NULL, JSON_OBJECT, set_present, AT(docker.present) },
 	{ "docker", "install", JSON_STRING, set_install, 0 },
 	{ "docker", "settings", JSON_OBJECT, set_object, AT(docker.settings) },
+	{ "docker", "managed", JSON_STRING, set_managed, AT(docker.elsewhere) },
 	{ "docker", "allow_restart", JSON_BOOL, set_bool, AT(docker.allow_restart) },
 	{ "api", NULL, JSON_OBJECT, set_unsupported, 0 },
 	{ "clients", NULL, JSON_ARRAY, set_unsupported, 0 },

@@ -192,6 +192,37 @@ static void add_config(struct plan *p, const struct step_ctx *ctx, const struct 
 	plan_add(p, a);
 }
 
+/* What is missing, as text to be put in: {} if nothing is. */
+static int missing(const struct step_ctx *ctx, const struct json *want, struct buf *ret,
+		   struct err *err)
+{
+	struct json *today CLEANUP(json_freep) = NULL, *after CLEANUP(json_freep) = NULL,
+			 *patch CLEANUP(json_freep) = NULL;
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+
+	if (read_config(ctx, &text, &today, err))
+		return -1;
+	after = json_merge(today, want);
+	patch = json_patch_between(today, after);
+	if (json_len(patch))
+		json_print(patch, ret);
+	return 0;
+}
+
+/* The keys that were ours stay in the file and in the index: whoever manages it decides on them. */
+static int plan_elsewhere(struct plan *p, const struct step_ctx *ctx, const struct json *want,
+			  struct err *err)
+{
+	struct buf snippet CLEANUP(buf_release) = BUF_INIT;
+
+	if (missing(ctx, want, &snippet, err))
+		return -1;
+	if (snippet.len)
+		plan_warn(p, "docker.managed is \"elsewhere\": merge this into '%s' there, and reload Docker: %s",
+			  config_path(ctx->host), snippet.data);
+	return 0;
+}
+
 static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
 	struct json *want CLEANUP(json_freep) = wanted_patch(ctx),
@@ -203,6 +234,8 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 
 	bool theirs = false;
 
+	if (ctx->profile->docker.elsewhere)
+		return plan_elsewhere(p, ctx, want, err);
 	if (read_config(ctx, &text, &today, err) ||
 	    make_patch(p, today, want, left, json_get(entry, "was"), &patch, &theirs,
 		       err) ||
@@ -221,7 +254,13 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 
 /* ---- verify ---- */
 
-static void verify_runtime(struct docker_api *api, bool quick, struct report *rep)
+/* Whoever manages the file may do it after us: no reason to take everything back. */
+static enum report_state not_there(const struct step_ctx *ctx)
+{
+	return ctx->profile->docker.elsewhere && ctx->proving ? STATE_WARN : STATE_BAD;
+}
+
+static void verify_runtime(struct docker_api *api, const struct step_ctx *ctx, struct report *rep)
 {
 	struct json *info CLEANUP(json_freep) = NULL;
 	struct docker_probe probe = { .ran = false };
@@ -234,11 +273,12 @@ static void verify_runtime(struct docker_api *api, bool quick, struct report *re
 		return;
 	}
 	listed = json_get(json_get(info, "Runtimes"), SYSBOX_RUNTIME) != NULL;
-	report_check(rep, "runtime-listed", listed ? STATE_OK : STATE_BAD,
-		     "docker run --runtime=" SYSBOX_RUNTIME " needs it", "sysboxup apply",
+	report_check(rep, "runtime-listed", listed ? STATE_OK : not_there(ctx),
+		     "docker run --runtime=" SYSBOX_RUNTIME " needs it",
+		     ctx->profile->docker.elsewhere ? "systemctl reload docker" : "sysboxup apply",
 		     listed ? "Docker knows " SYSBOX_RUNTIME :
 			      "Docker does not know " SYSBOX_RUNTIME);
-	if (!listed || quick)
+	if (!listed || ctx->quick)
 		return;
 	if (docker_probe_runtime(api, SYSBOX_RUNTIME, &probe, rep, &err))
 		report_check(rep, "container", STATE_BAD,
@@ -254,22 +294,25 @@ static void verify_runtime(struct docker_api *api, bool quick, struct report *re
 
 static void verify_config(const struct step_ctx *ctx, struct report *rep)
 {
-	struct json *want CLEANUP(json_freep) = wanted_patch(ctx),
-			  *today CLEANUP(json_freep) = NULL;
-	struct buf text CLEANUP(buf_release) = BUF_INIT, after CLEANUP(buf_release) = BUF_INIT;
+	struct json *want CLEANUP(json_freep) = wanted_patch(ctx);
+	struct buf snippet CLEANUP(buf_release) = BUF_INIT;
+	char *merge CLEANUP(freep) = NULL;
 	struct err err = ERR_INIT;
-	bool same;
 
-	if (read_config(ctx, &text, &today, &err) ||
-	    json_splice(text.data, text.len, want, config_path(ctx->host), &after, &err)) {
+	if (missing(ctx, want, &snippet, &err)) {
 		report_check(rep, "daemon.json", STATE_BAD, NULL, NULL, "%s", err.msg);
 		return;
 	}
-	same = buf_equal(&text, &after);
-	report_check(rep, "daemon.json", same ? STATE_OK : STATE_BAD, NULL,
-		     same ? NULL : "sysboxup apply",
-		     same ? "has every key of the profile" :
-			    "a key of the profile is missing or has another value");
+	if (!snippet.len) {
+		report_check(rep, "daemon.json", STATE_OK, NULL, NULL,
+			     "has every key of the profile");
+		return;
+	}
+	merge = xasprintf("merge this into '%s' where it is managed, and reload Docker: %s",
+			  config_path(ctx->host), snippet.data);
+	report_check(rep, "daemon.json", not_there(ctx), NULL,
+		     ctx->profile->docker.elsewhere ? merge : "sysboxup apply",
+		     "a key of the profile is missing or has another value");
 }
 
 static const char *sysbox_version(const struct step_ctx *ctx)
@@ -316,7 +359,7 @@ static int verify(const struct step_ctx *ctx, struct report *rep, struct err *er
 	}
 	report_check(rep, "docker", STATE_OK, NULL, NULL, "answers");
 	if (sysbox_wanted(ctx))
-		verify_runtime(api, ctx->quick, rep);
+		verify_runtime(api, ctx, rep);
 	return 0;
 }
 

@@ -112,6 +112,9 @@ TEST(ranges, "a value out of range is refused")
 		"{ \"sysbox\": { \"version\": \"../0\" } }",
 		"'p.json', line 1: 'sysbox.version' must be \"latest\", \"absent\" or a version "
 		"such as \"0.7.0\", not \"../0\"");
+	check_refused("{ \"docker\": { \"managed\": \"ansible\" } }",
+		      "'p.json', line 1: 'docker.managed' must be \"here\" or \"elsewhere\", not "
+		      "\"ansible\"");
 	check_refused("{ \"sysbox\": { \"method\": \"rpm\" } }",
 		      "'p.json', line 1: 'sysbox.method' must be \"auto\", \"deb\" or \"files\", "
 		      "not \"rpm\"");
