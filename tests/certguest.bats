@@ -30,6 +30,7 @@ setup() {
 teardown_file() {
 	load_libs
 	guest_destroy certs
+	guest_destroy others 2>/dev/null || :
 }
 
 number() {
@@ -81,4 +82,27 @@ until_active() {
 	guest_run certs systemctl start sysboxup-cert.service
 	[ "$(guest_run certs systemctl show -P ConditionResult sysboxup-cert.service)" = no ]
 	guest_run certs test ! -e /var/lib/sysboxup/pki
+}
+
+@test "with the OpenSSL of the other Debian: made, read again, revoked, and judged by openssl there" {
+	local other=trixie algorithm
+	[ "$(. /etc/os-release && echo "$VERSION_CODENAME")" != trixie ] || other=bookworm
+	guest_boot others "$other"
+	install_into others "$BATS_FILE_TMPDIR"
+	for algorithm in p256 rsa3072 ed25519; do
+		guest_run others rm -rf /var/lib/sysboxup/pki /root/e
+		guest_run others sh -c "echo secret | sysboxup -q cert ca --passphrase-fd 0 --permit example.org --algorithm $algorithm"
+		guest_run others sh -c "echo secret | sysboxup -q cert issue srv --server --san a.example.org --passphrase-fd 0 --algorithm $algorithm"
+		guest_run others sh -c "echo secret | sysboxup -q cert issue runner --passphrase-fd 0 --algorithm $algorithm"
+		guest_run others sh -c "echo secret | sysboxup -q cert revoke runner --passphrase-fd 0"
+		guest_run others sysboxup -q cert export srv --out /root/e
+		guest_run others openssl verify -x509_strict -purpose sslserver -verify_hostname a.example.org -crl_check \
+			-CRLfile /var/lib/sysboxup/pki/crl.pem -CAfile /root/e/ca.pem /root/e/cert.pem
+		run guest_run others openssl verify -x509_strict -crl_check -CRLfile /var/lib/sysboxup/pki/crl.pem -CAfile /root/e/ca.pem \
+			/var/lib/sysboxup/pki/gen/000003/ci-runner/cert.pem
+		[[ $output == *"certificate revoked"* ]]
+	done
+	run guest_run others sh -c 'echo wrong | sysboxup -q cert issue b --passphrase-fd 0'
+	[ "$status" -eq 3 ]
+	[[ ${lines[0]} == *"the secret is the wrong one, or the file is damaged" ]]
 }

@@ -15,6 +15,7 @@
  *	base/000012/		what is left of the pruned ones, here up to 12 (journal/base.h)
  *	cache/			verified packages by SHA-256 (fetch/)
  *	known/			monotonic knowledge, never rolled back (catalog serial)
+ *	pki/			certificates and their ledger, never rolled back (pki/store.h)
  *	profile.json		the profile last applied
  *	index.json		what is ours by now: target -> transaction, after-image (a cache of
  *				the records, rebuilt when stale)
