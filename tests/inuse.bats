@@ -34,7 +34,7 @@ teardown_file() {
 	guest_run inuse docker run -d --name other bb:1 sleep 1000
 	run -3 --separate-stderr guest_run inuse sysboxup rollback --quiet
 	# shellcheck disable=SC2154 # set by run
-	[[ $stderr == *"containers run under a runtime that would go: job"* ]]
+	[[ $stderr == *"containers run under sysbox-runc: job"* ]]
 	[[ $stderr != *other* ]]
 	run -0 guest_run inuse sysboxup verify --quiet
 	run -0 guest_run inuse docker exec job true

@@ -192,3 +192,130 @@ old_one() {
 	fails 3 files "FAILED  container: no container runs under runtime 'sysbox-runc'"
 	[ "$(docker_pid)" = "$PID" ]
 }
+
+# ---- containers that run under it ----
+
+# Two under Sysbox, one of which somebody else must not start, and one that has nothing to do with it.
+containers() {
+	guest_run "$G" bash -c '
+		docker run -d --name first --runtime sysbox-runc bb:1 sleep 100000
+		docker run -d --name second --restart always --runtime sysbox-runc bb:1 sleep 100000
+		docker run -d --name other bb:1 sleep 100000
+		docker create --name idle --runtime sysbox-runc bb:1 sleep 100000' >/dev/null
+}
+
+# What runs, and of `other` that it never stopped.
+at_work() {
+	guest_run "$G" docker ps --format '{{.Names}}' | sort | xargs
+	guest_run "$G" docker inspect -f '{{.State.Pid}}' other
+}
+
+started_at() {
+	guest_run "$G" docker inspect -f '{{.State.StartedAt}}' first second
+}
+
+@test "containers under Sysbox are named and refused; with --stop-containers exactly they stop and start again, also when it is undone" {
+	local before started
+	old_one deb
+	containers
+	before=$(at_work)
+	started=$(started_at)
+	want 0.7.1 deb
+	run -7 up plan --check
+	[[ $output == *"first, second  stop: runs under sysbox-runc, needs --stop-containers"* ]]
+	[[ $output == *"first, second  start again"* ]]
+	run -3 up apply
+	[[ $output == *"containers run under sysbox-runc: first, second"*"--stop-containers"* ]]
+	[ "$(started_at)" = "$started" ]
+	want absent deb
+	run -3 up apply
+	[[ $output == *"containers run under sysbox-runc: first, second"* ]]
+
+	want 0.8.3 deb
+	run -1 up apply --stop-containers
+	runs 0.7.0
+	[ "$(at_work)" = "$before" ]
+	[ "$(started_at)" != "$started" ]
+	want 0.7.1 deb
+	run -0 up apply --stop-containers
+	[[ $output == *"stopping containers: first, second"*"starting containers: first, second"* ]]
+	runs 0.7.1
+	[ "$(at_work)" = "$before" ]
+	run -3 guest_run "$G" sysboxup rollback
+	run -0 guest_run "$G" sysboxup rollback --stop-containers
+	runs 0.7.0
+	[ "$(at_work)" = "$before" ]
+
+	guest_run "$G" docker run -d --name lost --rm --runtime sysbox-runc bb:1 sleep 100000
+	want 0.7.1 deb
+	run -3 up apply --stop-containers
+	[[ $output == *"container lost was started with --rm: stopped, it is gone"* ]]
+	guest_run "$G" docker rm -f lost
+	want absent deb
+	run -0 up apply --stop-containers
+	[ "$(at_work | head -n 1)" = other ]
+}
+
+# ---- killed in the midst of it ----
+
+# killed CONDITION...: an upgrade is killed, worker and supervisor, as soon as the command CONDITION succeeds; then recover.
+killed() {
+	guest_run "$G" sh -c '
+		sysboxup apply --force container --stop-containers --profile /srv/demo/profile.json >/root/out 2>&1 & p=$!
+		until w=$(pgrep -P $p) && "$@" >/dev/null 2>&1; do kill -0 $p || exit 9; done
+		kill -KILL $p $w; wait $p; exit 0' sh "$@"
+	run -6 up apply
+	run -0 guest_run "$G" sysboxup recover
+	guest_run "$G" rm -f /root/out
+	same old
+	runs 0.7.0
+	run -0 guest_run "$G" docker ps --format '{{.Names}}'
+	[ "$output" = job ]
+}
+
+@test "killed when the units are halted, while dpkg unpacks, in the maintainer scripts, while it is watched: recover brings the old version and its container back" {
+	old_one deb
+	guest_run "$G" docker run -d --name job --runtime sysbox-runc bb:1 sleep 100000
+	snap old
+	want 0.7.1 deb
+	killed sh -c '! systemctl is-active sysbox-mgr'
+	killed test -e /var/lib/dpkg/tmp.ci/control
+	killed grep -q 0.7.1 /usr/share/doc/sysbox-ce/changelog
+	killed pgrep -f '[s]ysbox-ce.postinst'
+	killed grep -q 'looking for 10 s' /root/out
+}
+
+# ---- over and over ----
+
+@test "installed and removed 20 times, by both methods in turn: daemon.json and the tree to the byte each time" {
+	local i method
+	dependencies
+	snap none
+	for i in {1..20}; do
+		method=$( ((i % 2)) && echo deb || echo files)
+		want "0.7.$((i % 3 > 0))" $method
+		run -0 up apply --quiet
+		run -0 guest_run "$G" grep -q sysbox-runc /etc/docker/daemon.json
+		want absent $method
+		run -0 up apply --quiet
+		same none
+	done
+}
+
+# ---- the way back is proven first ----
+
+@test "a version whose package is neither here nor in the catalog is not replaced: refused with the remedy, nothing touched" {
+	old_one deb
+	guest_run "$G" bash -c 'rm /var/lib/sysboxup/debs/sysbox-ce_0.7.0* /var/lib/sysboxup/cache/*'
+	want 0.7.1 deb
+	run -0 up apply		# by its hash, from the catalog
+	[[ $output == *"sysbox-ce 0.7.0: "* ]]
+	run -0 guest_run "$G" sysboxup rollback
+	same old
+	guest_run "$G" bash -c 'rm /var/lib/sysboxup/debs/sysbox-ce_0.7.0* /var/lib/sysboxup/cache/* /srv/demo/sysbox-ce_0.7.0*'
+	run -3 up apply
+	[[ $output == *"this could not be undone, for the package file of sysbox-ce 0.7.0.linux, which is installed, is not here"* ]]
+	[[ $output == *"host: nothing was touched"* ]]
+	same old
+	runs 0.7.0
+}

@@ -127,7 +127,7 @@ static int refuse_running(const struct containers_data *d, const struct docker_c
 	char *names CLEANUP(freep) = names_of(c, n);
 
 	err_set(err, ERR_REFUSED, "containers run under %s: %s", d->runtime, names);
-	return err_remedy(err, "stop them first (docker stop ...), or let it be done, and undone behind it: --stop-containers");
+	return err_remedy(err, "stop them first (docker stop ...); with --stop-containers they are stopped, and started again");
 }
 
 static int refuse_lost(const struct docker_container *c, size_t n, struct err *err)

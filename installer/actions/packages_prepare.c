@@ -142,6 +142,14 @@ static int cannot_undo(const struct packages *d, const char *version, struct err
 	return err_remedy(err, "remove %s yourself first, or name a catalog that has version %s", d->name, version);
 }
 
+static int not_fetched(const struct packages *d, const char *version, struct err *err)
+{
+	err_prefix(err, "this could not be undone, for the package file of %s %s, which is installed, is not here",
+		   d->name, version);
+	err_remedy(err, "make that source reachable, then try again");
+	return err_raise(err, ERR_REFUSED);
+}
+
 /* The .deb of a version that is installed, for undo: of ours in debs/, else by the catalog; of this
  * hash, where it is known ("": it is not). */
 static int find_old(const struct packages *d, const struct action_ctx *ctx, const struct catalog *c,
@@ -158,7 +166,9 @@ static int find_old(const struct packages *d, const struct action_ctx *ctx, cons
 	for (size_t i = 0; i < c->n; i++)
 		if (entry_is(&c->v[i], d, version) &&
 		    (!*sha256 || str_eq(c->v[i].sha256, sha256)))
-			return fetch_entry(ctx, &c->v[i], NULL, ret, err);
+			return fetch_entry(ctx, &c->v[i], NULL, ret, err) ?
+				       not_fetched(d, version, err) :
+				       0;
 	return cannot_undo(d, version, err);
 }
 
