@@ -13,6 +13,13 @@ setup_file() {
 	W=$(mktemp -d /dev/shm/sysboxup-killat-XXXXXX)	# no disk: what is tried is the order, not the durability
 	export W UP=$SYSBOXUP_BUILD/sysboxup TOOLS=$SYSBOXUP_BUILD/tools
 	image_stage "$W"
+	. "$REPO/tests/lib/catalog.bash"
+	mkdir "$W/debs"
+	cp "$W"/catalog/*.deb "$W/debs/"
+	"$REPO/tests/standin/build" "$W/debs/sysbox-ce_0.7.1.deb" 0.7.1.linux
+	CATALOG_METHOD=files catalog_make "$W/versions" "$W/versions" "$W"/debs/*.deb
+	sed 's/"latest"/"0.7.1"/' "$W/versions/profile.json" >"$W/newer.json"
+	sed 's/"latest"/"absent"/' "$W/versions/profile.json" >"$W/absent.json"
 	setfattr -n user.note -v mine "$W/image/etc/docker/daemon.json"
 	setfacl -m u:daemon:r "$W/image/etc/docker/daemon.json"
 	mkdir "$W/root"
@@ -108,6 +115,12 @@ ERRORS="ENOSPC EIO/7 EROFS/3 EMFILE/5 EINTR/7 ENOSPC+/3 EIO+/9 EROFS+/5"
 	each whole-applied "kill/16 tear/8 worker/24" -- -q rollback
 	each whole-torn "kill/8 tear/4" --recovery -- -q recover
 	points killat-whole "$TOTAL"
+}
+
+@test "another version by files, and none, killed and torn at calls of ours and of our children" {
+	each whole-applied "kill/24 tear/16 worker/32" -- --profile "$W/newer.json" -q apply "${IMAGE_FORCE[@]}"
+	each whole-applied "kill/24 tear/16 worker/32" -- --profile "$W/absent.json" -q apply "${IMAGE_FORCE[@]}"
+	points killat-versions "$TOTAL"
 }
 
 # ---- controls: the tracer sees what there is, and the judge can say no ----
