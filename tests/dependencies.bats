@@ -338,6 +338,7 @@ while not os.path.exists("/var/tmp/free"): time.sleep(0.05)' 3>&- &
 	run -0 live dependencies rsync
 	run -0 machine sysboxup rollback
 	as_before
+	[ "$(stat -c '%a %U' "$(machine_at /usr/share/rsync)")" = "700 daemon" ]
 }
 
 @test "configuration that was edited meanwhile outlives the rollback beside, and is named" {

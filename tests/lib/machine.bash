@@ -61,6 +61,7 @@ machine_settle() {
 	local root
 	root=$(machine_at /)
 	inside rm -rf "$MACHINE"/etc/{os-release,docker,apparmor.d,yum.repos.d,zypp,pacman.conf,sysboxup}
+	inside rm -rf "$MACHINE"/usr/share/{rsync,fuse3,fuse-common} "$MACHINE"/etc/{rsync,fuse3,fuse-common}.conf
 	inside rm -f "$MACHINE"/usr/bin/{rsync,fusermount3,fusermount,dockerd,docker} "$MACHINE/usr/lib/os-release"
 	inside mkdir -p "$MACHINE"/etc/{docker,rpm,yum.repos.d,zypp/repos.d,dnf/vars,systemd/system}
 	printf 'ID=%s\nVERSION_ID="%s"\nPRETTY_NAME="%s %s for tests"\n' "$1" "$2" "$1" "$2" >"$root/etc/os-release"
@@ -100,7 +101,9 @@ machine_snap() {
 			case $path in
 			*/ld.so.cache | */passwd- | */group- | */shadow- | */gshadow- | */sub?id-) ;;
 			*/apk/world | */passwd | */group | */shadow | */gshadow | */sub?id) untimed+=("$path") ;;
-			*) if [ -L "$path" ] || [ ! -d "$path" ]; then
+			*) if [ -c "$path" ]; then
+				untimed+=("$path")	# the lower side has one, taken away here
+			elif [ -L "$path" ] || [ ! -d "$path" ]; then
 				timed+=("$path")
 			elif [[ $path != .over/* ]] || [ ! -d "/${path#.over/}" ]; then
 				untimed+=("$path")
