@@ -24,6 +24,7 @@ setup() {
 teardown() {
 	[ -z "${INSIDE_PID:-}" ] || inside_end || :
 	guest_destroy "$G"
+	guest_destroy "$G-b"
 }
 
 # A Debian on a disk, with Docker and what Sysbox needs of the distribution, and the program; it has not booted.
