@@ -293,10 +293,10 @@ killed() {
 	snap none
 	for i in {1..20}; do
 		method=$( ((i % 2)) && echo deb || echo files)
-		want "0.7.$((i % 3 > 0))" $method
+		want "0.7.$((i % 3 > 0))" "$method"
 		run -0 up apply --quiet
 		run -0 guest_run "$G" grep -q sysbox-runc /etc/docker/daemon.json
-		want absent $method
+		want absent "$method"
 		run -0 up apply --quiet
 		same none
 	done

@@ -185,7 +185,8 @@ void cert_show_new(const struct cert_run *r)
 	render_say(r->s.cli->out, PAINT_NONE, "Keys and certificates: %s", path);
 	render_say(
 		r->s.cli->out, PAINT_NONE,
-		"Whoever holds a client's key is root on a Docker host that accepts it, unless Docker runs Sysbox or user namespaces there.");
+		"Whoever holds a client's key is root on a Docker host that accepts it, "
+		"unless Docker runs Sysbox or user namespaces there.");
 }
 
 /* What a request says of itself is not asked of this host. */

@@ -127,11 +127,13 @@ static int run(struct cli *cli, struct err *err)
 
 const struct command cmd_apply = {
 	.name = "apply",
-	.usage = "[--image] [--allow-restart] [--when-idle TIME] [--stop-containers] [--package FILE] [--force CHECK-ID] [--lock-wait TIME] [--deadline TIME]",
+	.usage = "[--image] [--allow-restart] [--when-idle TIME] [--stop-containers] [--package FILE] "
+		 "[--force CHECK-ID] [--lock-wait TIME] [--deadline TIME]",
 	.summary = "make this host as the profile wants it",
-	.about = "Shows the changes, makes them in one transaction, and proves by asking the running services that they "
-		 "work. If anything fails, or the program is killed, everything is undone: the host is as before. A second run "
-		 "finds nothing to do.",
+	.about =
+		"Shows the changes, makes them in one transaction, and proves by asking the running services that they "
+		"work. If anything fails, or the program is killed, everything is undone: the host is as before. A second run "
+		"finds nothing to do.",
 	.options = apply_options,
 	.flags = CMD_ROOT | CMD_CHANGES,
 	.run = run,

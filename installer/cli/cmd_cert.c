@@ -171,15 +171,20 @@ const struct command cmd_cert = {
 		"ca | issue NAME | list | show [NAME] | renew NAME | revoke NAME | crl | export NAME | request NAME | import FILE",
 	.summary = "certificates for a Docker API behind mutual TLS",
 	.about =
-		"A certificate authority of one's own for Docker's API, and what it issues: \"ca\" makes it, \"issue\" makes keys and certificates of clients (or with --server of a daemon), "
-		"\"renew\" makes them anew under the same names, \"revoke\" takes them back, \"crl\" writes the revocation list, \"list\" and \"show\" look, \"export\" writes a key "
-		"and its certificates in the form that a CI system takes. "
-		"What was issued and revoked is kept in a ledger that no rollback touches. "
-		"No daemon is changed by this command. Docker reads no revocation list: whom a daemon trusts it trusts until the certificate ends. "
-		"Whoever holds a client's key is root on a Docker host that accepts it, unless Docker runs Sysbox or user namespaces there. "
-		"The authority's key is encrypted: with a passphrase, by --key-file, or by --systemd-creds. "
-		"Or it is elsewhere: \"import\" takes the authority's certificate, \"request\" makes a key here and a request for it, which \"issue --request\" signs there, "
-		"and \"import\" takes what comes back, and revocation lists.",
+		"A certificate authority of one's own for Docker's API, and what it issues: "
+		"\"ca\" makes it, \"issue\" makes keys and certificates of clients (or with "
+		"--server of a daemon), \"renew\" makes them anew under the same names, "
+		"\"revoke\" takes them back, \"crl\" writes the revocation list, \"list\" and "
+		"\"show\" look, \"export\" writes a key and its certificates in the form that a "
+		"CI system takes. What was issued and revoked is kept in a ledger that no "
+		"rollback touches. No daemon is changed by this command. Docker reads no "
+		"revocation list: whom a daemon trusts it trusts until the certificate ends. "
+		"Whoever holds a client's key is root on a Docker host that accepts it, unless "
+		"Docker runs Sysbox or user namespaces there. The authority's key is encrypted: "
+		"with a passphrase, by --key-file, or by --systemd-creds. Or it is elsewhere: "
+		"\"import\" takes the authority's certificate, \"request\" makes a key here and "
+		"a request for it, which \"issue --request\" signs there, and \"import\" takes "
+		"what comes back, and revocation lists.",
 	.options = cert_options,
 	.words = words,
 	.args_min = 1,

@@ -93,10 +93,10 @@ static int fill_kubernetes(const struct export *e, struct buf *ret, struct err *
 static void add_variable(struct buf *ret, const char *key, const char *type, const char *value,
 			 bool more)
 {
-	buf_addf(
-		ret,
-		"  {\"key\": \"%s\", \"variable_type\": \"%s\", \"protected\": true, \"raw\": true, \"value\": ",
-		key, type);
+	buf_addf(ret,
+		 "  {\"key\": \"%s\", \"variable_type\": \"%s\", "
+		 "\"protected\": true, \"raw\": true, \"value\": ",
+		 key, type);
 	json_print_string(value, ret);
 	buf_adds(ret, more ? "},\n" : "}\n");
 }

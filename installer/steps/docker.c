@@ -218,7 +218,9 @@ static int plan_elsewhere(struct plan *p, const struct step_ctx *ctx, const stru
 	if (missing(ctx, want, &snippet, err))
 		return -1;
 	if (snippet.len)
-		plan_warn(p, "docker.managed is \"elsewhere\": merge this into '%s' there, and reload Docker: %s",
+		plan_warn(p,
+			  "docker.managed is \"elsewhere\": merge this into '%s' there, "
+			  "and reload Docker: %s",
 			  config_path(ctx->host), snippet.data);
 	return 0;
 }

@@ -113,10 +113,10 @@ static int refuse_method_change(const struct step_ctx *ctx, bool deb, struct err
 	err_set(err, ERR_REFUSED,
 		"Sysbox is installed here by \"%s\", and the profile wants it by \"%s\"",
 		deb ? "files" : "deb", deb ? "deb" : "files");
-	return err_remedy(
-		err,
-		"set \"method\": \"%s\"; or go by way of none: apply with \"version\": \"absent\" first",
-		deb ? "files" : "deb");
+	return err_remedy(err,
+			  "set \"method\": \"%s\"; or go by way of none: "
+			  "apply with \"version\": \"absent\" first",
+			  deb ? "files" : "deb");
 }
 
 /* Somebody else's Sysbox is not ours to replace. */

@@ -47,7 +47,8 @@ static void __attribute__((constructor)) counters_share(void)
 	counters_move(MAP_SHARED);
 }
 
-/* Before they are written, which adds to them what is in the file: others must not write that again. */
+/* Before they are written, which adds to them what is in the file: others must not write that
+ * again. */
 void counters_take(void);
 void __attribute__((destructor)) counters_take(void)
 {

@@ -35,11 +35,15 @@ TEST(refusals, "an answer outside of 2xx is an error with Docker's own words, ma
 		struct json *j = NULL;
 		long status = 0;
 
-		CHECK_INT(docker_api_call(a, cases[i].method, cases[i].path, NULL, 20, NULL, &j, &err), -1);
+		CHECK_INT(docker_api_call(a, cases[i].method, cases[i].path, NULL, 20, NULL, &j,
+					  &err),
+			  -1);
 		CHECK_STR(err.msg, cases[i].message);
 		CHECK(!j);
 		/* who asks for the status decides alone */
-		CHECK_INT(docker_api_call(a, cases[i].method, cases[i].path, NULL, 20, &status, NULL, &err), 0);
+		CHECK_INT(docker_api_call(a, cases[i].method, cases[i].path, NULL, 20, &status,
+					  NULL, &err),
+			  0);
 		CHECK(status >= 400);
 	}
 	stood_down(&d);
@@ -129,7 +133,7 @@ TEST(bridge, "the address of the bridge is the IPv4 one, and unknown where none 
 }
 
 #define LIST "[ { \"Id\": \"aa\" }, { \"Id\": \"bb\" }, { \"Id\": \"cc\" }, { \"Id\": \"gone\" }, { } ]"
-#define RUNNING_RM                                                                                  \
+#define RUNNING_RM \
 	"{ \"Id\": \"aa\", \"Name\": \"/job\", \"State\": { \"Status\": \"running\", \"Pid\": 71 }," \
 	"  \"HostConfig\": { \"Runtime\": \"runc\", \"AutoRemove\": true } }"
 #define STOPPED_ALWAYS                                                                  \
@@ -171,7 +175,8 @@ TEST(containers, "containers are asked for one by one; one that is gone meanwhil
 	stood_down(&d);
 }
 
-/* What a restart does to these containers, and what is said of it; info is Docker's, to the profile's wish. */
+/* What a restart does to these containers, and what is said of it; info is Docker's, to the
+ * profile's wish. */
 static void impact(const char *info, const char *to, bool allow, const char *want)
 {
 	const struct answer answers[] = {
