@@ -315,6 +315,13 @@ refused() {
 	done
 }
 
+@test "a file that others broke since Docker read it is refused, where dockerd can be asked" {
+	config '{ "labels": [ "x" ] }\n'
+	before
+	settings '{ "live-restore": true }'
+	refused "Docker takes nothing up from the daemon.json of today: *bad attribute format: x"
+}
+
 @test "a key that is a flag in /etc/default/docker too is named with file and line" {
 	settings '{ "bip": "10.8.0.1/24" }'
 	in_guest sh -c 'cp -p /etc/default/docker /run/default; echo "DOCKER_OPTS=\"--log-level=warn --bip=10.9.0.1/24\"" >>/etc/default/docker'

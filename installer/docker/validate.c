@@ -93,6 +93,10 @@ int docker_validate(const struct host *h, const struct json *current, const char
 	err_quote(quoted, sizeof(quoted), str_trim(words));
 	if (!old)
 		return err_set(err, ERR_REFUSED, "dockerd --validate refuses the new daemon.json: %s", quoted);
+	if (h->docker.main_pid > 0) {
+		err_set(err, ERR_REFUSED, "Docker takes nothing up from the daemon.json of today: %s", quoted);
+		return err_remedy(err, "correct that first");
+	}
 	report_warn(rep, NULL, "dockerd --validate refuses the daemon.json of today too: %s", quoted);
 	return 0;
 }

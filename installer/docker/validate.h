@@ -11,8 +11,9 @@
  * it is run. */
 bool docker_validate_available(const struct host *h);
 
-/* ERR_REFUSED with dockerd's own words. The same words for the text of today, or words about a path
- * that is planned: a warning. 0 too where there is no --validate. */
+/* ERR_REFUSED with dockerd's own words. Words about a path that is planned count for nothing; the
+ * same words for the text of today are a warning, unless a daemon runs: it would take up nothing.
+ * 0 too where there is no --validate. */
 int docker_validate(const struct host *h, const struct json *current, const char *candidate,
 		    size_t len, const struct strv *planned_paths, struct report *rep,
 		    struct err *err);
