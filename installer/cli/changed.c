@@ -16,6 +16,23 @@ enum { WAIT_MS = 60 * 60 * 1000, LOOK_MS = 200 };
 
 /* ---- waiting ---- */
 
+/* At boot, and behind an upgrade, they come later than we. NULL: all are where they will stay. */
+static char *on_its_way(void)
+{
+	static const char *const units[] = { "docker.service", "containerd.service",
+					     "sysbox-mgr.service", "sysbox-fs.service",
+					     "sysbox.service", NULL };
+	struct unit_status st[ARRAY_SIZE(units)];
+	struct err ignored = ERR_INIT;
+
+	if (unit_query_all(units, st, &ignored))
+		return NULL;
+	for (size_t i = 0; units[i]; i++)
+		if (st[i].job)
+			return xasprintf("what systemd does with %s", units[i]);
+	return NULL;
+}
+
 /* Who is at work; NULL: nobody. */
 static char *at_work(struct cli *cli, struct err *err)
 {
@@ -24,7 +41,11 @@ static char *at_work(struct cli *cli, struct err *err)
 
 	if (session_open(&s, cli, 0, err) < 0)
 		return NULL;
-	return state_busy(&s.state, &busy) ? xstrdup(busy.msg) : frontend_holder(&s.root);
+	if (state_busy(&s.state, &busy))
+		return xstrdup(busy.msg);
+	char *who = frontend_holder(&s.root);
+
+	return who ? who : on_its_way();
 }
 
 int changed_wait(struct cli *cli, struct err *err)

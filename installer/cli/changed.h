@@ -13,7 +13,8 @@
 
 #include "cli/session.h"
 
-/* Until no package manager and no run of sysboxup is at work any more. */
+/* Until no package manager and no run of sysboxup is at work any more, and systemd has no job left
+ * for what will be looked at. */
 int changed_wait(struct cli *cli, struct err *err);
 /* After a quick look; s has the host. What failed is said in err, with what changed. */
 int changed_note(struct session *s, unsigned int bad, struct err *err);

@@ -148,13 +148,22 @@ static int list(struct session *s, struct err *err)
 	return EXIT_DONE;
 }
 
+/* The arguments of an image's builder are not kept (cli/who.c). */
 static char *command_line(const struct json *begin)
 {
 	struct strv words CLEANUP(strv_release) = STRV_INIT;
 
 	for json_each(it, json_get(begin, "argv"))
 		strv_add(&words, json_string(it) ? json_string(it) : "?");
-	return strv_join(&words, " ");
+	return words.n ? strv_join(&words, " ") : xstrdup(word(begin, "command"));
+}
+
+static void show_profile(struct cli *cli, const struct json *profile)
+{
+	const char *source = json_get_str(profile, "source");
+
+	render_row(cli->out, NULL, NULL, "  profile  %s%s(SHA-256 %.16s...)", source ? source : "",
+		   source ? " " : "", word(profile, "digest"));
 }
 
 static void show_head(struct cli *cli, const struct txn_summary *t)
@@ -171,8 +180,7 @@ static void show_head(struct cli *cli, const struct txn_summary *t)
 	render_row(cli->out, NULL, NULL, "  command  %s", line);
 	render_row(cli->out, NULL, NULL, "  program  sysboxup %s", word(t->begin, "program"));
 	if (profile)
-		render_row(cli->out, NULL, NULL, "  profile  %s (SHA-256 %.16s...)",
-			   word(profile, "source"), word(profile, "digest"));
+		show_profile(cli, profile);
 	if (reason)
 		render_row(cli->out, NULL, NULL, "  reason   %s", reason);
 }

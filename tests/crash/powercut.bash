@@ -177,6 +177,12 @@ powercut_points() {
 			int((NR - 1) * wanted / all) != int((NR - 2) * wanted / all)' "$dir/points"
 }
 
+# The first N flushes behind MARK: what was acknowledged by then has to be there.
+powercut_past() {
+	dir=$pool/$1
+	powercut_points "$1" | awk -F: -v mark="$(mark_of "$2")" -v n="$3" 'NF == 1 && $1 >= mark && n-- > 0'
+}
+
 # The first point at which PATH is on the disk, looked for without booting: the run makes it once.
 powercut_first() {
 	local points low=0 high middle at=0 prefix=$pool/$1/prefix.$$ image=$pool/$1/image.$$

@@ -39,6 +39,8 @@ static void take_property(struct unit_status *st, const char *line)
 	if (str_starts(line, "InvocationID="))
 		snprintf(st->invocation, sizeof(st->invocation), "%s",
 			 line + strlen("InvocationID="));
+	if (str_starts(line, "Job="))	/* left out or empty where there is none */
+		st->job = line[strlen("Job=")] > '0';
 	if (str_starts(line, "NRestarts="))
 		(void)str_to_u64(line + strlen("NRestarts="), UINT64_MAX, &st->restarts);
 }
@@ -65,7 +67,7 @@ int unit_query_all(const char *const *units, struct unit_status *ret, struct err
 
 	strv_addv(&argv,
 		  (const char *const[]){ "systemctl", "show", "-p",
-					 "LoadState,ActiveState,Result,UnitFileState,MainPID,InvocationID,NRestarts",
+					 "LoadState,ActiveState,Result,UnitFileState,MainPID,InvocationID,NRestarts,Job",
 					 "--",
 					 NULL });
 	strv_addv(&argv, units);
