@@ -93,12 +93,14 @@ killed() {
 	as_before
 }
 
-# An apply that is killed while dpkg unpacks the package, its dependencies in place.
+# An apply that is killed while dpkg unpacks the package, its dependencies in place. What dies with it gives back its
+# space only when it is dead.
 interrupted_in_dpkg() {
 	guest_run "$G" sh -c '
 		sysboxup apply --force container --force recover-unit --profile /srv/demo/profile.json >/root/out 2>&1 & p=$!
 		until [ -e /usr/bin/sysbox-runc ]; do kill -0 $p || exit 9; done
-		kill -KILL $p $(pgrep -P $p); wait $p; exit 0'
+		kill -KILL $p $(pgrep -P $p); wait $p
+		while pgrep "^dpkg" >/dev/null; do sleep 0.02; done'
 }
 
 # What ext4 frees only at its next commit is filled in a further round.
