@@ -91,17 +91,9 @@ one_point() {
 	*) why="exit $rc: $said"; return 1 ;;
 	esac
 	case $mode-$rc in
-	E*-0) swallowed "$state" ;;
+	E*-0) live_swallowed "$state" "$said" ;;
 	*) live_judge "$rc" "$said" "$began" "$ended" ;;
 	esac
-}
-
-# A tool or a script of somebody else may go on without what could not be done. What is ours is there all the same, and goes
-# without a trace.
-swallowed() {
-	[ "$1" = before ] || { live_judge 0 "$said" "$1" before; return; }
-	said=$(live_up verify 2>&1 && live_up rollback 2>&1) || { why="exit 0, but: $said"; return 1; }
-	live_is before
 }
 
 # each STATE "MODE/COUNT..." VERB...

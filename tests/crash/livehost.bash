@@ -11,6 +11,8 @@
 #   live_is STATE [OPTION...]   is it that? Else what differs in $why (see live-guest)
 #   live_apply, live_rollback   from before to after, which is kept; and back. LIVE_OPTIONS are theirs
 #   live_settle STATE [OPTION]  from before or after, whichever it is, to STATE
+#   live_swallowed STATE SAID   exit 0, from STATE: a tool or a script of somebody else may go on without what it could not do. What
+#                               is ours is there all the same, and goes without a trace
 #   live_judge RC SAID BEGAN ENDED [OPTION]
 #                               what a run that exited with RC came to, on the way from BEGAN to ENDED: one of them, at once
 #                               or after recover, and recover again changes nothing; then the host is brought back to
@@ -124,4 +126,12 @@ live_judge()
 	out=$(live_up recover 2>&1) || { why="recover with nothing to do fails: $out"; return 1; }
 	live_is "$state" "$@" || { why="recover with nothing to do changes something: $why"; return 1; }
 	[ "$state" = "$began" ] || live_settle "$began" "$@"
+}
+
+live_swallowed()
+{
+	local out
+	[ "$1" = before ] || { live_judge 0 "$2" "$1" before; return; }
+	out=$(live_up verify 2>&1 && live_up rollback 2>&1) || { why="exit 0, but: $out"; return 1; }
+	live_is before
 }

@@ -21,7 +21,7 @@ setup() {
 	. "$REPO/tests/lib/points.bash"
 	. "$BATS_TEST_DIRNAME/livehost.bash"
 	G=meddle-$BATS_TEST_NUMBER-$$ TOTAL=0
-	AFTERWARDS=: JUDGE=() CALLS=
+	AFTERWARDS=: SWALLOWED=false JUDGE=() CALLS=
 	APPLY=(apply --force container) ROLLBACK=(rollback)
 }
 
@@ -85,7 +85,8 @@ one_point() {
 		at=$(guest_run "$G" awk '$5 ~ /K/ { call[++i] = $1 } END { print call[int(i / 2) + 1] }' "/srv/meddle/log.$n")
 	meddled "$n $how $at" "${@:4}"
 	$AFTERWARDS
-	live_judge "$rc" "$said" "$state" "$ended" "${JUDGE[@]}" || return 1
+	live_judge "$rc" "$said" "$state" "$ended" "${JUDGE[@]}" ||
+		{ [ "$rc-$state" = 0-before ] && $SWALLOWED "$state" "$said"; } || return 1
 	TOTAL=$((TOTAL + 1))
 }
 
@@ -109,6 +110,7 @@ each() {
 TOOLS=(dpkg dpkg-deb apt-get apt-mark systemctl)
 
 @test "by deb: whatever dpkg, apt and systemctl do at a call of apply or rollback, the host ends before or after" {
+	SWALLOWED=live_swallowed	# scripts do not mind when deb-systemd-helper fails
 	live_boot "$G" deb "$BATS_FILE_TMPDIR"
 	put_before meddle "${TOOLS[@]}"
 	live_keep before
