@@ -38,21 +38,12 @@ static bool is_intact(const struct root *r, const struct dep *dep)
 	return dep->file && !hash_file(r, dep->file, hex, &ignored) && str_eq(hex, dep->sha256);
 }
 
-static int open_dir(const struct root *r, const char *path, struct err *err)
-{
-	int fd = root_openat(r, path, O_RDONLY | O_DIRECTORY, 0);
-
-	if (fd < 0)
-		err_errno(err, errno, "cannot open '%s'", path);
-	return fd;
-}
-
 /* What an earlier run left there goes. */
 static int empty_fetch_dir(const struct root *r, struct err *err)
 {
 	if (fs_mkdir_path(r, DEPS_DIR, 0700, err))
 		return -1;
-	int fd CLEANUP(closep) = open_dir(r, DEPS_DIR, err);
+	int fd CLEANUP(closep) = packages_open_dir(r, DEPS_DIR, err);
 	if (fd < 0 || fs_remove_tree(fd, "fetch", err))
 		return -1;
 	return fs_mkdir(fd, "fetch", 0700, err);
@@ -84,8 +75,8 @@ static int put_away(const struct root *r, const char *file, char **ret, struct e
 	char *dir CLEANUP(freep) = path_dirname(file);
 	const char *name = path_basename(file);
 
-	int from CLEANUP(closep) = open_dir(r, dir, err);
-	int to CLEANUP(closep) = from < 0 ? -1 : open_dir(r, DEPS_DIR, err);
+	int from CLEANUP(closep) = packages_open_dir(r, dir, err);
+	int to CLEANUP(closep) = from < 0 ? -1 : packages_open_dir(r, DEPS_DIR, err);
 	if (to < 0)
 		return -1;
 	if (io_renameat2(from, name, to, name, 0) || io_fsync(to))
@@ -199,18 +190,8 @@ static int set_aside(const struct dependencies *d, const struct dep_ops *ops,
 	const char *const places[] = { "/usr", "/etc", ops->database, STATE_DIR, NULL };
 	uint64_t installed = unpacked(d, ctx->root), need = installed + SLACK;
 
-	for (size_t i = 0; places[i]; i++) {
-		uint64_t bytes, inodes;
-		if (fs_free_space(ctx->root, places[i], &bytes, &inodes, err))
-			return -1;
-		if (bytes >= installed + need)
-			continue;
-		err_set(err, ERR_REFUSED,
-			"not enough space below '%s': %llu MiB free, %llu MiB needed for the packages and their undo",
-			places[i], (unsigned long long)(bytes >> 20),
-			(unsigned long long)((installed + need) >> 20));
-		return err_remedy(err, "free some space there, then try again");
-	}
+	if (packages_check_space(ctx->root, places, installed, need, err))
+		return -1;
 	return ballast_need(ctx->log, places, need, err);
 }
 

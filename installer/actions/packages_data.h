@@ -40,6 +40,12 @@ struct deb_lists {			/* what the packages concerned bring */
 int packages_prepare(struct action *a, struct action_ctx *ctx, struct err *err);
 unsigned int packages_lock_seconds(void);
 const struct pkg_op *packages_op(const struct packages *d, const char *name);	/* NULL: none */
+/* A directory inside the root. -1 with err set. */
+int packages_open_dir(const struct root *r, const char *path, struct err *err);
+/* Room below each of dirs (ends with NULL) for what is installed, and for need besides; else
+ * ERR_REFUSED. */
+int packages_check_space(const struct root *r, const char *const *dirs, uint64_t installed,
+			 uint64_t need, struct err *err);
 void plan_copy_op(struct pkg_plan *p, const struct pkg_op *op);
 
 /* ---- packages_before.c ---- */

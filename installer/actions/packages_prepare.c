@@ -50,7 +50,7 @@ void plan_copy_op(struct pkg_plan *p, const struct pkg_op *op)
 
 /* ---- package files ---- */
 
-static int open_dir(const struct root *r, const char *path, struct err *err)
+int packages_open_dir(const struct root *r, const char *path, struct err *err)
 {
 	int fd = root_openat(r, path, O_RDONLY | O_DIRECTORY, 0);
 
@@ -72,8 +72,8 @@ static int link_deb(const struct root *r, const struct package *pkg, const char 
 
 	if (fs_mkdir_path(r, DEBS_DIR, 0700, err))
 		return -1;
-	int from CLEANUP(closep) = open_dir(r, dir, err);
-	int to CLEANUP(closep) = from < 0 ? -1 : open_dir(r, DEBS_DIR, err);
+	int from CLEANUP(closep) = packages_open_dir(r, dir, err);
+	int to CLEANUP(closep) = from < 0 ? -1 : packages_open_dir(r, DEBS_DIR, err);
 	if (to < 0 || fs_unlink(to, name, err))
 		return -1;
 	if (io_linkat(from, path_basename(pkg->cached), to, name) || io_fsync(to))
@@ -335,17 +335,18 @@ static uint64_t undo_needs(const struct root *r, uint64_t installed)
 static const char *const places[] = { "/usr", "/etc", DPKG_DIR, "/var/cache/debconf", STATE_DIR,
 				      NULL };
 
-static int check_space(const struct root *r, uint64_t installed, uint64_t need, struct err *err)
+int packages_check_space(const struct root *r, const char *const *dirs, uint64_t installed,
+			 uint64_t need, struct err *err)
 {
-	for (size_t i = 0; places[i]; i++) {
+	for (size_t i = 0; dirs[i]; i++) {
 		uint64_t bytes, inodes;
-		if (fs_free_space(r, places[i], &bytes, &inodes, err))
+		if (fs_free_space(r, dirs[i], &bytes, &inodes, err))
 			return -1;
 		if (bytes >= installed + need)
 			continue;
 		err_set(err, ERR_REFUSED,
 			"not enough space below '%s': %llu MiB free, %llu MiB needed for the packages and their undo",
-			places[i], (unsigned long long)(bytes >> 20),
+			dirs[i], (unsigned long long)(bytes >> 20),
 			(unsigned long long)((installed + need) >> 20));
 		return err_remedy(err, "free some space there, then try again");
 	}
@@ -367,7 +368,7 @@ static int record(struct packages *d, struct action_ctx *ctx, struct err *err)
 	if (got)
 		return -1;
 	uint64_t need = undo_needs(ctx->root, installed);
-	if (check_space(ctx->root, installed, need, err))
+	if (packages_check_space(ctx->root, places, installed, need, err))
 		return -1;
 	return ballast_need(ctx->log, places, need, err);
 }
