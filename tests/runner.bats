@@ -23,6 +23,7 @@ run_tests() {
 	run_tests "" '@test "a" { true; }' '@test "breaks" { false; }'
 	[ "$status" -eq 1 ]
 	[[ $output == *"not ok 2 breaks"*"false"*"failed"* ]]
+	[[ $output == *"failed:"$'\n'"not ok 2 breaks"*"false"*"1 failed"*"$last" ]]	# what keeps only the end of a log says it too
 	[ "$last" = "1 passed, 1 failed, 0 skipped" ]
 }
 
