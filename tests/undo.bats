@@ -98,9 +98,11 @@ killed() {
 interrupted_in_dpkg() {
 	guest_run "$G" sh -c '
 		sysboxup apply --force container --force recover-unit --profile /srv/demo/profile.json >/root/out 2>&1 & p=$!
+		until w=$(pgrep -P $p); do kill -0 $p || exit 9; done
 		until [ -e /usr/bin/sysbox-runc ]; do kill -0 $p || exit 9; done
-		kill -KILL $p $(pgrep -P $p); wait $p
-		while pgrep "^dpkg" >/dev/null; do sleep 0.02; done'
+		kill -KILL $p $w; wait $p
+		while pgrep "^dpkg" >/dev/null; do sleep 0.02; done
+		[ -e /var/lib/dpkg/updates/0000 ]'	# dpkg was not through: with what it has noted it begins next time
 }
 
 # What ext4 frees only at its next commit is filled in a further round.
