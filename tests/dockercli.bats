@@ -315,11 +315,26 @@ refused() {
 	done
 }
 
-@test "a file that others broke since Docker read it is refused, where dockerd can be asked" {
+@test "a file that others broke since Docker read it is refused: dockerd is asked, or where it cannot be, its next start is tried" {
 	config '{ "labels": [ "x" ] }\n'
 	before
 	settings '{ "live-restore": true }'
 	refused "Docker takes nothing up from the daemon.json of today: *bad attribute format: x"
+
+	on bookworm
+	config '{ "labels": [ "x" ] }\n'
+	before
+	settings '{ "live-restore": true }'
+	refused "Docker would not start with '/etc/docker/daemon.json' as others have left it: *bad attribute format: x"
+	settings '{ "log-level": "debug" }'
+	refused "Docker would not start with '/etc/docker/daemon.json' as others have left it: *bad attribute format: x"
+	# mended, but never read: what the next start takes, a reload takes too
+	config '{ "labels": [ "x=y" ] }\n'
+	settings '{ "live-restore": true }'
+	up apply --quiet
+	[ "$(info '{{.LiveRestoreEnabled}} {{.Labels}}')" = "true [x=y]" ]
+	up rollback --quiet
+	[ "$(info '{{.LiveRestoreEnabled}} {{.Labels}}')" = "false [x=y]" ]
 }
 
 @test "a key that is a flag in /etc/default/docker too is named with file and line" {

@@ -62,11 +62,22 @@ int docker_config_prepare(struct action *a, struct action_ctx *ctx, struct err *
 int docker_config_candidate(struct docker_config_data *d, const struct action_ctx *ctx,
 			    const struct buf *today, bool today_absent, struct buf *ret,
 			    bool *ret_absent, struct err *err);
+/* The file is what the newest of the transactions that an inverted one takes back made of it. */
+bool docker_config_as_left(const struct docker_config_data *d, const struct buf *today,
+			   bool today_absent);
 /* All of fd into ret. */
 int docker_config_read_fd(int fd, struct buf *ret, struct err *err);
 /* The tree of a text as dockerd takes it (empty, BOM). */
 int docker_config_tree(const struct buf *text, const char *path, struct json **ret,
 		       struct err *err);
+/*
+ * actions/docker_config_trial.c: a reload that works must not hide a start that will not, nor a file
+ * that others broke make a reload of ours fail, and that of the way back with it. Where either may
+ * be, the next start is tried by the canary (docker/canary.h) before anything is written; refused if
+ * it fails, with whose fault it is. from, to: the trees of before and after, NULL without a file.
+ */
+int docker_config_try_start(struct docker_config_data *d, const struct action_ctx *ctx,
+			    const struct json *from, const struct json *to, struct err *err);
 /* actions/docker_config_run.c */
 int docker_config_commit(struct action *a, struct action_ctx *ctx, struct err *err);
 int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err);

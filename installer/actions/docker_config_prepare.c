@@ -3,7 +3,6 @@
 
 #include "base/splice.h"
 #include "docker/api.h"
-#include "docker/canary.h"
 #include "docker/daemon.h"
 #include "docker/gate.h"
 #include "docker/impact.h"
@@ -17,7 +16,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define CANARY_SECONDS 30
 #define SPACE (64 * 1024)
 #define CLOSURE_ROUNDS 4
 
@@ -117,8 +115,8 @@ static int three_way(const struct docker_config_data *d, const struct action_ctx
 	return 0;
 }
 
-static bool as_we_left_it(const struct docker_config_data *d, const struct buf *today,
-			  bool today_absent)
+bool docker_config_as_left(const struct docker_config_data *d, const struct buf *today,
+			   bool today_absent)
 {
 	char hex[DIGEST_HEX + 1];
 
@@ -139,7 +137,7 @@ int docker_config_candidate(struct docker_config_data *d, const struct action_ct
 		return json_splice(today->data, today->len, d->patch, d->path, ret, err);
 	if (old_text(d, ctx, &old, err))
 		return -1;
-	if (!as_we_left_it(d, today, today_absent))
+	if (!docker_config_as_left(d, today, today_absent))
 		return three_way(d, ctx, today, today_absent, &old, ret, ret_absent, err);
 	*ret_absent = d->was_absent;
 	buf_add(ret, old.data, old.len);
@@ -354,52 +352,6 @@ static int refuse_used_runtimes(const struct action_ctx *ctx, struct docker_api 
 	return err_remedy(err, "stop them first (docker stop ...); with --force they lose it while they run");
 }
 
-/* A reload that works must not hide a start that will not: the next start is tried before anything
- * is written. */
-static int try_next_start(const struct docker_config_data *d, const struct action_ctx *ctx,
-			  struct err *err)
-{
-	char *why CLEANUP(freep) = NULL;
-	int r = docker_canary(ctx->host, d->after_text.data, d->after_text.len, STATE_DIR,
-			      CANARY_SECONDS, &why, err);
-
-	if (r <= 0)
-		return r;
-	err_set(err, ERR_REFUSED, "Docker would not start with the new '%s': %s", d->path, why);
-	return err_remedy(err, "correct docker.settings in the profile");
-}
-
-/* Keys that a reload takes up and whose values of this type cannot stop the next start: no trial of
- * it. */
-static bool is_harmless(const char *key, const struct json *v)
-{
-	static const struct {
-		const char *key;
-		enum json_type type;
-	} harmless[] = {
-		{ "runtimes", JSON_OBJECT },
-		{ "default-runtime", JSON_STRING },
-		{ "live-restore", JSON_BOOL },
-		{ "debug", JSON_BOOL },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
-		if (str_eq(harmless[i].key, key))
-			return !v || json_type(v) == harmless[i].type;
-	return false;
-}
-
-static bool is_risky(const struct json *from, const struct json *to)
-{
-	struct strv keys CLEANUP(strv_release) = STRV_INIT;
-
-	docker_config_takeup(from, to, &keys);
-	for (size_t i = 0; i < keys.n; i++)
-		if (!is_harmless(keys.v[i], json_get(to, keys.v[i])))
-			return true;
-	return false;
-}
-
 static int allow_restart(struct docker_config_data *d, const struct action_ctx *ctx,
 			 struct docker_api *api, const struct json *from, const struct json *to,
 			 struct err *err)
@@ -447,14 +399,13 @@ static int prepare_daemon(struct docker_config_data *d, struct action_ctx *ctx,
 	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
 
 	if (!d->was_running)
-		return to && may_be_started(ctx->host) && is_risky(from, to) ?
-			       try_next_start(d, ctx, err) :
-			       0;
+		return may_be_started(ctx->host) ? docker_config_try_start(d, ctx, from, to, err) :
+						   0;
 	if (docker_api_open(&api, ctx->host->docker.socket, err) ||
 	    remember_containers(d, api, err) || refuse_used_runtimes(ctx, api, from, to, err) ||
 	    allow_restart(d, ctx, api, from, to, err))
 		return -1;
-	return to && is_risky(from, to) ? try_next_start(d, ctx, err) : 0;
+	return docker_config_try_start(d, ctx, from, to, err);
 }
 
 /* Last of all: nobody is asked to make room for what fails anyway. */

@@ -12,6 +12,7 @@
 #include "base/report.h"
 
 #include <sys/types.h>
+#include <time.h>
 
 struct proc {
 	const char *const *argv;	/* argv[0] looked up in /usr/sbin:/usr/bin:/sbin:/bin */
@@ -47,6 +48,8 @@ char *proc_describe(pid_t pid);
 /* Start time of pid in clock ticks since boot (field 22 of stat), or 0. Together with the pid it
  * names one process for ever. */
 uint64_t proc_starttime(pid_t pid);
+/* That as seconds of the clock of today, +- 1; 0: it is not known. */
+time_t proc_began(uint64_t starttime);
 /* Wait until the process (pid, starttime) is gone, at most seconds: 0 gone, -1 still there. */
 int proc_wait_gone(pid_t pid, uint64_t starttime, unsigned int seconds);
 int proc_signal(pid_t pid, int sig);			/* kill(2) */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { WORDS_MAX = 60, LOOK_MS = 20 };
@@ -88,6 +89,15 @@ uint64_t proc_starttime(pid_t pid)
 	if (stat_fields(pid, &f) || f.n <= STARTTIME || str_to_u64(f.v[STARTTIME], UINT64_MAX, &t))
 		return 0;
 	return t;
+}
+
+time_t proc_began(uint64_t starttime)
+{
+	struct timespec now, up;
+
+	if (!starttime || clock_gettime(CLOCK_REALTIME, &now) || clock_gettime(CLOCK_BOOTTIME, &up))
+		return 0;
+	return now.tv_sec - up.tv_sec + (time_t)(starttime / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
 static bool is_gone(pid_t pid, uint64_t starttime)
