@@ -74,7 +74,8 @@ static int commit_remove(struct packages *d, struct action_ctx *ctx, struct err 
 
 static int commit_install(struct packages *d, struct action_ctx *ctx, struct err *err)
 {
-	if (dpkg_install_plan(ctx, &d->plan, err) || apt_mark(ctx, "auto", &d->autos, err))
+	if (dpkg_install_plan(ctx, &d->plan, err) || packages_check_noted(d, ctx, err) ||
+	    apt_mark(ctx, "auto", &d->autos, err))
 		return -1;
 	if (d->give_back)
 		return before_give_back(d, ctx, err);

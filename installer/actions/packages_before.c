@@ -153,6 +153,21 @@ static int scan_units(const struct root *r, const char *dir, const struct strv *
 	return 0;
 }
 
+int before_unit_links(const struct packages *d, const struct action_ctx *ctx, struct strv *ret,
+		      struct err *err)
+{
+	struct strv units CLEANUP(strv_release) = STRV_INIT, dirs CLEANUP(strv_release) = STRV_INIT;
+	struct strv paths CLEANUP(strv_release) = STRV_INIT;
+
+	json_strv(json_get(d->before, "units"), &units);
+	if (scan_units(ctx->root, ETC_UNITS, &units, true, &paths, &dirs, err))
+		return -1;
+	for (size_t i = 0; i < paths.n; i++)
+		if (!json_get(json_get(d->before, "paths"), paths.v[i]))
+			strv_add(ret, paths.v[i]);
+	return 0;
+}
+
 static void scan_conffiles(const struct root *r, const struct strv *conffiles, struct strv *paths)
 {
 	for (size_t i = 0; i < conffiles->n; i++) {
@@ -451,6 +466,11 @@ static int remove_new(const struct action_ctx *ctx, const struct strv *now,
 	return 0;
 }
 
+char *before_note_of(const char *link)
+{
+	return xasprintf(DSH "enabled%s", link + strlen(ETC_UNITS));
+}
+
 /* Notes of deb-systemd-helper, and links that it noted. */
 static bool is_helpers(const struct json *paths, const char *path)
 {
@@ -458,7 +478,7 @@ static bool is_helpers(const struct json *paths, const char *path)
 		return true;
 	if (!str_starts(path, ETC_UNITS "/"))
 		return false;
-	char *note CLEANUP(freep) = xasprintf(DSH "enabled%s", path + strlen(ETC_UNITS));
+	char *note CLEANUP(freep) = before_note_of(path);
 	return json_get(paths, note);
 }
 

@@ -81,10 +81,23 @@ int before_drop_dist(const struct packages *d, const struct action_ctx *ctx, str
 /* After a purge: what it left of the units' being enabled, because deb-systemd-helper failed, which
  * no postrm minds. A link that somebody else made stays. */
 int before_drop_enabled(const struct packages *d, const struct action_ctx *ctx, struct err *err);
+/* Links to the packages' units below /etc/systemd/system that were not there before. */
+int before_unit_links(const struct packages *d, const struct action_ctx *ctx, struct strv *ret,
+		      struct err *err);
+/* Where deb-systemd-helper notes that it made this link. Allocated. */
+char *before_note_of(const char *link);
 int before_restore_kept(const struct packages *d, const struct action_ctx *ctx, struct err *err);
 const struct json *before_package(const struct packages *d, const char *name);
 bool before_installed(const struct packages *d, const char *name);
 bool before_config_files(const struct packages *d, const char *name);
+
+/* ---- packages_enabled.c ---- */
+/*
+ * After an installation: deb-systemd-helper has a note of each link that it made. It keeps none
+ * where systemctl has done what it was asked to and fails all the same, no postinst minds, and no
+ * purge would ever take such a link away: ERR_FAILED, and undo does.
+ */
+int packages_check_noted(const struct packages *d, const struct action_ctx *ctx, struct err *err);
 
 /* ---- packages_dpkg.c ---- */
 /* Each batch of the plan's files, --force-confold; a configuration refused because debconf was
