@@ -56,6 +56,13 @@ struct action *action_labels(const char *step, const char *spec, const struct st
 /* Packages through the host's package manager: see actions/packages.h (key "packages"); what
  * Sysbox's files need beside them: actions/dependencies.h (key "dependencies"). */
 
+/*
+ * These packages kept as they are by the package manager: on hold, where they are installed, and
+ * nobody wants something else of them. `ours`: those that are on hold by us already. Only on a
+ * running system, with dpkg. key "hold:docker".
+ */
+struct action *action_hold(const char *step, const struct strv *names, const struct strv *ours);
+
 /* daemon.json: this merge patch, and the daemon made to take it up and prove it. key
  * "docker-config:PATH". */
 /* ours and was (owned by the caller, copied): all that is ours afterwards, and the values before

@@ -46,6 +46,8 @@ int packages_open_dir(const struct root *r, const char *path, struct err *err);
  * ERR_REFUSED. */
 int packages_check_space(const struct root *r, const char *const *dirs, uint64_t installed,
 			 uint64_t need, struct err *err);
+/* Room for what is installed, and for dpkg to undo it, which is set aside; else ERR_REFUSED. */
+int packages_set_aside(const struct action_ctx *ctx, uint64_t installed, struct err *err);
 void plan_copy_op(struct pkg_plan *p, const struct pkg_op *op);
 
 /* ---- packages_before.c ---- */
@@ -123,6 +125,9 @@ int packages_in_shield(const struct action_ctx *ctx, const struct proc *p, int *
 void packages_sockets(const struct host *h, struct strv *ret);
 /* What a shield that was killed left (sys/shield.h); its init is known to be gone. */
 int dpkg_clear_shield(const struct action_ctx *ctx, struct err *err);
+/* Lines of "NAME WORD", all of them at once: a killed dpkg leaves its status file as before or as
+ * after. */
+int dpkg_selections(const struct action_ctx *ctx, const char *lines, struct err *err);
 int dpkg_select(const struct action_ctx *ctx, const char *name, const char *want, struct err *err);
 /* Templates and answers of a package whose own postrm cannot do it any more. */
 int debconf_purge(const struct action_ctx *ctx, const char *name, struct err *err);

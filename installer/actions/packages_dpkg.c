@@ -197,21 +197,24 @@ int dpkg_configure(const struct action_ctx *ctx, const struct strv *names, struc
 	return run_names(ctx, "--configure", "--force-confold", names, err);
 }
 
-int dpkg_select(const struct action_ctx *ctx, const char *name, const char *want, struct err *err)
+int dpkg_selections(const struct action_ctx *ctx, const char *lines, struct err *err)
 {
 	struct strv argv CLEANUP(strv_release) = STRV_INIT;
-	char *line CLEANUP(freep) = xasprintf("%s %s\n", name, want);
 
 	dpkg_argv(&argv, "--set-selections");
-	return dpkg_run(ctx, &argv, line, err);
+	return dpkg_run(ctx, &argv, lines, err);
+}
+
+int dpkg_select(const struct action_ctx *ctx, const char *name, const char *want, struct err *err)
+{
+	char *line CLEANUP(freep) = xasprintf("%s %s\n", name, want);
+
+	return dpkg_selections(ctx, line, err);
 }
 
 int dpkg_fold_updates(const struct action_ctx *ctx, struct err *err)
 {
-	struct strv argv CLEANUP(strv_release) = STRV_INIT;
-
-	dpkg_argv(&argv, "--set-selections");	/* of none: it opens the database to write, and that is all */
-	return dpkg_run(ctx, &argv, "", err);
+	return dpkg_selections(ctx, "", err);	/* of none: it opens the database to write, and that is all */
 }
 
 int debconf_purge(const struct action_ctx *ctx, const char *name, struct err *err)

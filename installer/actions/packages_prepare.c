@@ -353,6 +353,15 @@ int packages_check_space(const struct root *r, const char *const *dirs, uint64_t
 	return 0;
 }
 
+int packages_set_aside(const struct action_ctx *ctx, uint64_t installed, struct err *err)
+{
+	uint64_t need = undo_needs(ctx->root, installed);
+
+	if (packages_check_space(ctx->root, places, installed, need, err))
+		return -1;
+	return ballast_need(ctx->log, places, need, err);
+}
+
 /* The last part of every prepare, when the plan is complete. */
 static int record(struct packages *d, struct action_ctx *ctx, struct err *err)
 {
@@ -365,12 +374,7 @@ static int record(struct packages *d, struct action_ctx *ctx, struct err *err)
 	strv_release(&lists.units);
 	strv_release(&lists.conffiles);
 	json_free(lists.shipped);
-	if (got)
-		return -1;
-	uint64_t need = undo_needs(ctx->root, installed);
-	if (packages_check_space(ctx->root, places, installed, need, err))
-		return -1;
-	return ballast_need(ctx->log, places, need, err);
+	return got ? -1 : packages_set_aside(ctx, installed, err);
 }
 
 /* ---- install ---- */

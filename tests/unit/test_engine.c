@@ -351,4 +351,23 @@ TEST(sysctl_back, "a live value goes back to what it was before us in the last b
 	CHECK_STR(c, "{}");
 }
 
+#define HELD(name, from, to) "\"" name "\":{\"from\":\"" from "\",\"to\":\"" to "\"}"
+#define HOLDS(changes) "{\"changes\":{" changes "},\"ours\":[]}"
+
+TEST(hold_back, "a way back over several transactions expects the last word of a package, and gives it the first")
+{
+	static const char *const again[] = { HOLDS(HELD("a", "install", "hold") "," HELD("b", "install", "hold")),
+					     HOLDS(HELD("b", "install", "hold") "," HELD("c", "install", "hold")),
+					     NULL };
+	static const char *const lifted[] = { HOLDS(HELD("a", "install", "hold")),
+					      HOLDS(HELD("a", "hold", "install")), NULL };
+	static const char *const release[] = { HOLDS(HELD("a", "hold", "install")), NULL };
+	char *a CLEANUP(freep) = inverted("hold", again), *b CLEANUP(freep) = inverted("hold", lifted),
+	     *c CLEANUP(freep) = inverted("hold", release);
+
+	CHECK_STR(a, HOLDS(HELD("a", "hold", "install") "," HELD("b", "hold", "install") "," HELD("c", "hold", "install")));
+	CHECK_STR(b, "{}");
+	CHECK_STR(c, HOLDS(HELD("a", "install", "hold")));
+}
+
 RUN_TESTS()

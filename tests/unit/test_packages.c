@@ -112,4 +112,35 @@ TEST(sockets, "every unix socket of the daemon is hidden from scripts, the activ
 	CHECK_STR(list, "/run/docker.sock /run/other.sock /run/other.sock /srv/x.sock");
 }
 
+TEST(hold_found, "only what is installed and wanted is held: a hold, or another wish, of somebody else's is no change of ours")
+{
+	static const char status[] = "Package: a\nStatus: install ok installed\nVersion: 1\n\n"
+				     "Package: b\nStatus: hold ok installed\nVersion: 1\n\n"
+				     "Package: c\nStatus: deinstall ok installed\nVersion: 1\n\n"
+				     "Package: d\nStatus: deinstall ok config-files\nVersion: 1\n";
+	struct strv names CLEANUP(strv_release) = STRV_INIT, ours CLEANUP(strv_release) = STRV_INIT;
+	struct json *j CLEANUP(json_freep) = json_obj(), *entry CLEANUP(json_freep) = NULL;
+	struct buf text CLEANUP(buf_release) = BUF_INIT, found CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct world w;
+
+	world_open(&w);
+	put(&w.s, "var/lib/dpkg/status", status);
+	strv_addv(&names, (const char *const[]){ "a", "b", "c", "d", "e", NULL });
+	strv_add(&ours, "x");
+	struct action *a CLEANUP(action_freep) = action_hold("test", &names, &ours);
+	CHECK_INT(a->ops->prepare(a, &w.ctx, &err), 0);
+	CHECK_STR(err.msg, "");
+	a->ops->encode(a, j);
+	json_print(j, &text);
+	CHECK_STR(text.data, "{\"changes\":{\"a\":{\"from\":\"install\",\"to\":\"hold\"}},\"ours\":[\"x\"]}");
+	entry = a->ops->index(a, &w.s.root);
+	buf_clear(&text);
+	json_print(entry, &text);
+	CHECK_STR(text.data, "{\"packages\":[\"x\",\"a\"]}");
+	CHECK_INT(a->ops->drift(entry, a->key, &w.ctx, &found), STATE_BAD);
+	CHECK_STR(found.data, "not on hold any more: a");
+	world_close(&w);
+}
+
 RUN_TESTS()
