@@ -275,6 +275,7 @@ static const struct field fields[] = {
 	{ "docker", NULL, JSON_OBJECT, set_present, AT(docker.present) },
 	{ "docker", "install", JSON_STRING, set_install, 0 },
 	{ "docker", "settings", JSON_OBJECT, set_object, AT(docker.settings) },
+	{ "docker", "hold", JSON_BOOL, set_bool, AT(docker.hold) },
 	{ "docker", "managed", JSON_STRING, set_managed, AT(docker.elsewhere) },
 	{ "docker", "allow_restart", JSON_BOOL, set_bool, AT(docker.allow_restart) },
 	{ "api", NULL, JSON_OBJECT, set_unsupported, 0 },

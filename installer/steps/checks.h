@@ -55,6 +55,7 @@ DECLARE_CHECK(docker_running);
 DECLARE_CHECK(docker_time_namespaces);
 DECLARE_CHECK(docker_gpu);
 DECLARE_CHECK(swarm);
+DECLARE_CHECK(docker_hold);
 
 /* found, and the state, in one go: return finding(f, STATE_BAD, "..."); */
 enum report_state finding(struct preflight_finding *f, enum report_state state, const char *fmt,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "steps/checks.h"
 
+#include "backends/pkg/pkg.h"
+
 #include <unistd.h>
 
 #define SNAP_CONFIG "/var/snap/docker/current/config/daemon.json"
@@ -110,4 +112,30 @@ enum report_state check_swarm(CHECK_ARGS)
 	if (json_get_bool(config, "live-restore", false))
 		return finding(f, STATE_BAD, "this Docker is in a swarm, and live-restore is wanted");
 	return finding(f, STATE_WARN, "this Docker is in a swarm: its services do not use Sysbox, and a restart stops them");
+}
+
+/* What a person types where only dpkg's holds are driven. */
+static const struct {
+	const char *manager, *command;
+} holds[] = {
+	{ "dnf", "dnf versionlock add" },
+	{ "zypper", "zypper addlock" },
+};
+
+enum report_state check_docker_hold(CHECK_ARGS)
+{
+	const char *manager = h->distro ? h->distro->package_manager : NULL;
+
+	if (!h->running)
+		return finding(f, STATE_WARN,
+			       "an image has no dpkg that runs: docker.hold is left to the first apply on the machine that boots it");
+	if (pkg_backend(h))
+		return finding(f, STATE_OK, "by dpkg");
+	for (size_t i = 0; i < ARRAY_SIZE(holds); i++)
+		if (str_eq(manager, holds[i].manager) && h->distro->docker.package)
+			buf_addf(&f->remedy,
+				 "take docker.hold out of the profile; then: %s '%s*' 'containerd*' runc",
+				 holds[i].command, h->distro->docker.package);
+	return finding(f, STATE_BAD, "docker.hold is for dpkg and apt, and this system has %s",
+		       manager ? manager : "no package manager that is known");
 }

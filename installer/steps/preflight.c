@@ -13,6 +13,7 @@ static bool for_docker_running(APPLIES_ARGS)
 {
 	return for_docker(h, p, ctx) && h->running && h->docker.installed;
 }
+static bool for_hold(APPLIES_ARGS) { return p->docker.hold; }
 static bool for_running(APPLIES_ARGS) { return h->running; }
 static bool for_systemd(APPLIES_ARGS) { return h->running && h->init == INIT_SYSTEMD; }
 static bool for_image(APPLIES_ARGS) { return !h->running && h->init == INIT_SYSTEMD; }
@@ -255,6 +256,12 @@ const struct preflight_check preflight_checks[] = {
 		"docker node update --availability drain, docker swarm leave; or leave "
 		"live-restore out",
 		for_docker, check_swarm, true,
+	},
+	{
+		"docker-hold", "Docker's packages can be put on hold",
+		"docker.hold asks dpkg for it",
+		"take docker.hold out of the profile, and hold them with the package manager",
+		for_hold, check_docker_hold, true,
 	},
 	{
 		"state-mount-order", "our state is mounted before the network is up",

@@ -375,6 +375,16 @@ static void time_on_again(struct world *w)
 
 static void swarm_live(struct world *w) { docker_swarm(w); settings(w, "{\"live-restore\":true}"); }
 
+static void hold(struct world *w) { w->p.docker.hold = true; }
+static void hold_image(struct world *w) { hold(w); w->h.running = false; }
+static void hold_rpm(struct world *w)
+{
+	struct strv none = STRV_INIT;
+
+	hold(w);
+	w->h.distro = distro_find(&w->distros, "fedora", &none, NULL);
+}
+
 static void swarm_live_file(struct world *w)
 {
 	docker_swarm(w);
@@ -493,6 +503,9 @@ static const struct {
 	{ "swarm", docker_swarm, STATE_WARN },
 	{ "swarm", swarm_live, STATE_BAD },
 	{ "swarm", swarm_live_file, STATE_BAD },
+	{ "docker-hold", hold, STATE_OK },
+	{ "docker-hold", hold_image, STATE_WARN },
+	{ "docker-hold", hold_rpm, STATE_BAD },
 	{ "state-mount-order", file_fstab_nfs, STATE_BAD },
 	{ "state-mount-order", file_fstab_netdev, STATE_BAD },
 	{ "state-mount-order", file_mount_nfs, STATE_BAD },
@@ -507,6 +520,7 @@ TEST(good, "on a good host every check that applies is content")
 	struct world w;
 
 	world_open(&w);
+	hold(&w);
 	for (const struct preflight_check *c = preflight_checks; c->id; c++) {
 		int want = str_eq(c->id, "idmap") && geteuid() ? STATE_UNKNOWN : STATE_OK;
 		int got = state_of(&w, c->id);

@@ -39,7 +39,7 @@ TEST(whole, "every key of the profile is read, with comments and copied fingerpr
 		      "\"sysbox\": { \"version\": \"0.7.1\", \"method\": \"files\", "
 		      "\"default_runtime\": true },\n"
 		      "\"docker\": { \"install\": \"no\", \"settings\": { \"live-restore\": "
-		      "true, \"x\": null }, \"allow_restart\": true },\n"
+		      "true, \"x\": null }, \"allow_restart\": true, \"hold\": true },\n"
 		      "\"catalog\": { \"url\": \"http://10.0.0.5/c.json\", \"keyring\": "
 		      "\"/k.gpg\", /* copied */ \"fingerprints\":"
 		      " [\"9dc8 5822 9fc7 dd38 854a e2d8 8d81 803c 0ebf cd88\"], \"proxy\": "
@@ -51,7 +51,7 @@ TEST(whole, "every key of the profile is read, with comments and copied fingerpr
 	CHECK(p.sysbox.present && p.docker.present && p.catalog.present);
 	CHECK_STR(p.sysbox.version, "0.7.1");
 	CHECK_INT(p.sysbox.method, METHOD_FILES);
-	CHECK(p.sysbox.default_runtime && p.docker.allow_restart);
+	CHECK(p.sysbox.default_runtime && p.docker.allow_restart && p.docker.hold);
 	CHECK(json_get_bool(p.docker.settings, "live-restore", false));
 	CHECK_STR(p.catalog.url, "http://10.0.0.5/c.json");
 	CHECK_STR(p.catalog.keyring, "/k.gpg");
@@ -83,6 +83,8 @@ TEST(types, "a wrong type is refused and both types are named")
 	check_refused("{ \"sysbox\": { \"default_runtime\": \"yes\" } }",
 		      "'p.json', line 1: 'sysbox.default_runtime' must be true or false, not a "
 		      "string");
+	check_refused("{ \"docker\": {\n\"hold\": \"docker.io\" } }",
+		      "'p.json', line 2: 'docker.hold' must be true or false, not a string");
 	check_refused("{ \"docker\": {\n\"settings\": [] } }",
 		      "'p.json', line 2: 'docker.settings' must be an object, not an array");
 	check_refused("{ \"sysbox\": null }",
