@@ -128,7 +128,7 @@ enum report_state check_docker_hold(CHECK_ARGS)
 
 	if (!h->running)
 		return finding(f, STATE_WARN,
-			       "an image has no dpkg that runs: docker.hold is left to the first apply on the machine that boots it");
+			       "an image has no dpkg that runs: its first apply once booted does docker.hold");
 	if (pkg_backend(h))
 		return finding(f, STATE_OK, "by dpkg");
 	for (size_t i = 0; i < ARRAY_SIZE(holds); i++)
