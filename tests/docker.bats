@@ -71,6 +71,11 @@ picture() {
 		find /sys/fs/cgroup -type d | sort; systemctl show -p MainPID docker containerd'
 }
 
+# dockerd takes those of containers that are gone away a minute later.
+namespaces() {
+	guest_run "docker-$1" ls /run/docker/netns
+}
+
 @test "a daemon that was started by hand: reload, take back, probe, canary" {
 	run -0 "${SYSBOXUP_BUILD:-$BATS_TEST_DIRNAME/../build}/unit/live_docker"
 	[[ $output != *"not ok"* && $output == *1..13* ]]
@@ -157,7 +162,7 @@ none" ]
 }
 
 @test "the canary: good candidates are good, bad ones bad, and nothing of the host changes" {
-	local suite before
+	local suite before spaces
 	local -a good=('{}' '{"bip":"10.77.0.1/24"}' '{"data-root":"/srv/dock"}' '{"userns-remap":"default"}' '{"live-restore":true}'
 		'{"exec-opts":["native.cgroupdriver=systemd"]}' '{"storage-driver":"vfs"}')
 	local -a bad=('{bad' '{"hosts":["fd://"]}' '{"icc":false,"iptables":false}' '{"bridge":"nobr"}' '{"default-runtime":"x"}'
@@ -165,7 +170,7 @@ none" ]
 		'{"tlsverify":true,"tlscacert":"/none","tlscert":"/none","tlskey":"/none"}')
 	for suite in bookworm trixie; do
 		guest_run docker-$suite docker run -d --name c1 bb:1 sleep 1000
-		before=$(picture $suite)
+		before=$(picture $suite) spaces=$(namespaces $suite)
 		for c in "${good[@]}"; do
 			text $suite a.json "$c"
 			run drive $suite canary /root/a.json
@@ -177,6 +182,7 @@ none" ]
 			[[ "$suite $c $output" == "$suite $c bad: "* ]]
 		done
 		diff <(echo "$before") <(picture $suite)
+		[ -z "$(comm -13 <(echo "$spaces") <(namespaces $suite))" ]
 	done
 }
 
