@@ -200,6 +200,8 @@ differs() {
 	echo '[]' >"$root/etc/config"
 	touch -d @1700000000 "$root/etc/config"
 	mv "$root/usr/bin/tool" "$root/usr/bin/other"
+	setfattr -n user.note -v mine "$root/var/lib/dpkg/status"
+	ln -sfn other "$root/usr/bin/link"
 	"$hostdiff" snap "$root" --known "$BATS_TEST_TMPDIR/before" >"$BATS_TEST_TMPDIR/short"
 	snap full
 	cmp "$BATS_TEST_TMPDIR/short" "$BATS_TEST_TMPDIR/full"

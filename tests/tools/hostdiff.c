@@ -7,8 +7,8 @@
  * extended attributes (ACLs are such). It stays on ROOT's file system, so /proc, /sys, /dev and
  * /run of a host are not in it; Docker's data is left out by name. Run it in the guest, or
  * outside on /proc/PID/root. Where only little has changed since an earlier snapshot of the same
- * file system, --known FILE names it: content is read only of what is new or was changed (ctime)
- * after the mtime of FILE, which must not be later than the begin of that snapshot.
+ * file system, --known FILE names it: only what is new or was changed (ctime) after the mtime of
+ * FILE, which must not be later than the begin of that snapshot, is looked into.
  *
  * `compare` knows what "exactly as before" means (DESIGN.md, the table of section 5):
  *   (a) every path to the byte, with its mtime. --ours PATH (and all below it) says that no
@@ -306,39 +306,6 @@ static void put_meaning(char *text, size_t len)
 	free(entries);
 }
 
-/* What is known of the content of this file, or NULL: it must be read. */
-static const struct node *node_known(const struct known *known, char *inside,
-				     const struct stat *st)
-{
-	const struct node key = { .fields = { inside } };
-
-	if (st->st_ctim.tv_sec >= known->since)
-		return NULL;
-	return bsearch(&key, known->snapshot.nodes, known->snapshot.count, sizeof(key),
-		       compare_nodes);
-}
-
-static void put_content(const char *path, char *inside, const struct stat *st,
-			const struct known *known)
-{
-	const struct node *same = node_known(known, inside, st);
-	size_t len;
-	char *bytes;
-
-	if (same) {
-		printf("%s\t%s", same->fields[F_SHA256], same->fields[F_MEANING]);
-		return;
-	}
-	bytes = file_read(path, &len);
-	put_digest(bytes, len);
-	putchar('\t');
-	if (leniency_of(inside) == MEANING)
-		put_meaning(bytes, len);
-	else
-		putchar('-');
-	free(bytes);
-}
-
 static void put_xattr(const char *path, const char *name)
 {
 	static char value[65536];
@@ -393,27 +360,88 @@ static char type_of(mode_t mode)
 }
 
 /* Size and time of a directory tell what its entries tell, or what its past was. */
-static void put_node(const char *path, char *inside, const struct stat *st,
-		     const struct known *known)
+static void put_stat(char *text, size_t size, const struct stat *st)
 {
 	bool dir = S_ISDIR(st->st_mode), device = S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
 
-	put_escaped(inside, strlen(inside));
-	printf("\t%c\t%04o\t%u:%u\t%u:%u\t%lld\t%lld.%09ld\t", type_of(st->st_mode),
-	       st->st_mode & 07777u, st->st_uid, st->st_gid, device ? major(st->st_rdev) : 0,
-	       device ? minor(st->st_rdev) : 0, dir ? 0LL : (long long)st->st_size,
-	       dir ? 0LL : (long long)st->st_mtim.tv_sec, dir ? 0L : st->st_mtim.tv_nsec);
-	if (S_ISLNK(st->st_mode))
+	snprintf(text, size, "%c\t%04o\t%u:%u\t%u:%u\t%lld\t%lld.%09ld", type_of(st->st_mode),
+		 st->st_mode & 07777u, st->st_uid, st->st_gid, device ? major(st->st_rdev) : 0,
+		 device ? minor(st->st_rdev) : 0, dir ? 0LL : (long long)st->st_size,
+		 dir ? 0LL : (long long)st->st_mtim.tv_sec, dir ? 0L : st->st_mtim.tv_nsec);
+}
+
+static bool stat_is(const struct node *node, char *text)
+{
+	for (int i = F_TYPE; i <= F_MTIME; i++)
+		if (strcmp(node->fields[i], strsep(&text, "\t")))
+			return false;
+	return true;
+}
+
+/*
+ * What is known of this file, or NULL: it must be looked into. Whatever changes it changes its
+ * ctime; below a directory that took the place of another one its size and times tell.
+ */
+static const struct node *node_known(const struct known *known, char *inside, const char *text,
+				     const struct stat *st)
+{
+	const struct node key = { .fields = { inside } };
+	const struct node *node;
+	char copy[256];
+
+	if (st->st_ctim.tv_sec >= known->since)
+		return NULL;
+	node = bsearch(&key, known->snapshot.nodes, known->snapshot.count, sizeof(key),
+		       compare_nodes);
+	return node && stat_is(node, strcpy(copy, text)) ? node : NULL;
+}
+
+static void put_content(const char *path, const char *inside)
+{
+	size_t len;
+	char *bytes = file_read(path, &len);
+
+	put_digest(bytes, len);
+	putchar('\t');
+	if (leniency_of(inside) == MEANING)
+		put_meaning(bytes, len);
+	else
+		putchar('-');
+	free(bytes);
+}
+
+/* What has to be read: target, digest, meaning and attributes. */
+static void put_inner(const char *path, const char *inside, mode_t mode)
+{
+	if (S_ISLNK(mode))
 		put_link(path);
 	else
 		putchar('-');
 	putchar('\t');
-	if (S_ISREG(st->st_mode))
-		put_content(path, inside, st, known);
+	if (S_ISREG(mode))
+		put_content(path, inside);
 	else
 		printf("-\t-");
 	putchar('\t');
 	put_xattrs(path);
+}
+
+/* path: of the file from here; inside: in the host. */
+static void put_node(const char *path, char *inside, const struct stat *st,
+		     const struct known *known)
+{
+	const struct node *same;
+	char text[256];
+
+	put_stat(text, sizeof(text), st);
+	same = node_known(known, inside, text, st);
+	put_escaped(inside, strlen(inside));
+	printf("\t%s\t", text);
+	if (same)
+		printf("%s\t%s\t%s\t%s", same->fields[F_LINK], same->fields[F_SHA256],
+		       same->fields[F_MEANING], same->fields[F_XATTRS]);
+	else
+		put_inner(path, inside, st->st_mode);
 	putchar('\n');
 }
 
@@ -443,7 +471,7 @@ static int snap(char *root, const struct known *known, int argc, char **argv)
 	/* A trailing "/." walks into /proc/PID/root, a link that no name resolves. */
 	int len = snprintf(resolved, sizeof(resolved), "%s/.", root);
 	char *roots[] = { resolved, NULL };
-	FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, compare_entries);
+	FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_XDEV, compare_entries);
 
 	if (!walk)
 		die("cannot walk", root);
@@ -461,7 +489,7 @@ static int snap(char *root, const struct known *known, int argc, char **argv)
 			errno = entry->fts_errno;
 			die("cannot read", entry->fts_path);
 		}
-		put_node(entry->fts_path, inside, entry->fts_statp, known);
+		put_node(entry->fts_accpath, inside, entry->fts_statp, known);
 	}
 	if (errno)
 		die("cannot walk", root);
