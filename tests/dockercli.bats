@@ -14,12 +14,12 @@ setup_file() {
 	# shellcheck source=tests/lib/install.bash
 	. "$REPO/tests/lib/install.bash"
 	local build=${SYSBOXUP_BUILD#"$REPO/"} suite
-	make -s -C "$REPO" BUILD="$build" "$build/sysboxup" "$build/tools/hostdiff"
+	make -s -C "$REPO" BUILD="$build" "$build/sysboxup"
+	make -s -C "$REPO/tests/tools"
 	BUILD=$build CATALOG_METHOD=deb install_prepare "$BATS_FILE_TMPDIR" 0.7.0
 	for suite in bookworm trixie; do
 		guest_boot "dockercli-$suite" "$suite"
 		install_into "dockercli-$suite" "$BATS_FILE_TMPDIR"
-		guest_put "dockercli-$suite" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
 		guest_run "dockercli-$suite" docker import /root/bb.tar bb:1 >/dev/null
 	done
 }
@@ -94,7 +94,7 @@ containers() {
 
 # before: the host as it is now, its containers and its daemon, for host_as_before.
 before() {
-	in_guest /root/hostdiff snap / --skip /var/lib/sysboxup >"$BATS_TEST_TMPDIR/before"
+	guest_snap "$G" --skip /var/lib/sysboxup >"$BATS_TEST_TMPDIR/before"
 	containers >"$BATS_TEST_TMPDIR/containers"
 	daemon >"$BATS_TEST_TMPDIR/daemon"
 }
@@ -105,8 +105,8 @@ containers_as_before() {
 
 # Files to the byte, and the same containers, never restarted.
 host_as_before() {
-	in_guest /root/hostdiff snap / --skip /var/lib/sysboxup >"$BATS_TEST_TMPDIR/after"
-	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after" >&2
+	guest_snap "$G" --skip /var/lib/sysboxup >"$BATS_TEST_TMPDIR/after"
+	"$REPO/build/tools/hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after" >&2
 	containers_as_before
 }
 

@@ -105,6 +105,21 @@ dockerd_of() {
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/inside")" -gt 5000 ]
 }
 
+@test "a snapshot that looks only into what is not the image's is the whole one" {
+	guest_snap harness >"$BATS_TEST_TMPDIR/untouched"
+	guest_run harness sh -ec '
+		touch -r /etc/hosts /root/time
+		echo 127.0.0.1 otherhost guest >/etc/hosts	# as long as before
+		touch -r /root/time /etc/hosts
+		chmod 0600 /etc/issue; setfattr -n user.note -v mine /etc/passwd; ln -sfn /nowhere /etc/mtab
+		cp -a /etc/docker /etc/docker.new; mv /etc/docker /root/docker.old; mv /etc/docker.new /etc/docker'
+	guest_snap harness >"$BATS_TEST_TMPDIR/short"
+	"$hostdiff" snap "/proc/$(guest_pid harness)/root" >"$BATS_TEST_TMPDIR/full"
+	cmp "$BATS_TEST_TMPDIR/short" "$BATS_TEST_TMPDIR/full"
+	run -1 "$hostdiff" compare "$BATS_TEST_TMPDIR/untouched" "$BATS_TEST_TMPDIR/short"
+	[[ $output == *"/etc/hosts differs: content"* ]]
+}
+
 @test "kill -9 of the host keeps the disk, and it boots again" {
 	guest_run harness sh -c 'echo kept >/root/kept; sync /root/kept'
 	guest_kill harness

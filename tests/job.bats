@@ -6,7 +6,8 @@ bats_require_minimum_version 1.5.0
 setup_file() {
 	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
-	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup" "$SYSBOXUP_BUILD/tools/hostdiff"
+	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup"
+	make -s -C "$REPO/tests/tools"
 	. "$REPO/tests/lib/install.bash"
 	BUILD=$SYSBOXUP_BUILD install_prepare "$BATS_FILE_TMPDIR" 0.7.0
 }
@@ -26,14 +27,13 @@ up() {
 }
 
 snap() {
-	guest_run "$G" /root/hostdiff snap / --skip /var/lib/sysboxup >"$BATS_TEST_TMPDIR/$1"
+	guest_snap "$G" --skip /var/lib/sysboxup >"$BATS_TEST_TMPDIR/$1"
 }
 
 # host SUITE METHOD: boots it, everything in place, three containers at work.
 host() {
 	guest_boot "$G" "$1"
 	install_into "$G" "$BATS_FILE_TMPDIR"
-	guest_put "$G" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
 	guest_run "$G" sed -i "s/\"version\": \"latest\"/\"version\": \"latest\", \"method\": \"$2\"/; s/\"method\": \"auto\", *//; s/, *\"method\": \"auto\"//" /srv/demo/profile.json
 	guest_run "$G" bash -c '
 		docker import /root/bb.tar bb:1 >/dev/null
@@ -73,7 +73,7 @@ whole_job() {
 	run -0 up apply
 	[[ ${lines[-1]} == "Nothing to do"* ]]
 	snap again
-	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_TEST_TMPDIR/applied" "$BATS_TEST_TMPDIR/again" \
+	"$REPO/build/tools/hostdiff" compare "$BATS_TEST_TMPDIR/applied" "$BATS_TEST_TMPDIR/again" \
 		--ours /etc --ours /usr --ours /var/lib/dpkg
 	run -0 up verify
 	run -0 up status
@@ -83,7 +83,7 @@ whole_job() {
 
 	run -0 guest_run "$G" sysboxup rollback
 	snap after
-	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+	"$REPO/build/tools/hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
 	[ "$(containers)" = "$containers" ]
 	[ "$(docker_pid)" = "$pid" ]
 	run guest_run "$G" docker info -f '{{json .Runtimes}}'
@@ -114,7 +114,7 @@ whole_job() {
 	run -0 guest_run "$G" sysboxup forget
 	[[ $output == *"packages: stays as it is"* ]]
 	snap forgotten
-	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_TEST_TMPDIR/applied" "$BATS_TEST_TMPDIR/forgotten" \
+	"$REPO/build/tools/hostdiff" compare "$BATS_TEST_TMPDIR/applied" "$BATS_TEST_TMPDIR/forgotten" \
 		--ours /etc --ours /usr --ours /var/lib/dpkg
 	run -0 guest_run "$G" bash -c '! ls -d /var/lib/sysboxup 2>/dev/null && getent passwd sysbox && dpkg -s sysbox-ce | grep -x "Status: install ok installed"'
 	run -0 guest_run "$G" docker run --rm --runtime=sysbox-runc bb:1 cat /proc/self/uid_map

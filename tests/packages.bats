@@ -55,7 +55,7 @@ apply() {
 
 snap() {
 	guest_run "$guest" sync
-	"$hostdiff" snap "/proc/$(guest_pid "$guest")/root" >"$BATS_TEST_TMPDIR/$1"
+	guest_snap "$guest" >"$BATS_TEST_TMPDIR/$1"
 	guest_get "$guest" /var/lib/dpkg/status >"$BATS_TEST_TMPDIR/$1.status"
 }
 

@@ -31,14 +31,13 @@ boot() {
 	guest_boot atboot "$@"
 	install_into atboot "$BATS_FILE_TMPDIR"
 	guest_run atboot systemctl daemon-reload
-	guest_put atboot "$hostdiff" /usr/local/bin/hostdiff
 	snapshot before
 }
 
 # A boot by itself writes to wtmp, and gives services private directories of random names. To systemd a /usr with
 # something new in it, here our program, is an update, with files that say it was taken note of.
 snapshot() {
-	guest_run atboot hostdiff snap / --skip /var/log/wtmp --skip /var/tmp --skip /etc/.updated --skip /var/.updated \
+	guest_snap atboot --skip /var/log/wtmp --skip /var/tmp --skip /etc/.updated --skip /var/.updated \
 		--skip /var/lib/systemd/catalog >"$BATS_TEST_TMPDIR/$1"
 }
 

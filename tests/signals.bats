@@ -15,7 +15,7 @@ load_libs() {
 
 setup_file() {
 	load_libs
-	make -s -C "$REPO" BUILD="$BUILT" "$BUILT"/sysboxup{,-faults} "$BUILT/tools/hostdiff"
+	make -s -C "$REPO" BUILD="$BUILT" "$BUILT"/sysboxup{,-faults}
 	make -s -C "$REPO/tests/tools"
 	image_make "$BATS_FILE_TMPDIR/image"
 	echo '{ "docker": { "settings": { "live-restore": true, "debug": null } } }' >"$BATS_FILE_TMPDIR/small.json"
@@ -23,7 +23,6 @@ setup_file() {
 	guest_boot signals
 	install_into signals "$BATS_FILE_TMPDIR"
 	guest_put signals "$REPO/build/tools/sigat" /usr/local/bin/sigat
-	guest_put signals "$REPO/build/tools/hostdiff" /usr/local/bin/hostdiff
 	guest_run signals systemctl daemon-reload
 }
 
@@ -89,12 +88,12 @@ applied() {
 # ---- while dpkg works, in a guest ----
 
 snap() {
-	guest_run signals hostdiff snap / --skip /var/lib/sysboxup --skip /root >"$BATS_TEST_TMPDIR/$1"
+	guest_snap signals --skip /var/lib/sysboxup --skip /root >"$BATS_TEST_TMPDIR/$1"
 }
 
 as_before() {
 	snap after
-	"$BUILT/tools/hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after" --ours /etc/docker
+	"$REPO/build/tools/hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after" --ours /etc/docker
 	run ! guest_run signals pgrep -x 'dpkg|systemctl|apt-get'
 	run -0 guest_run signals dpkg --audit
 	[ -z "$output" ]

@@ -7,7 +7,8 @@ bats_require_minimum_version 1.5.0
 setup_file() {
 	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
-	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup" "$SYSBOXUP_BUILD/tools/hostdiff"
+	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup"
+	make -s -C "$REPO/tests/tools"
 	# shellcheck source=tests/lib/install.bash
 	. "$REPO/tests/lib/install.bash"
 	BUILD=$SYSBOXUP_BUILD CATALOG_METHOD=deb install_prepare "$BATS_FILE_TMPDIR" 0.7.0
@@ -21,7 +22,6 @@ setup() {
 	G=undo-$BATS_TEST_NUMBER-$$
 	guest_boot "$G"
 	install_into "$G" "$BATS_FILE_TMPDIR"
-	guest_put "$G" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
 }
 
 teardown() {
@@ -33,13 +33,13 @@ up() {
 }
 
 snap() {
-	guest_run "$G" /root/hostdiff snap / --skip /var/lib/sysboxup --skip /root --skip /srv >"$BATS_TEST_TMPDIR/$1"
+	guest_snap "$G" --skip /var/lib/sysboxup --skip /root --skip /srv >"$BATS_TEST_TMPDIR/$1"
 	guest_get "$G" /var/lib/dpkg/status >"$BATS_TEST_TMPDIR/$1.status"
 }
 
 as_before() {
 	snap after
-	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+	"$REPO/build/tools/hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
 	cmp "$BATS_TEST_TMPDIR/before.status" "$BATS_TEST_TMPDIR/after.status"
 	[ -z "$(guest_run "$G" dpkg --audit)" ]
 }

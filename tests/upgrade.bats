@@ -10,7 +10,8 @@ BAD="no-start dies no-run hang-postinst half-postinst kill-dpkg break-config+no-
 setup_file() {
 	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
-	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup" "$SYSBOXUP_BUILD/tools/hostdiff"
+	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup"
+	make -s -C "$REPO/tests/tools"
 	. "$REPO/tests/lib/install.bash"
 	BUILD=$SYSBOXUP_BUILD install_prepare "$BATS_FILE_TMPDIR" 0.7.0 0.7.1
 	local mode n=0 debs=("$BATS_FILE_TMPDIR"/debs/*.deb)
@@ -29,7 +30,6 @@ setup() {
 	G=upgrade-$BATS_TEST_NUMBER-$$
 	guest_boot "$G"
 	install_into "$G" "$BATS_FILE_TMPDIR"
-	guest_put "$G" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
 	guest_run "$G" bash -c 'docker import /root/bb.tar bb:1 >/dev/null
 		printf "{\n\t\"debug\" : false,\n  \"labels\": [\"rack=7\"]}" >/etc/docker/daemon.json
 		systemctl reload docker'
@@ -50,13 +50,13 @@ up() {
 }
 
 snap() {
-	guest_run "$G" /root/hostdiff snap / --skip /var/lib/sysboxup --skip /srv >"$BATS_TEST_TMPDIR/$1"
+	guest_snap "$G" --skip /var/lib/sysboxup --skip /srv >"$BATS_TEST_TMPDIR/$1"
 }
 
 # same NAME: the host is as it was at `snap NAME`, and dpkg has nothing to complain about.
 same() {
 	snap now
-	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_TEST_TMPDIR/$1" "$BATS_TEST_TMPDIR/now"
+	"$REPO/build/tools/hostdiff" compare "$BATS_TEST_TMPDIR/$1" "$BATS_TEST_TMPDIR/now"
 	[ -z "$(guest_run "$G" dpkg --audit)" ]
 }
 

@@ -22,6 +22,7 @@ LIVE_OPTIONS=()
 
 live_boot()
 {
+	local known
 	LIVE=$1
 	guest_boot "$1" bookworm || return 1
 	install_into "$1" "$3" || return 1
@@ -35,6 +36,9 @@ live_boot()
 		docker import /root/bb.tar bb:1
 		docker run -d --name one bb:1 sleep 100000
 		docker run -d --name two --restart always bb:1 sleep 100000" >/dev/null 2>&1 || return 1
+	known=$(guest_known "$(guest_image "$1")") || return 1
+	guest_put "$1" "$known" /root/live/before
+	guest_run "$1" touch -d "@$(stat -c %Y "$known")" /root/live/before
 	live_keep before
 }
 

@@ -10,6 +10,9 @@
 #   guest_put NAME FILE DEST       copy a file into it (mode kept), directories on the way are made
 #   guest_put_tree NAME DIR DEST   what is in DIR (say, a `make install DESTDIR=DIR`) into its DEST, owned by root
 #   guest_get NAME PATH            its content on stdout
+#   guest_snap NAME [OPTION...]    the snapshot of it by tests/tools/hostdiff.c, from outside, on stdout. What is as in the image
+#                                  is known since the first one of that image: 0.1 s of work instead of 1
+#   guest_image NAME, guest_known IMAGE     the image it was made of; the file with what is known of it, for hostdiff's --known
 #   guest_wait NAME CMD...         until CMD succeeds in the guest; fails after GUEST_DEADLINE (30) seconds
 #   guest_kill NAME                kill -9 of the whole host at once; the disk stays as it is
 #   guest_poweroff NAME            an orderly end; the disk stays
@@ -28,13 +31,15 @@
 # that leads nowhere. `apt-get install jq fuse3 rsync lsb-release iptables man-db ufw` works (/srv/pool).
 # `docker import /root/bb.tar bb:1` makes an image to run. Its sysctls that Sysbox raises are private files
 # bound over /proc/sys, reset at each boot; whoever mounts a fresh /proc in it sees this machine's own, which
-# are recorded at the first boot and put back when the last guest is destroyed.
+# are recorded at the first boot and put back when the last guest of this machine, of whatever checkout, is destroyed.
 #
 # A bats file boots in setup_file or setup, and destroys in teardown_file or teardown. bats calls teardown from an
 # EXIT trap, where a bare `return` gives the status of the failed test: every return here has a number.
 
 GUEST_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 GUEST_RUN=${SYSBOXUP_GUEST_RUN:-$(cd "$GUEST_HERE/../.." && pwd)/build/guest/run}
+GUEST_MACHINE=/run/sysboxup-guests	# of all checkouts: a lock, the sysctls of before, a link for each guest
+GUEST_HOSTDIFF=$GUEST_HERE/../../build/tools/hostdiff
 GUEST_DEADLINE=${GUEST_DEADLINE:-30}
 GUEST_SYSCTLS="fs/inotify/max_queued_events fs/inotify/max_user_instances fs/inotify/max_user_watches
 	kernel/keys/maxkeys kernel/keys/maxbytes kernel/pid_max"
@@ -45,29 +50,36 @@ guest_dir() {
 
 # Run with the lock that orders the making and removing of guests.
 guest__locked() {
-	mkdir -p "$GUEST_RUN"
+	mkdir -p "$GUEST_RUN" "$GUEST_MACHINE"
 	(
 		flock 8
 		"$@"
-	) 8>"$GUEST_RUN/.lock"
+	) 8>"$GUEST_MACHINE/.lock"
 }
 
-guest__keep_sysctls() {
-	local key
-	[ ! -e "$GUEST_RUN/.sysctls" ] || return 0
-	for key in $GUEST_SYSCTLS; do echo "$key $(cat "/proc/sys/$key")"; done >"$GUEST_RUN/.sysctls"
+# Before a guest is made. A record that is there is of the time before all guests, also of those that nobody destroyed.
+guest__enter() {
+	local key dir
+	dir=$(guest_dir "$1")
+	[ -e "$GUEST_MACHINE/.sysctls" ] ||
+		for key in $GUEST_SYSCTLS; do echo "$key $(cat "/proc/sys/$key")"; done >"$GUEST_MACHINE/.sysctls"
+	mkdir -p "$dir/root"
+	ln -sfn "$dir" "$GUEST_MACHINE/$(cksum <<<"$dir" | tr ' ' -)"
 }
 
-guest__restore_sysctls() {
-	local key value
-	rmdir "$GUEST_RUN"/* 2>/dev/null || :
-	if compgen -G "$GUEST_RUN/*" >/dev/null || [ ! -e "$GUEST_RUN/.sysctls" ]; then
+# When its directory is gone. A link whose guest went without us goes, too.
+guest__leave() {
+	local key value link
+	for link in "$GUEST_MACHINE"/*; do
+		[ -e "$link" ] || rm -f "$link"
+	done
+	if compgen -G "$GUEST_MACHINE/*" >/dev/null || [ ! -e "$GUEST_MACHINE/.sysctls" ]; then
 		return 0
 	fi
 	while read -r key value; do
 		[ "$(cat "/proc/sys/$key")" = "$value" ] || echo "$value" >"/proc/sys/$key"
-	done <"$GUEST_RUN/.sysctls"
-	rm -f "$GUEST_RUN/.sysctls"
+	done <"$GUEST_MACHINE/.sysctls"
+	rm -f "$GUEST_MACHINE/.sysctls"
 }
 
 # The disk of a fresh guest. The owner is the process that guest_sweep asks whether the test run still lives;
@@ -77,8 +89,8 @@ guest__disk() {
 	dir=$(guest_dir "$name")
 	# shellcheck disable=SC2086 # no suite: no argument
 	image=$("$GUEST_HERE/rootfs" $suite) || return 1
-	guest__locked guest__keep_sysctls
-	mkdir -p "$dir/root" || return 1
+	guest__locked guest__enter "$name" || return 1
+	echo "$image" >"$dir/image"
 	[ -z "${BATS_ROOT_PID:-}" ] || echo "$BATS_ROOT_PID" >"$dir/owner"
 	if [ -z "${SYSBOXUP_GUEST_DISKS:-}" ]; then
 		cp --sparse=always --reflink=auto "$image" "$dir/disk.img"
@@ -96,43 +108,51 @@ guest__base() {
 	[ -e "$base" ] || { cp --sparse=always "$1" "$base.new" && mv "$base.new" "$base"; }
 }
 
-# PID of nspawn, if it is still ours (a PID may have been given to somebody else).
+# What is asked again and again is answered without another process: in GUEST_NSPAWN and GUEST_INIT.
+
+# GUEST_NSPAWN, the PID of nspawn, if it is still ours (a PID may have been given to somebody else).
 guest__nspawn() {
-	local pid word dir=$GUEST_RUN/$1
-	{ read -r pid <"$dir/pid"; } 2>/dev/null || return 1
+	local word dir=$GUEST_RUN/$1
+	{ read -r GUEST_NSPAWN <"$dir/pid"; } 2>/dev/null || return 1
 	while IFS= read -r -d '' word; do
-		case $word in "$dir" | "$dir"/*) echo "$pid" && return 0 ;; esac
-	done 2>/dev/null <"/proc/$pid/cmdline"
+		case $word in "$dir" | "$dir"/*) return 0 ;; esac
+	done 2>/dev/null <"/proc/$GUEST_NSPAWN/cmdline"
 	return 1
 }
 
-guest_alive() {
-	guest__nspawn "$1" >/dev/null
-}
-
-guest_pid() {
-	local pid child children
-	pid=$(guest__nspawn "$1") || return 1
-	read -r children 2>/dev/null <"/proc/$pid/task/$pid/children" || :
-	for child in $children; do
-		[ -e "/proc/$child/ns/pid" ] && ! [ "/proc/$child/ns/pid" -ef /proc/self/ns/pid ] && echo "$child" && return 0
+# GUEST_INIT, the PID of its init.
+guest__init() {
+	local children=''
+	guest__nspawn "$1" || return 1
+	read -r children 2>/dev/null <"/proc/$GUEST_NSPAWN/task/$GUEST_NSPAWN/children" || :
+	for GUEST_INIT in $children; do
+		[ -e "/proc/$GUEST_INIT/ns/pid" ] && ! [ "/proc/$GUEST_INIT/ns/pid" -ef /proc/self/ns/pid ] && return 0
 	done
 	return 1
 }
 
+guest_alive() {
+	guest__nspawn "$1"
+}
+
+guest_pid() {
+	guest__init "$1" && echo "$GUEST_INIT"
+}
+
 # systemd listens for systemctl. Not before: what runs until then is nspawn's own, and unfinished.
 guest__listens() {
-	local pid
-	pid=$(guest_pid "$1") && [ -S "/proc/$pid/root/run/systemd/private" ]
+	guest__init "$1" && [ -S "/proc/$GUEST_INIT/root/run/systemd/private" ]
 }
 
 # guest__until SECONDS CMD...: poll a condition of this machine.
 guest__until() {
-	local deadline=$((SECONDS + $1))
+	local deadline=$((SECONDS + $1)) silence=$GUEST_MACHINE/.silence
 	shift
+	mkdir -p "$GUEST_MACHINE"
+	[ -p "$silence" ] || mkfifo "$silence" 2>/dev/null || :
 	until "$@" 2>/dev/null; do
 		[ "$SECONDS" -lt "$deadline" ] || return 1
-		sleep 0.02
+		read -rt 0.02 <>"$silence" || :
 	done
 }
 
@@ -168,10 +188,9 @@ guest_boot() {
 }
 
 guest_run() {
-	local pid
-	pid=$(guest_pid "$1") || { echo "guest '$1' does not run" >&2; return 125; }
+	guest__init "$1" || { echo "guest '$1' does not run" >&2; return 125; }
 	shift
-	nsenter -t "$pid" -m -u -i -n -p -C -r -w -- /usr/bin/env -i HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
+	nsenter -t "$GUEST_INIT" -m -u -i -n -p -C -r -w -- /usr/bin/env -i HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
 
@@ -187,6 +206,36 @@ guest_put_tree() {
 
 guest_get() {
 	guest_run "$1" cat "$2"
+}
+
+# What the image holds, and its time: guests were made of it later. Snapshots of another hostdiff may look otherwise.
+guest__known() {
+	local image=$1 known=$2
+	[ ! -e "$known" ] || return 0
+	rm -f "$GUEST_RUN"/.known-*-"$(basename "$image")"
+	unshare -m --propagation slave bash -euc '
+		mkdir -p "$1"
+		mount -o loop,ro "$2" "$1"
+		exec "$3" snap "$1"' known "$GUEST_RUN/.look" "$image" "$GUEST_HOSTDIFF" >"$known.new" &&
+		touch -r "$image" "$known.new" && mv "$known.new" "$known"
+}
+
+guest_known() {
+	local known
+	[ -x "$GUEST_HOSTDIFF" ] || make -s -C "$GUEST_HERE/../tools" || return 1
+	known=$GUEST_RUN/.known-$(cksum <"$GUEST_HOSTDIFF" | tr ' ' -)-$(basename "$1")
+	[ -e "$known" ] || guest__locked guest__known "$1" "$known" || return 1
+	echo "$known"
+}
+
+guest_image() {
+	cat "$(guest_dir "$1")/image"
+}
+
+guest_snap() {
+	local known
+	known=$(guest_known "$(guest_image "$1")") && guest__init "$1" || return 1
+	"$GUEST_HOSTDIFF" snap "/proc/$GUEST_INIT/root" --known "$known" "${@:2}"
 }
 
 guest_wait() {
@@ -210,12 +259,10 @@ guest__groups_gone() {
 }
 
 guest_kill() {
-	local name=$1 pid nspawn
-	if nspawn=$(guest__nspawn "$name"); then
-		pid=$(guest_pid "$name") && kill -KILL "$pid"
-		# Without an init, or when that did not end it: nspawn's own end is the guest's.
-		guest__until 10 guest__gone "$name" || { kill -KILL "$nspawn"; guest__until 5 guest__gone "$name"; }
-	fi
+	local name=$1
+	if guest__init "$name" && kill -KILL "$GUEST_INIT"; then guest__until 10 guest__gone "$name"; fi
+	# Without an init, or when that did not end it: nspawn's own end is the guest's.
+	if guest__nspawn "$name" && kill -KILL "$GUEST_NSPAWN"; then guest__until 5 guest__gone "$name"; fi
 	guest__settled "$name"
 }
 
@@ -278,7 +325,7 @@ guest_destroy() {
 	guest_kill "$name" || rc=$?
 	rm -rf "$dir"
 	[ -z "${SYSBOXUP_GUEST_DISKS:-}" ] || rm -f "$SYSBOXUP_GUEST_DISKS/$name.disk"
-	guest__locked guest__restore_sysctls
+	guest__locked guest__leave
 	return $rc
 }
 
