@@ -83,6 +83,9 @@ UNITS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 MODEL := $(sort $(wildcard tests/crash/model/*.c))
 DATA  := $(filter-out templates/examples,$(sort $(wildcard distros/*.json templates/*)))
+# The parsers, and what they call: a fuzzer that comes to need more says so when it is linked.
+FUZZED := $(filter $(addprefix $(BUILD)/installer/,base/% sys/% journal/% backends/pkg/% fetch/% host/% profile/% \
+	actions/account_db.o cli/options.o $(addprefix docker/,flags.o keys.o origin.o unitfile.o)),$(CORE)) $(BUILD)/gen/embedded.o
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 Q := $(if $(V),,@)
@@ -170,9 +173,14 @@ fuzzers:
 
 fuzz-programs: $(FUZZERS)
 
-$(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(CORE)
+# Of an archive the linker takes what is asked for.
+$(BUILD)/fuzzed.a: $(FUZZED)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(BUILD)/fuzzed.a
 	$(call say,FUZZ,$@)
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fsanitize=fuzzer $(LDFLAGS_ALL) -o $@ $< $(CORE) $(LIB_LDLIBS) $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fsanitize=fuzzer $(LDFLAGS_ALL) -o $@ $< $(BUILD)/fuzzed.a $(LIB_LDLIBS) $(LDLIBS)
 
 # Every fuzzer for FUZZ_SECONDS, one after the other; what it learned is kept in build/fuzz/found.
 FUZZ_SECONDS ?= 3600
