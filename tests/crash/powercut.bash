@@ -17,8 +17,7 @@ host_start() {
 	local dir
 	dir=$(guest_dir "$1")
 	guest_destroy "$1"
-	guest__locked guest__keep_sysctls
-	mkdir -p "$dir/root"
+	guest__locked guest__enter "$1"
 	echo $$ >"$dir/owner"
 	ln -s "$2" "$dir/disk.img"
 	guest__start "$1"
@@ -30,19 +29,21 @@ host_snap() {
 
 # The disk that all scenarios begin with. Of another program, all that was found out is worth nothing.
 powercut_base() {
-	local id
+	local id image
 	id=$(sha256sum "$BUILD_DIR/sysboxup" "$BUILD_DIR/sysboxup-faults")
 	[ "$id" != "$(cat "$pool/id" 2>/dev/null)" ] || return 0
 	rm -rf "${pool:?}"/*
 	install_prepare "$pool/tree" 0.7.0
-	cp --sparse=always "$("$REPO/tests/guest/rootfs" bookworm)" "$pool/base.new"
+	image=$("$REPO/tests/guest/rootfs" bookworm)
+	cp --sparse=always "$image" "$pool/base.new"
+	cp -p "$(guest_known "$image")" "$pool/known"
 	host_start "pc-base-$$" "$pool/base.new"
 	install_into "pc-base-$$" "$pool/tree"
 	guest_put "pc-base-$$" "$BUILD_DIR/sysboxup-faults" /root/sysboxup-faults
 	guest_run "pc-base-$$" sh -ec '
 		docker import /root/bb.tar bb:1
 		docker run -d --name one bb:1 sleep 100000
-		docker run -d --name two --restart always bb:1 sleep 100000' >/dev/null
+		docker run -d --name two --restart always --network host bb:1 sleep 100000' >/dev/null # no namespace to build at each boot
 	guest_poweroff "pc-base-$$"
 	guest_destroy "pc-base-$$"
 	mv "$pool/base.new" "$pool/base.img"
@@ -140,7 +141,7 @@ record_run() {
 	guest_run "$host" sync
 	touch "$dir/begin.time"
 	mark begin
-	host_snap "$host" >"$dir/before"
+	host_snap "$host" --known "$pool/known" >"$dir/before"
 	touch -r "$dir/begin.time" "$dir/before"
 	began=$SECONDS
 	host_run "$host" apply --force container
