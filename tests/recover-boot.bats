@@ -75,6 +75,7 @@ run_until() {
 	GUEST_DEADLINE=60 guest__until 60 "$what"
 	guest_kill atboot
 	wait $! || :
+	cat "$BATS_TEST_TMPDIR/run.log"	# shown where the test fails
 }
 
 same_as_before() {
