@@ -36,13 +36,10 @@ teardown() {
 }
 
 put_sysboxup() {
-	local file mode
 	guest_put "$guest" "${SYSBOXUP_BUILD:-$BATS_TEST_DIRNAME/../build}/sysboxup" /usr/local/sbin/sysboxup
-	for mode in good fail-postinst fail-preinst fail-postrm; do
-		for file in catalog.json catalog.json.sig keyring.gpg profile.json sysbox-ce_0.7.0.linux.deb; do
-			guest_put "$guest" "$BATS_FILE_TMPDIR/$mode/$file" /srv/$mode/$file
-		done
-	done
+	tar -C "$BATS_FILE_TMPDIR" --owner=0 --group=0 -c \
+		{good,fail-postinst,fail-preinst,fail-postrm}/{catalog.json{,.sig},keyring.gpg,profile.json,sysbox-ce_0.7.0.linux.deb} |
+		guest_run "$guest" tar -C /srv -x
 }
 
 sysboxup() {
