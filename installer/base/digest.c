@@ -25,6 +25,15 @@ struct digest *digest_new(void)
 	return d;
 }
 
+struct digest *digest_new_md5(void)
+{
+	struct digest *d CLEANUP(digest_freep) = xcalloc(1, sizeof(*d));
+
+	d->ctx = EVP_MD_CTX_new();
+	must(d->ctx != NULL);
+	return EVP_DigestInit_ex(d->ctx, EVP_md5(), NULL) ? STEAL(d) : NULL;
+}
+
 void digest_add(struct digest *d, const void *data, size_t len)
 {
 	must(EVP_DigestUpdate(d->ctx, data, len));
@@ -34,13 +43,14 @@ void digest_end(struct digest *d, char hex[DIGEST_HEX + 1])
 {
 	static const char digits[] = "0123456789abcdef";
 	unsigned char md[DIGEST_HEX / 2];
+	unsigned int len = 0;
 
-	must(EVP_DigestFinal_ex(d->ctx, md, NULL));
-	for (size_t i = 0; i < sizeof(md); i++) {
+	must(EVP_DigestFinal_ex(d->ctx, md, &len));
+	for (size_t i = 0; i < len; i++) {
 		hex[2 * i] = digits[md[i] >> 4];
 		hex[2 * i + 1] = digits[md[i] & 15];
 	}
-	hex[DIGEST_HEX] = '\0';
+	hex[2 * len] = '\0';
 	digest_freep(&d);
 }
 

@@ -25,6 +25,21 @@ TEST(pieces, "pieces add up to the whole")
 	CHECK_STR(pieces, whole);
 }
 
+TEST(md5, "MD5 of the vectors in RFC 1321")
+{
+	static const char *const vectors[][2] = { { "", "d41d8cd98f00b204e9800998ecf8427e" },
+						  { "message digest", "f96b697d7cb7938d525a2f31aaf161d0" } };
+	char hex[DIGEST_HEX + 1];
+
+	for (size_t i = 0; i < ARRAY_SIZE(vectors); i++) {
+		struct digest *d = digest_new_md5();
+
+		digest_add(d, vectors[i][0], strlen(vectors[i][0]));
+		digest_end(d, hex);
+		CHECK_STR(hex, vectors[i][1]);
+	}
+}
+
 TEST(given_up, "a hash that is given up leaves nothing behind")
 {
 	struct digest *d CLEANUP(digest_freep) = digest_new();
