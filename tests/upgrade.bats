@@ -21,7 +21,10 @@ setup_file() {
 		"$REPO/tests/standin/build" "$BATS_FILE_TMPDIR/debs/sysbox-ce_0.8.$n.deb" "0.8.$n.linux" $(tr + " " <<<"$mode")
 		debs+=("$BATS_FILE_TMPDIR/debs/sysbox-ce_0.8.$n.deb")
 	done
-	catalog_make "$BATS_FILE_TMPDIR/catalog" /srv/demo "${debs[@]}"
+	"$REPO/tests/standin/build" "$BATS_FILE_TMPDIR/debs/sysbox-ce_0.7.2.deb" 0.7.2.linux conffile man
+	catalog_make "$BATS_FILE_TMPDIR/catalog" /srv/demo "${debs[@]}" "$BATS_FILE_TMPDIR/debs/sysbox-ce_0.7.2.deb"
+	cp -a "$BATS_FILE_TMPDIR/catalog" "$BATS_FILE_TMPDIR/short"	# a later one, without that version
+	CATALOG_SERIAL=2 catalog_make "$BATS_FILE_TMPDIR/short" /srv/demo "${debs[@]}"
 }
 
 setup() {
@@ -304,18 +307,108 @@ killed() {
 
 # ---- the way back is proven first ----
 
-@test "a version whose package is neither here nor in the catalog is not replaced: refused with the remedy, nothing touched" {
-	old_one deb
-	guest_run "$G" bash -c 'rm /var/lib/sysboxup/debs/sysbox-ce_0.7.0* /var/lib/sysboxup/cache/*'
+# lose [PATTERN]: the packages that were fetched are here no more, and those of this pattern nowhere.
+lose() {
+	guest_run "$G" bash -c "rm -f /var/lib/sysboxup/debs/*.deb /var/lib/sysboxup/cache/* ${1:+/srv/demo/sysbox-ce_$1*}"
+}
+
+# Of a version with a conffile and a manual page; its dependencies came with it.
+old_two() {
+	want 0.7.2 deb
+	run -0 up apply
+	snap old
+}
+
+REBUILT="rebuilt from the installed files"
+
+@test "a version whose package is not to be had is rebuilt from what is installed, said in plan, status and history, and comes back exactly" {
+	snap none
+	old_two
+	lose
 	want 0.7.1 deb
 	run -0 up apply		# by its hash, from the catalog
-	[[ $output == *"sysbox-ce 0.7.0: "* ]]
+	[[ $output == *"sysbox-ce 0.7.2: "* && $output != *"$REBUILT"* ]]
 	run -0 guest_run "$G" sysboxup rollback
 	same old
-	guest_run "$G" bash -c 'rm /var/lib/sysboxup/debs/sysbox-ce_0.7.0* /var/lib/sysboxup/cache/* /srv/demo/sysbox-ce_0.7.0*'
-	run -3 up apply
-	[[ $output == *"this could not be undone, for the package file of sysbox-ce 0.7.0.linux, which is installed, is not here"* ]]
-	[[ $output == *"host: nothing was touched"* ]]
+
+	lose 0.7.2		# listed, but not to be had
+	run -0 up apply
+	[[ $output == *"the package file of sysbox-ce 0.7.2.linux is not to be had: "* ]]
+	[[ $output == *"sysbox-ce 0.7.2.linux: its package file was $REBUILT"* ]]
+	runs 0.7.1
+	run -0 guest_run "$G" sysboxup rollback
 	same old
-	runs 0.7.0
+	runs 0.7.2
+
+	lose			# not even listed
+	guest_put "$G" "$BATS_FILE_TMPDIR/short/catalog.json" /srv/demo/catalog.json
+	guest_put "$G" "$BATS_FILE_TMPDIR/short/catalog.json.sig" /srv/demo/catalog.json.sig
+	run -7 up plan --check
+	[[ $output == *"sysbox-ce 0.7.2 -> 0.7.1 (dpkg)"*"; for the way back what is there is $REBUILT"* ]]
+	run -0 up apply
+	runs 0.7.1
+	run -0 guest_run "$G" sysboxup status
+	[[ $output == *"the version before it was $REBUILT"* ]]
+	run -0 guest_run "$G" sysboxup history show 6
+	[[ $output == *"for the way back what was there was $REBUILT"* ]]
+	# dpkg-deb says the same of it as of the one that was published
+	guest_put "$G" "$BATS_FILE_TMPDIR/debs/sysbox-ce_0.7.2.deb" /root/published.deb
+	run -0 guest_run "$G" bash -c 'set -- /var/lib/sysboxup/debs/sysbox-ce_0.7.2.linux_*.rebuilt-*.deb
+		[ $# = 1 ] && dpkg-deb --info "$1" | grep -q "^ Version: 0.7.2.linux$"
+		mkdir /root/judge && cd /root/judge
+		for deb in "$1" /root/published.deb; do
+			n=$((n + 1))
+			dpkg-deb --fsys-tarfile "$deb" | tar --numeric-owner -tv >list.$n
+			dpkg-deb --control "$deb" control.$n
+			rm -f control.$n/control control.$n/md5sums	# whose fields dpkg orders; which the published one has not
+		done
+		cmp list.1 list.2 && diff -r control.1 control.2'
+	guest_run "$G" rm -r /root/judge /root/published.deb
+	run -0 guest_run "$G" sysboxup rollback
+	same old
+	runs 0.7.2
+
+	lose			# a new version that does not start
+	want 0.8.1 deb
+	run -1 up apply
+	[[ $output == *"its package file was $REBUILT"* ]]
+	same old
+	runs 0.7.2
+}
+
+@test "what cannot be rebuilt exactly is not replaced: a changed file, an edited conffile, no checksums are named, nothing is touched" {
+	local way="this could not be undone: the package file of sysbox-ce 0.7.2.linux, which is installed, is not to be had, nor rebuilt"
+	old_two
+	lose 0.7.2
+	want 0.7.1 deb
+
+	guest_run "$G" bash -c 'cd /usr/bin && cp -a sysbox-fs x && echo >>x && touch -r sysbox-fs x && mv x sysbox-fs'
+	snap changed
+	run -3 up apply
+	[[ $output == *"$way: '/usr/bin/sysbox-fs' is not as its package had it"* ]]
+	[[ $output == *"try:  install that package file again (dpkg -i), or name a catalog that has version 0.7.2.linux,"* ]]
+	[[ $output == *"host: nothing was touched"* ]]
+	same changed
+	guest_run "$G" bash -c 'cd /usr/bin && cp -a sysbox-fs x && truncate -s -1 x && touch -r sysbox-fs x && mv x sysbox-fs'
+
+	guest_run "$G" bash -c 'cd /etc && cp -a sysbox-standin.conf /root/ && echo mine >>sysbox-standin.conf'
+	snap changed
+	run -3 up apply
+	[[ $output == *"$way: '/etc/sysbox-standin.conf' is a conffile that was edited: what its package had there is gone"* ]]
+	same changed
+	guest_run "$G" mv /root/sysbox-standin.conf /etc/
+
+	guest_run "$G" mv /var/lib/dpkg/info/sysbox-ce.md5sums /root/
+	snap changed
+	run -3 up apply
+	[[ $output == *"$way: '/var/lib/dpkg/info/sysbox-ce.md5sums' is missing: dpkg noted no checksums of its files"* ]]
+	snap now	# not `same`: dpkg --audit misses them too
+	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_TEST_TMPDIR/changed" "$BATS_TEST_TMPDIR/now"
+	guest_run "$G" mv /root/sysbox-ce.md5sums /var/lib/dpkg/info/
+
+	same old
+	runs 0.7.2
+	run -0 up apply		# control: with all of it as it was
+	run -0 guest_run "$G" sysboxup rollback
+	same old
 }

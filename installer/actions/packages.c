@@ -190,6 +190,7 @@ static struct action *invert_to_version(const struct packages *o, const struct p
 	d->expected = xstrdup(version_after(n));
 	op.file = o->remove ? removed->file : o->old_file;
 	memcpy(op.sha256, o->remove ? removed->sha256 : o->old_sha256, sizeof(op.sha256));
+	op.rebuilt = o->remove ? removed->rebuilt : o->old_rebuilt;
 	plan_copy_op(&d->plan, &op);
 	if (o->remove)
 		d->give_back = json_dup(json_get(o->before, "paths"));
@@ -259,6 +260,7 @@ static void fold_op(struct packages *o, const struct pkg_op *op)
 	str_replace(&mine->new_version, op->new_version);
 	str_replace(&mine->file, op->file);
 	memcpy(mine->sha256, op->sha256, sizeof(mine->sha256));
+	mine->rebuilt = op->rebuilt;
 }
 
 static bool packages_fold(struct action *older, const struct action *newer)
@@ -291,6 +293,8 @@ static struct json *op_encode(const struct pkg_op *op)
 	json_set(j, "arch", json_str(op->arch));
 	json_set(j, "file", json_str(op->file));
 	json_set_str(j, "sha256", op->sha256);
+	if (op->rebuilt)
+		json_set_bool(j, "rebuilt", true);
 	json_set_i64(j, "batch", op->batch);
 	return j;
 }
@@ -303,6 +307,7 @@ static int op_decode(struct pkg_plan *plan, const struct json *j, struct err *er
 			     .new_version = (char *)json_get_str(j, "new_version"),
 			     .arch = (char *)json_get_str(j, "arch"),
 			     .file = (char *)json_get_str(j, "file"),
+			     .rebuilt = json_get_bool(j, "rebuilt", false),
 			     .batch = (unsigned int)json_get_i64(j, "batch", 0) };
 
 	if (sha256 && digest_valid(sha256))
@@ -337,6 +342,8 @@ static int packages_encode(const struct action *a, struct json *j)
 	json_set(j, "kept", strv_json(&d->kept));
 	json_set(j, "old_file", json_str(d->old_file));
 	json_set_str(j, "old_sha256", d->old_sha256);
+	if (d->old_rebuilt)
+		json_set_bool(j, "old_rebuilt", true);
 	if (d->give_back)
 		json_set(j, "give_back", json_dup(d->give_back));
 	json_set(j, "before", d->before ? json_dup(d->before) : json_null());
@@ -362,6 +369,7 @@ static int packages_decode(struct action *a, const struct json *j, struct err *e
 	d->inverted = json_get_bool(j, "inverted", false);
 	d->from = xstrdup(json_get_str(j, "from"));
 	d->old_file = xstrdup(json_get_str(j, "old_file"));
+	d->old_rebuilt = json_get_bool(j, "old_rebuilt", false);
 	if (old_sha256 && digest_valid(old_sha256))
 		memcpy(d->old_sha256, old_sha256, sizeof(d->old_sha256));
 	if (before && json_type(before) == JSON_OBJECT)
@@ -400,6 +408,7 @@ static void packages_describe(const struct action *a, const struct action_ctx *c
 	struct buf line CLEANUP(buf_release) = BUF_INIT;
 	const char *version = d->remove ? NULL : d->version ? d->version : version_after(d);
 	const char *from = !version ? NULL : d->from ? d->from : d->inverted ? d->expected : NULL;
+	const char *back = packages_way_back(d, ctx);
 
 	if (!from)
 		buf_adds(&line, d->remove ? "remove " : "install ");
@@ -407,6 +416,8 @@ static void packages_describe(const struct action *a, const struct action_ctx *c
 		buf_addf(&line, "%s%s%s%s%s%s (dpkg)", d->name, from ? " " : "", from ? from : "",
 			 from ? " ->" : "", version ? " " : "", version ? version : "");
 	describe_others(d, &line);
+	if (back)
+		buf_addf(&line, "; %s", back);
 	report_change(r, a->key, "%s", line.data);
 }
 
@@ -425,6 +436,8 @@ static struct json *packages_index(const struct action *a, const struct root *ro
 	json_set(j, "name", json_str(d->name));
 	json_set(j, "packages", versions);
 	json_set(j, "automatic", strv_json(&d->autos));
+	if (d->old_rebuilt)
+		json_set_bool(j, "rebuilt", true);
 	return j;
 }
 
@@ -446,6 +459,10 @@ static enum report_state packages_drift(const struct json *entry, const char *ke
 	if (!same)
 		buf_addf(found, "%s is %s%s%s, not %s", name, st.known ? st.state : "not installed",
 			 st.version ? " " : "", st.version ? st.version : "", version);
+	else if (json_get_bool(entry, "rebuilt", false))
+		buf_addf(found,
+			 "%s as it was left; the version before it was " REBUILT ", for the way back",
+			 version);
 	pkg_status_release(&st);
 	return same ? STATE_OK : STATE_BAD;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of kind "packages" share: packages.c (the action), packages_prepare.c,
+ * packages_old.c (the package file of what is installed), packages_rebuild.c (made from it),
  * packages_before.c (the recorded state), packages_dpkg.c (dpkg in the shield), packages_undo.c.
  */
 #ifndef ACTIONS_PACKAGES_DATA_H
@@ -11,6 +12,7 @@
 #include "backends/pkg/pkg.h"
 
 #define DEBS_DIR STATE_DIR "/debs"
+#define REBUILT "rebuilt from the installed files"
 
 struct packages {
 	/* asked for */
@@ -28,6 +30,7 @@ struct packages {
 	/* upgrade: the .deb of the version before, or NULL; the hash is known from the start where
 	 * it was ours */
 	char *old_file, old_sha256[65];
+	bool old_rebuilt;
 	struct json *before;		/* packages_before.c */
 };
 
@@ -49,6 +52,37 @@ int packages_check_space(const struct root *r, const char *const *dirs, uint64_t
 /* Room for what is installed, and for dpkg to undo it, which is set aside; else ERR_REFUSED. */
 int packages_set_aside(const struct action_ctx *ctx, uint64_t installed, struct err *err);
 void plan_copy_op(struct pkg_plan *p, const struct pkg_op *op);
+int packages_hash_file(const struct root *r, const char *path, char hex[DIGEST_HEX + 1],
+		       struct err *err);
+bool packages_file_is(const struct root *r, const char *path, const char *sha256);
+/* Verified, in the cache and by its name in debs/. file: --package FILE, or NULL. */
+int packages_fetch(const struct action_ctx *ctx, const struct catalog_entry *entry,
+		   const char *file, char **ret, struct err *err);
+
+/* ---- packages_old.c ---- */
+/*
+ * The .deb of op's old_version, which is installed, for undo: of ours in debs/, else by the catalog
+ * (NULL: there is none), else made from what is installed. op: its hash, where it is known ("": it
+ * is not); gets file and sha256. ERR_REFUSED: there is no way back.
+ */
+int packages_find_old(const struct packages *d, const struct action_ctx *ctx,
+		      const struct catalog *c, struct pkg_op *op, struct err *err);
+/* For the line of a plan or of a record: how the way back is had, where it is not simply there; or
+ * NULL. */
+const char *packages_way_back(const struct packages *d, const struct action_ctx *ctx);
+
+/* ---- packages_rebuild.c ---- */
+/*
+ * The file of a package that is installed, made from its own files, each of them checked against
+ * what dpkg noted (backends/pkg/installed.h), and tried with dpkg; durable in debs/ when it returns
+ * 0. The name holds the digest: a file that a record names is never replaced by another. Fills in
+ * file, sha256 and rebuilt of op; its name and old_version say which. ERR_REFUSED with the path
+ * that is not as noted.
+ */
+int packages_rebuild(const struct action_ctx *ctx, struct pkg_op *op, struct err *err);
+/* The package file alone, into fd, synced; not tried. */
+struct installed;
+int packages_pack(const struct root *r, const struct installed *p, int fd, struct err *err);
 
 /* ---- packages_before.c ---- */
 /*
@@ -131,6 +165,8 @@ int dpkg_selections(const struct action_ctx *ctx, const char *lines, struct err 
 int dpkg_select(const struct action_ctx *ctx, const char *name, const char *want, struct err *err);
 /* Templates and answers of a package whose own postrm cannot do it any more. */
 int debconf_purge(const struct action_ctx *ctx, const char *name, struct err *err);
+/* dpkg reads it and would install it: nothing is changed. ERR_REFUSED. */
+int dpkg_try_file(const char *file, struct err *err);
 int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *names,
 	     struct err *err);
 int dpkg_deb(const char *option, const char *file, const char *field, struct buf *ret, bool *ret_ok,

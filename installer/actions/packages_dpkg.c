@@ -280,6 +280,23 @@ int dpkg_deb(const char *option, const char *file, const char *field, struct buf
 	return 0;
 }
 
+int dpkg_try_file(const char *file, struct err *err)
+{
+	struct strv argv CLEANUP(strv_release) = STRV_INIT;
+	struct buf errout CLEANUP(buf_release) = BUF_INIT;
+	int status;
+
+	dpkg_argv(&argv, "--no-act");
+	strv_add(&argv, "--install");
+	strv_add(&argv, file);
+	if (tool_run(&argv, NULL, NULL, &errout, &status, err))
+		return -1;
+	if (!status)
+		return 0;
+	dpkg_failed(&errout, "--no-act --install", status, err);
+	return err_raise(err, ERR_REFUSED);
+}
+
 /* "dpkg: dependency problems prevent removal of jq:" names what somebody else still needs. */
 static bool drop_needed(struct strv *names, const char *errout)
 {

@@ -82,8 +82,8 @@ static int link_deb(const struct root *r, const struct package *pkg, const char 
 	return 0;
 }
 
-static int fetch_entry(const struct action_ctx *ctx, const struct catalog_entry *entry,
-		       const char *file, char **ret, struct err *err)
+int packages_fetch(const struct action_ctx *ctx, const struct catalog_entry *entry,
+		   const char *file, char **ret, struct err *err)
 {
 	struct package pkg = { .fd = -1 };
 
@@ -95,29 +95,21 @@ static int fetch_entry(const struct action_ctx *ctx, const struct catalog_entry 
 }
 
 static int fetch_wanted(const struct packages *d, const struct action_ctx *ctx,
-			const struct catalog *c, char **ret, struct err *err)
+			const struct catalog *c, struct strv *ret, struct err *err)
 {
 	const struct catalog_entry *e = package_choose(c, d->name,
 						       d->version ? d->version : "latest", d->arch,
 						       ctx->package_file, err);
+	char *file = NULL;
 
-	return e ? fetch_entry(ctx, e, ctx->package_file, ret, err) : -1;
+	if (!e || packages_fetch(ctx, e, ctx->package_file, &file, err))
+		return -1;
+	strv_take(ret, file);
+	return 0;
 }
 
-/* The Version field of upstream's packages: 0.7.0.linux; 0.5.0 was 0.5.0-0.linux. */
-static bool entry_is(const struct catalog_entry *e, const struct packages *d,
-		     const char *package_version)
-{
-	char *dotted CLEANUP(freep) = xasprintf("%s.linux", e->version),
-		     *dashed CLEANUP(freep) = xasprintf("%s-0.linux", e->version);
-
-	return str_eq(e->name, d->name) && str_eq(e->arch, d->arch) &&
-	       (str_eq(e->package_version, package_version) || str_eq(dotted, package_version) ||
-		str_eq(dashed, package_version));
-}
-
-static int hash_file(const struct root *r, const char *path, char hex[DIGEST_HEX + 1],
-		     struct err *err)
+int packages_hash_file(const struct root *r, const char *path, char hex[DIGEST_HEX + 1],
+		       struct err *err)
 {
 	int fd CLEANUP(closep) = root_openat(r, path, O_RDONLY, 0);
 
@@ -126,63 +118,33 @@ static int hash_file(const struct root *r, const char *path, char hex[DIGEST_HEX
 	return fs_copy_fd(fd, -1, UINT64_MAX, hex, err);
 }
 
-static bool file_is(const struct root *r, const char *path, const char *sha256)
+bool packages_file_is(const struct root *r, const char *path, const char *sha256)
 {
 	struct err ignored = ERR_INIT;
 	char hex[DIGEST_HEX + 1];
 
-	return path && !hash_file(r, path, hex, &ignored) && str_eq(hex, sha256);
-}
-
-static int cannot_undo(const struct packages *d, const char *version, struct err *err)
-{
-	err_set(err, ERR_REFUSED,
-		"this could not be undone: the package file of %s %s, which is installed, is neither here nor in the catalog",
-		d->name, version);
-	return err_remedy(err, "remove %s yourself first, or name a catalog that has version %s", d->name, version);
-}
-
-static int not_fetched(const struct packages *d, const char *version, struct err *err)
-{
-	err_prefix(err, "this could not be undone, for the package file of %s %s, which is installed, is not here",
-		   d->name, version);
-	err_remedy(err, "make that source reachable, then try again");
-	return err_raise(err, ERR_REFUSED);
-}
-
-/* The .deb of a version that is installed, for undo: of ours in debs/, else by the catalog; of this
- * hash, where it is known ("": it is not). */
-static int find_old(const struct packages *d, const struct action_ctx *ctx, const struct catalog *c,
-		    const char *version, const char *sha256, char **ret, struct err *err)
-{
-	struct pkg_op op = { .name = d->name, .new_version = (char *)version, .arch = d->arch };
-	char *name CLEANUP(freep) = apt_archive_name(&op);
-	char *path CLEANUP(freep) = path_join(DEBS_DIR, name);
-
-	if (*sha256 ? file_is(ctx->root, path, sha256) : root_exists(ctx->root, path)) {
-		*ret = STEAL(path);
-		return 0;
-	}
-	for (size_t i = 0; i < c->n; i++)
-		if (entry_is(&c->v[i], d, version) &&
-		    (!*sha256 || str_eq(c->v[i].sha256, sha256)))
-			return fetch_entry(ctx, &c->v[i], NULL, ret, err) ?
-				       not_fetched(d, version, err) :
-				       0;
-	return cannot_undo(d, version, err);
+	return path && !packages_hash_file(r, path, hex, &ignored) && str_eq(hex, sha256);
 }
 
 static int keep_old(struct packages *d, const struct action_ctx *ctx, const struct catalog *c,
 		    struct err *err)
 {
 	const struct pkg_op *op = d->name ? packages_op(d, d->name) : NULL;
+	struct pkg_op old = { .what = PKG_UPGRADE };
+	int got;
 
 	if (!op || op->what != PKG_UPGRADE || !op->old_version)
 		return 0;
-	free(STEAL(d->old_file));
-	if (find_old(d, ctx, c, op->old_version, d->old_sha256, &d->old_file, err))
-		return -1;
-	return hash_file(ctx->root, d->old_file, d->old_sha256, err);
+	old.name = d->name;
+	old.old_version = op->old_version;
+	old.arch = d->arch;
+	memcpy(old.sha256, d->old_sha256, sizeof(old.sha256));
+	got = packages_find_old(d, ctx, c, &old, err);
+	free(d->old_file);
+	d->old_file = old.file;
+	memcpy(d->old_sha256, old.sha256, sizeof(old.sha256));
+	d->old_rebuilt = old.rebuilt;
+	return got;
 }
 
 /* ---- what the packages bring ---- */
@@ -379,18 +341,30 @@ static int record(struct packages *d, struct action_ctx *ctx, struct err *err)
 
 /* ---- install ---- */
 
+static int is_installed(const struct action_ctx *ctx, const struct pkg_ops *ops, const char *name,
+			bool *ret, struct err *err)
+{
+	struct pkg_status st = { 0 };
+
+	if (ops->status(ctx->host, name, &st, err))
+		return -1;
+	*ret = st.known && str_eq(st.state, "installed");
+	pkg_status_release(&st);
+	return 0;
+}
+
 /* Names that are there already are left out: apt would take their mention for a wish to upgrade
  * them. */
 static int missing_names(const struct packages *d, const struct action_ctx *ctx,
 			 const struct pkg_ops *ops, struct strv *ret, struct err *err)
 {
 	for (size_t i = 0; i < d->names.n; i++) {
-		struct pkg_status st = { 0 };
-		if (ops->status(ctx->host, d->names.v[i], &st, err))
+		bool there;
+
+		if (is_installed(ctx, ops, d->names.v[i], &there, err))
 			return -1;
-		if (!st.known || !str_eq(st.state, "installed"))
+		if (!there)
 			strv_add(ret, d->names.v[i]);
-		pkg_status_release(&st);
 	}
 	return 0;
 }
@@ -422,31 +396,31 @@ static int check_expected(const struct packages *d, const struct action_ctx *ctx
 	return err_remedy(err, "look at it, then use --force");
 }
 
-/* The file that invert named, as it was then. */
-static int recorded_file(const struct packages *d, const struct action_ctx *ctx, char **ret,
-			 struct err *err)
+/* The files that invert named, as they were then. */
+static int recorded_files(const struct packages *d, const struct action_ctx *ctx,
+			  struct strv *files, struct err *err)
 {
 	const struct pkg_op *op = d->name ? packages_op(d, d->name) : NULL;
 
 	if (!op)
 		return 0;
-	if (!file_is(ctx->root, op->file, op->sha256))
+	if (!packages_file_is(ctx->root, op->file, op->sha256))
 		return err_set(err, ERR_REFUSED,
 			       "the package file '%s' of %s %s is gone or damaged",
 			       op->file ? op->file : "?", op->name, op->new_version);
-	*ret = xstrdup(op->file);
+	strv_add(files, op->file);
 	return 0;
 }
 
 static int resolve(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
-		   const char *file, struct err *err)
+		   const struct strv *files, struct err *err)
 {
 	struct strv wants CLEANUP(strv_release) = STRV_INIT;
 
 	if (missing_names(d, ctx, ops, &wants, err))
 		return -1;
-	if (file)
-		strv_add(&wants, file);
+	if (files->n)
+		strv_addv(&wants, (const char *const *)files->v);
 	pkg_plan_release(&d->plan);
 	if (!wants.n)
 		return 0;
@@ -461,12 +435,12 @@ static int resolve(struct packages *d, struct action_ctx *ctx, const struct pkg_
 static int with_catalog(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
 			const struct catalog *c, struct err *err)
 {
-	char *file CLEANUP(freep) = NULL;
-	int got = d->inverted ? recorded_file(d, ctx, &file, err) :
-		  d->name     ? fetch_wanted(d, ctx, c, &file, err) :
+	struct strv files CLEANUP(strv_release) = STRV_INIT;
+	int got = d->inverted ? recorded_files(d, ctx, &files, err) :
+		  d->name     ? fetch_wanted(d, ctx, c, &files, err) :
 				0;
 
-	return got || resolve(d, ctx, ops, file, err) ? -1 : keep_old(d, ctx, c, err);
+	return got || resolve(d, ctx, ops, &files, err) ? -1 : keep_old(d, ctx, c, err);
 }
 
 /* The one that the caller loaded, or our own: loading an external one twice would be two
@@ -494,6 +468,13 @@ static int prepare_install(struct packages *d, struct action_ctx *ctx, const str
 
 /* ---- remove ---- */
 
+static void plan_drop_last(struct pkg_plan *p)
+{
+	struct pkg_plan last = { .v = xmemdup(&p->v[--p->n], sizeof(*p->v)), .n = 1 };
+
+	pkg_plan_release(&last);
+}
+
 static struct pkg_op *remove_op(struct pkg_plan *p, const char *name, const struct pkg_status *st)
 {
 	struct pkg_op op = { .what = PKG_REMOVE,
@@ -505,52 +486,62 @@ static struct pkg_op *remove_op(struct pkg_plan *p, const char *name, const stru
 	return &p->v[p->n - 1];
 }
 
-/* A dependency goes too if apt still calls it automatic and its file is here, so that it can come
- * back. */
+/* The file of what was installed then, if it is that which is there now. */
+static bool take_recorded(const struct packages *d, const struct action_ctx *ctx,
+			  struct pkg_op *op)
+{
+	const struct pkg_op *recorded = packages_op(d, op->name);
+
+	if (!recorded || !str_eq(recorded->new_version, op->old_version) ||
+	    !packages_file_is(ctx->root, recorded->file, recorded->sha256))
+		return false;
+	op->file = xstrdup(recorded->file);
+	memcpy(op->sha256, recorded->sha256, sizeof(op->sha256));
+	op->rebuilt = recorded->rebuilt;
+	return true;
+}
+
+/* A dependency goes too if apt still calls it automatic and it can come back: by its file, or by
+ * one made of it, which may be another version by now. */
 static int add_dependency(const struct packages *d, struct action_ctx *ctx,
 			  const struct pkg_ops *ops, const char *name, struct pkg_plan *plan,
 			  struct err *err)
 {
 	const struct pkg_op *recorded = packages_op(d, name);
 	struct pkg_status st = { 0 };
+	struct err why = ERR_INIT;
 
 	if (ops->status(ctx->host, name, &st, err))
 		return -1;
 	if (st.known && str_eq(st.state, "installed") && st.automatic) {
-		if (recorded && str_eq(recorded->new_version, st.version) &&
-		    file_is(ctx->root, recorded->file, recorded->sha256)) {
-			struct pkg_op *op = remove_op(plan, name, &st);
-			op->file = xstrdup(recorded->file);
-			memcpy(op->sha256, recorded->sha256, sizeof(op->sha256));
-			op->batch = recorded->batch;
-		} else {
-			report_info(
-				ctx->rep,
-				"'%s' stays: its package file is not here any more (apt-get autoremove takes it out)",
-				name);
+		struct pkg_op *op = remove_op(plan, name, &st);
+		op->batch = recorded ? recorded->batch : 0;
+		if (!take_recorded(d, ctx, op) && packages_rebuild(ctx, op, &why)) {
+			plan_drop_last(plan);
+			report_info(ctx->rep,
+				    "'%s' stays: its package is neither here nor rebuilt: %s (apt-get autoremove takes it out)",
+				    name, why.msg);
 		}
 	}
 	pkg_status_release(&st);
 	return 0;
 }
 
-static int main_file(const struct packages *d, struct action_ctx *ctx, const char *version,
-		     struct pkg_op *op, struct err *err)
+static int main_file(const struct packages *d, struct action_ctx *ctx, struct pkg_op *op,
+		     struct err *err)
 {
 	const struct pkg_op *recorded = packages_op(d, d->name);
 	struct catalog own CLEANUP(catalog_release) = { 0 };
-	const struct catalog *c;
-	bool ours = recorded && str_eq(recorded->new_version, version);
+	const struct catalog *c = NULL;
+	struct err why = ERR_INIT;
 
-	if (ours && file_is(ctx->root, recorded->file, recorded->sha256)) {
-		op->file = xstrdup(recorded->file);
-		memcpy(op->sha256, recorded->sha256, sizeof(op->sha256));
+	if (take_recorded(d, ctx, op))
 		return 0;
-	}
-	if (catalog_get(ctx, &own, &c, err) ||
-	    find_old(d, ctx, c, version, ours ? recorded->sha256 : "", &op->file, err))
-		return -1;
-	return hash_file(ctx->root, op->file, op->sha256, err);
+	if (recorded && str_eq(recorded->new_version, op->old_version))
+		memcpy(op->sha256, recorded->sha256, sizeof(op->sha256));
+	if (catalog_get(ctx, &own, &c, &why))	/* it would have been one way only to get it */
+		report_warn(ctx->rep, NULL, "%s", why.msg);
+	return packages_find_old(d, ctx, c, op, err);
 }
 
 static int add_main(const struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
@@ -568,7 +559,7 @@ static int add_main(const struct packages *d, struct action_ctx *ctx, const stru
 	else if (st.known && (str_eq(st.state, "installed") || str_eq(st.state, "config-files"))) {
 		struct pkg_op *op = remove_op(plan, d->name, &st);
 		op->batch = 1000;	/* behind all its dependencies */
-		got = main_file(d, ctx, st.version, op, err);
+		got = main_file(d, ctx, op, err);
 	}
 	pkg_status_release(&st);
 	return got;

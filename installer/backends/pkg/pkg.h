@@ -22,6 +22,7 @@ struct pkg_op {
 	char *name, *old_version, *new_version, *arch;
 	char *file;			/* downloaded, path in our state */
 	char sha256[65];
+	bool rebuilt;			/* file was made from what is installed: installed.h */
 	unsigned int batch;		/* dpkg call it belongs to: a new one where apt configures before it unpacks on */
 };
 
