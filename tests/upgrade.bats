@@ -374,6 +374,18 @@ REBUILT="rebuilt from the installed files"
 	[[ $output == *"its package file was $REBUILT"* ]]
 	same old
 	runs 0.7.2
+
+	lose			# away, with what it depends on, and back
+	want absent deb
+	run -7 up plan --check
+	[[ $output == *"remove sysbox-ce (dpkg)"*"; for the way back what is there is fetched, or $REBUILT"* ]]
+	run -0 up apply
+	[[ $output == *"fuse3 "*": its package file was $REBUILT"* ]]
+	same none
+	run -0 guest_run "$G" sysboxup rollback
+	[[ $output == *"from a package file $REBUILT"* ]]
+	same old
+	runs 0.7.2
 }
 
 @test "what cannot be rebuilt exactly is not replaced: a changed file, an edited conffile, no checksums are named, nothing is touched" {

@@ -173,6 +173,20 @@ static struct action *invert_to_absent(const struct record *oldest, const struct
 	return a;
 }
 
+/* The dependencies that went with it: without their files apt would choose anew. */
+static void copy_removed(struct packages *to, const struct packages *from)
+{
+	for (size_t i = 0; i < from->plan.n; i++) {
+		struct pkg_op op = from->plan.v[i];
+		if (str_eq(op.name, from->name) || !op.file)
+			continue;
+		op.what = PKG_INSTALL;
+		op.new_version = op.old_version;
+		op.old_version = NULL;
+		plan_copy_op(&to->plan, &op);
+	}
+}
+
 /* A version comes back from its file: kept by the upgrade (old_file) or by the removal (the op's
  * own). */
 static struct action *invert_to_version(const struct packages *o, const struct packages *n,
@@ -192,10 +206,12 @@ static struct action *invert_to_version(const struct packages *o, const struct p
 	memcpy(op.sha256, o->remove ? removed->sha256 : o->old_sha256, sizeof(op.sha256));
 	op.rebuilt = o->remove ? removed->rebuilt : o->old_rebuilt;
 	plan_copy_op(&d->plan, &op);
-	if (o->remove)
+	if (o->remove) {
+		copy_removed(d, o);
 		d->give_back = json_dup(json_get(o->before, "paths"));
-	else
+	} else {
 		before_conffile_paths(o, &d->kept);
+	}
 	return a;
 }
 

@@ -396,9 +396,27 @@ static int check_expected(const struct packages *d, const struct action_ctx *ctx
 	return err_remedy(err, "look at it, then use --force");
 }
 
+/* A dependency that is there by now stays what it is; one whose file is gone is apt's choice. */
+static int recorded_dependencies(const struct packages *d, const struct action_ctx *ctx,
+				 const struct pkg_ops *ops, struct strv *files, struct err *err)
+{
+	for (size_t i = 0; i < d->plan.n; i++) {
+		const struct pkg_op *op = &d->plan.v[i];
+		bool there;
+
+		if (str_eq(op->name, d->name))
+			continue;
+		if (is_installed(ctx, ops, op->name, &there, err))
+			return -1;
+		if (!there && packages_file_is(ctx->root, op->file, op->sha256))
+			strv_add(files, op->file);
+	}
+	return 0;
+}
+
 /* The files that invert named, as they were then. */
 static int recorded_files(const struct packages *d, const struct action_ctx *ctx,
-			  struct strv *files, struct err *err)
+			  const struct pkg_ops *ops, struct strv *files, struct err *err)
 {
 	const struct pkg_op *op = d->name ? packages_op(d, d->name) : NULL;
 
@@ -409,7 +427,7 @@ static int recorded_files(const struct packages *d, const struct action_ctx *ctx
 			       "the package file '%s' of %s %s is gone or damaged",
 			       op->file ? op->file : "?", op->name, op->new_version);
 	strv_add(files, op->file);
-	return 0;
+	return recorded_dependencies(d, ctx, ops, files, err);
 }
 
 static int resolve(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
@@ -436,7 +454,7 @@ static int with_catalog(struct packages *d, struct action_ctx *ctx, const struct
 			const struct catalog *c, struct err *err)
 {
 	struct strv files CLEANUP(strv_release) = STRV_INIT;
-	int got = d->inverted ? recorded_files(d, ctx, &files, err) :
+	int got = d->inverted ? recorded_files(d, ctx, ops, &files, err) :
 		  d->name     ? fetch_wanted(d, ctx, c, &files, err) :
 				0;
 
