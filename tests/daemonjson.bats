@@ -460,7 +460,7 @@ settings_refused() {
 	up apply --quiet
 	found '{ "debug": true, "live-restore": false, "mtu": 1400 }\n'
 	refused 3 "somebody else changed live-restore in '/etc/docker/daemon.json' since" up rollback --quiet
-	[ "${stderr_lines[1]}" = "  try:  look at it; with --force their values stay and the rest goes back" ]
+	[ "${stderr_lines[1]}" = "  try:  look at it; rollback --force and uninstall --force let their values stay" ]
 	run --separate-stderr -0 up rollback --force
 	[ "$stderr" = "warning: live-restore in '/etc/docker/daemon.json' stays as somebody else set it" ]
 	has '{ "debug": true, "live-restore": false }\n'

@@ -157,7 +157,7 @@ static int choose_lines(struct account *d, const struct root *r, const struct ac
 static int changed_since(const struct account *d, enum account_file f, struct err *err)
 {
 	err_set(err, ERR_REFUSED, "the entry of '%s' in '/etc/%s' was changed by somebody else since", d->name, account_names[f]);
-	return err_remedy(err, "--force leaves it as it is and takes back the others");
+	return err_remedy(err, "look at it; rollback --force and uninstall --force leave it as it is and take back the others");
 }
 
 static void entry_drop(struct account *d, size_t i)

@@ -65,7 +65,7 @@ static int name_conflicts(const struct docker_config_data *d, const struct strv 
 	char *list CLEANUP(freep) = strv_join(conflicts, ", ");
 
 	err_set(err, ERR_REFUSED, "somebody else changed %s in '%s' since", list, d->path);
-	return err_remedy(err, "look at it; with --force their values stay and the rest goes back");
+	return err_remedy(err, "look at it; rollback --force and uninstall --force let their values stay");
 }
 
 /*
@@ -349,7 +349,7 @@ static int refuse_used_runtimes(const struct action_ctx *ctx, struct docker_api 
 	char *list CLEANUP(freep) = strv_join(&users, ", ");
 
 	err_set(err, ERR_REFUSED, "containers run under a runtime that would go: %s", list);
-	return err_remedy(err, "stop them first (docker stop ...); with --force they lose it while they run");
+	return err_remedy(err, "stop them first (docker stop ...); rollback --force and uninstall --force take it from them");
 }
 
 static int allow_restart(struct docker_config_data *d, const struct action_ctx *ctx,

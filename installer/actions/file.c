@@ -175,7 +175,7 @@ static int file_check_expected(struct file_data *d, const struct action_ctx *ctx
 	if (ctx->force)
 		return 0;
 	err_set(err, ERR_REFUSED, "'%s' was changed by somebody else since", d->path);
-	return err_remedy(err, "look at it, then use --force: their version is kept beside as '%s.sysboxup-kept-N'", d->path);
+	return err_remedy(err, "rollback --force and uninstall --force keep their version beside as '%s.sysboxup-kept-N'", d->path);
 }
 
 static int file_keep_before(struct file_data *d, struct action_ctx *ctx, struct err *err)

@@ -393,7 +393,7 @@ static int check_expected(const struct packages *d, const struct action_ctx *ctx
 	if (as_expected || ctx->force)
 		return 0;
 	err_set(err, ERR_REFUSED, "package '%s' was changed by somebody else since: %s", d->name, words);
-	return err_remedy(err, "look at it, then use --force");
+	return err_remedy(err, "look at it; rollback --force and uninstall --force go on all the same");
 }
 
 /* A dependency that is there by now stays what it is; one whose file is gone is apt's choice. */
