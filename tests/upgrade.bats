@@ -259,6 +259,29 @@ started_at() {
 	[ "$(at_work | head -n 1)" = other ]
 }
 
+@test "a container that does not start again on the way back is named with what to do, and the way back is over only when that is done" {
+	old_one deb
+	guest_run "$G" bash -c 'tar -C /srv -xf /root/bb.tar ./bin/busybox
+		docker run -d --name job --runtime sysbox-runc --mount type=bind,src=/srv/bin/busybox,dst=/bin/busybox bb:1 sleep 100000
+		docker run -d --name well --runtime sysbox-runc bb:1 sleep 100000
+		rm /srv/bin/busybox' >/dev/null
+	want 0.8.1 deb
+	run -5 up apply --stop-containers
+	[[ $output == *"cannot undo containers:sysbox-runc:stop: Docker does not start container job (HTTP "*"/srv/bin/busybox"* ]]
+	[[ $output == *"docker start job"*"sysboxup"*"recover"* ]]
+	runs 0.7.0		# the rest is as it was
+	run -0 guest_run "$G" docker ps --format '{{.Names}}'
+	[ "$output" = well ]
+	run -5 guest_run "$G" sysboxup status
+	[[ $output == *"not undone yet"* ]]
+	run -5 guest_run "$G" sysboxup recover
+	guest_run "$G" tar -C /srv -xf /root/bb.tar ./bin/busybox
+	run -0 guest_run "$G" sysboxup recover
+	run -0 guest_run "$G" docker ps --format '{{.Names}}'
+	[ "$(sort <<<"$output" | xargs)" = "job well" ]
+	run -0 guest_run "$G" sysboxup status
+}
+
 # ---- killed in the midst of it ----
 
 # killed CONDITION...: an upgrade is killed, worker and supervisor, as soon as the command CONDITION succeeds; then recover.

@@ -293,18 +293,31 @@ static void say_after_boot(const struct containers_data *d, const struct action_
 			list);
 }
 
-/* One that does not start any more is said: to its user it is one that ended. */
-static void start_each(const struct containers_data *d, struct docker_api *api,
-		       const struct action_ctx *ctx)
+/* All of them are tried, whatever becomes of one; those that do not run again are what is left. */
+static int start_each(const struct containers_data *d, struct docker_api *api, struct err *err)
 {
+	struct strv left CLEANUP(strv_release) = STRV_INIT;
+	struct err first = ERR_INIT;
+
 	for json_each(c, d->list) {
 		struct err why = ERR_INIT;
 
-		if (order(api, c, "start", START_SECONDS, &why))
-			report_warn(ctx->rep, "docker ps -a", "%s", why.msg);
+		if (!order(api, c, "start", START_SECONDS, &why))
+			continue;
+		strv_add(&left, json_get_str(c, "name"));
+		if (!err_is_set(&first))
+			first = why;
 	}
+	if (!left.n)
+		return 0;
+	char *names CLEANUP(freep) = strv_join(&left, " ");
+	*err = first;
+	return err_remedy(err, "start what does not run again, or remove what nobody needs: docker start %s",
+			  names);
 }
 
+/* One that does not stop must not keep the version before from coming back, which may be what it
+ * waits for: it is said. */
 static void stop_each(const struct containers_data *d, struct docker_api *api,
 		      const struct action_ctx *ctx)
 {
@@ -334,9 +347,8 @@ static int containers_undo(struct action *a, struct action_ctx *ctx, struct err 
 	if (docker_api_open(&api, ctx->host->docker.socket, err))
 		return -1;
 	if (d->stop)
-		start_each(d, api, ctx);
-	else
-		stop_each(d, api, ctx);
+		return start_each(d, api, err);
+	stop_each(d, api, ctx);
 	return 0;
 }
 
