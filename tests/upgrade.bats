@@ -282,6 +282,30 @@ started_at() {
 	run -0 guest_run "$G" sysboxup status
 }
 
+# ---- from one method to the other ----
+
+@test "from one method to the other only by way of none: else refused, nothing touched" {
+	local to
+	dependencies
+	want 0.7.0 deb
+	for to in files deb; do
+		run -0 up apply
+		snap old
+		want 0.7.0 "$to"
+		run -3 up apply
+		[[ $output =~ Sysbox\ is\ installed\ here\ by\ \"(deb|files)\",\ and\ the\ profile\ wants\ it\ by\ \"$to\" ]]
+		[ "${BASH_REMATCH[1]}" != "$to" ]
+		[[ $output == *"set \"method\": \"${BASH_REMATCH[1]}\"; or go by way of none: apply with"* ]]
+		same old
+		runs 0.7.0
+		want absent "$to"
+		run -0 up apply
+		want 0.7.0 "$to"
+	done
+	run -0 up apply
+	runs 0.7.0
+}
+
 # ---- killed in the midst of it ----
 
 # killed CONDITION...: an upgrade is killed, worker and supervisor, as soon as the command CONDITION succeeds; then recover.
