@@ -65,7 +65,7 @@ container_of() {
 # What a canary must not touch.
 # The live containerd collects its garbage when it likes: of its own database the time does not count.
 picture() {
-	guest_run "docker-$1" sh -c 'find /etc /run /var/lib/docker /var/lib/containerd -xdev -printf "%p %m %s %T@\n" | grep -v "^/run/systemd/\|/run/log\|^/run/sysboxup-coverage" |
+	guest_run "docker-$1" sh -c 'find /etc /run /var/lib/docker /var/lib/containerd -xdev -printf "%p %m %s %T@\n" | grep -v "^/run/systemd/\|/run/log\|^/run/sysboxup-coverage\|^/run/docker/netns" |
 		sed "/containerd\.metadata\.v1\.bolt\/meta\.db /s/ [^ ]*$//" | sort
 		sort /proc/mounts; ip -o link; nft list ruleset 2>/dev/null | sed "s/packets.*//"; ls /var/lib
 		find /sys/fs/cgroup -type d | sort; systemctl show -p MainPID docker containerd'
