@@ -53,7 +53,12 @@ enum action_rank {
 	RANK_RELOAD = 42,	/* daemon-reload when committed */
 	RANK_UNITS = 50,
 	RANK_APPARMOR = 55,
+	RANK_LISTEN_SETTLE = 58,	/* a restart of Docker when a listener is as before */
+	RANK_LISTEN_KEYS = 59,	/* certificates */
 	RANK_DOCKER = 60,	/* daemon.json and what the daemon makes of it */
+	RANK_LISTEN_RELOAD = 61,	/* daemon-reload and a restart of Docker when it closes */
+	RANK_LISTEN_FILES = 62,	/* its units */
+	RANK_LISTEN_OPEN = 64,
 	RANK_CONTAINERS = 65,
 	RANK_LATE = 70,
 };

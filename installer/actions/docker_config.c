@@ -52,6 +52,7 @@ struct docker_way docker_config_way(const struct docker_config_data *d,
 		.flags = ctx->host->docker.flags,
 		.keep_containers = d->keep_containers,
 		.bridge = d->bridge,
+		.tls_idle = d->tls_idle,
 	};
 }
 
@@ -66,6 +67,13 @@ struct action *action_docker_config(const char *step, const char *path, const st
 	d->was = json_dup(was);
 	strv_addv(&d->planned_paths, (const char *const *)planned_paths->v);
 	return docker_config_action(step, d);
+}
+
+void action_docker_config_tls_idle(struct action *a)
+{
+	struct docker_config_data *d = a->data;
+
+	d->tls_idle = true;
 }
 
 /* ---- records ---- */
@@ -93,6 +101,8 @@ static int docker_config_encode(const struct action *a, struct json *j)
 	json_set_bool(j, "keep_containers", d->keep_containers);
 	if (d->folded_edit)
 		json_set_bool(j, "folded_edit", true);
+	if (d->tls_idle)
+		json_set_bool(j, "tls_idle", true);
 	if (d->bridge)
 		json_set_str(j, "bridge", d->bridge);
 	if (d->containers)
@@ -124,6 +134,7 @@ static int docker_config_decode(struct action *a, const struct json *j, struct e
 	d->restarts = json_get_bool(j, "restarts", false);
 	d->keep_containers = json_get_bool(j, "keep_containers", false);
 	d->folded_edit = json_get_bool(j, "folded_edit", false);
+	d->tls_idle = json_get_bool(j, "tls_idle", false);
 	d->bridge = json_get_str(j, "bridge") ? xstrdup(json_get_str(j, "bridge")) : NULL;
 	return node_decode(&d->before, json_get(j, "before"), err) ||
 			       node_decode(&d->after, json_get(j, "after"), err) ?
@@ -174,6 +185,7 @@ static bool docker_config_fold(struct action *older, const struct action *newer)
 	const struct docker_config_data *n = newer->data;
 
 	o->folded_edit = edited_since(o, n);
+	o->tls_idle |= n->tls_idle;
 	if (!o->reset)
 		o->reset = json_obj();
 	if (n->reset)
@@ -216,6 +228,7 @@ static int docker_config_invert(const struct record *oldest, const struct record
 		const struct docker_config_data *one = r->action->data;
 
 		strv_addv(&d->planned_paths, (const char *const *)one->planned_paths.v);
+		d->tls_idle |= one->tls_idle;
 	}
 	*ret = docker_config_action("rollback", d);
 	return 0;

@@ -47,6 +47,7 @@ struct docker_config_data {
 	struct json *containers;	/* [{ id, name, pid }] that ran before a restart */
 	struct json *stopped;		/* the same of stopped ones that a restart starts */
 	bool restarts, keep_containers;
+	bool tls_idle;			/* as in struct docker_way: a listener (actions/listener.c) opens behind it */
 	char *bridge;			/* docker0's address before bip was in the file, of the oldest record; NULL: not known */
 };
 

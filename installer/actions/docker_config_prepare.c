@@ -120,8 +120,10 @@ bool docker_config_as_left(const struct docker_config_data *d, const struct buf 
 {
 	char hex[DIGEST_HEX + 1];
 
-	if (d->edited_between || today_absent)
+	if (d->edited_between)
 		return false;
+	if (today_absent || d->expected.type != NODE_FILE)
+		return today_absent && d->expected.type == NODE_ABSENT;
 	digest_hex(today->data, today->len, hex);
 	return !strcmp(hex, d->expected.digest);
 }
@@ -352,6 +354,15 @@ static int refuse_used_runtimes(const struct action_ctx *ctx, struct docker_api 
 	return err_remedy(err, "stop them first (docker stop ...); rollback --force and uninstall --force take it from them");
 }
 
+static bool needs_restart(const struct docker_config_data *d, const struct json *from,
+			  const struct json *to)
+{
+	struct json *f CLEANUP(json_freep) = d->tls_idle ? docker_config_without_tls(from) : NULL,
+			 *t CLEANUP(json_freep) = d->tls_idle ? docker_config_without_tls(to) : NULL;
+
+	return docker_config_takeup(f ? f : from, t ? t : to, NULL) == TAKEUP_RESTART;
+}
+
 static int allow_restart(struct docker_config_data *d, const struct action_ctx *ctx,
 			 struct docker_api *api, const struct json *from, const struct json *to,
 			 struct err *err)
@@ -359,7 +370,7 @@ static int allow_restart(struct docker_config_data *d, const struct action_ctx *
 	struct docker_impact impact;
 	int r;
 
-	d->restarts = docker_config_takeup(from, to, NULL) == TAKEUP_RESTART;
+	d->restarts = needs_restart(d, from, to);
 	if (!d->restarts)
 		return 0;
 	if (docker_restart_possible(ctx->host, err) ||

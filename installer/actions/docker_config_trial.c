@@ -27,13 +27,16 @@ static bool is_harmless(const char *key, const struct json *v)
 	return false;
 }
 
-static bool is_risky(const struct json *from, const struct json *to)
+/* Keys for a listener name files that are not there yet; whoever opens it judged them. */
+static bool is_risky(const struct docker_config_data *d, const struct json *from,
+		     const struct json *to)
 {
 	struct strv keys CLEANUP(strv_release) = STRV_INIT;
 
 	docker_config_takeup(from, to, &keys);
 	for (size_t i = 0; i < keys.n; i++)
-		if (!is_harmless(keys.v[i], json_get(to, keys.v[i])))
+		if (!is_harmless(keys.v[i], json_get(to, keys.v[i])) &&
+		    !(d->tls_idle && str_starts(keys.v[i], "tls")))
 			return true;
 	return false;
 }
@@ -103,7 +106,7 @@ int docker_config_try_start(struct docker_config_data *d, const struct action_ct
 	if (!to)
 		return 0;
 	unread = is_unread(d, ctx->host);
-	if (is_risky(from, to))
+	if (is_risky(d, from, to))
 		return try_risky(d, ctx, unread, err);
 	return unread ? try_unread(d, ctx, err) : 0;
 }

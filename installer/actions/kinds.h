@@ -70,5 +70,27 @@ struct action *action_hold(const char *step, const struct strv *names, const str
 struct action *action_docker_config(const char *step, const char *path, const struct json *patch,
 				    const struct json *ours, const struct json *was,
 				    const struct strv *planned_paths);
+/* Its tls* keys are for a listener that opens behind it and closes before it (action_listener). */
+void action_docker_config_tls_idle(struct action *a);
+
+/*
+ * A socket unit of ours whose file and drop-in are put in place by the plan, and the daemon that
+ * gets the socket from systemd: three actions of one kind, because what goes on when it closes is
+ * another order of things than when it opens.
+ *
+ *	RANK_LISTEN_OPEN	opens: daemon-reload, then a restart of Docker, which pulls the
+ *				socket; proven by the unit. Closes: the socket alone, first of all
+ *	RANK_LISTEN_RELOAD	closes: daemon-reload when the units' files are as before us, and if
+ *				they are gone a restart of Docker, with the keys still there. Until
+ *				then it serves what it was given, by TLS as before
+ *	RANK_LISTEN_SETTLE	closes what was open before us: a restart of Docker when everything
+ *				else is back
+ *
+ * So the keys of daemon.json are durable before the socket can open, and go after it. Where
+ * containers run, the restart is refused unless live-restore keeps them. key "listener:UNIT:ROLE".
+ */
+enum listener_role { LISTENER_OPEN, LISTENER_RELOAD, LISTENER_SETTLE };
+struct action *action_listener(const char *step, const char *unit, const struct strv *addresses,
+			       enum listener_role role);
 
 #endif

@@ -71,6 +71,19 @@ static struct json *takebacks(const struct json *from, const struct json *to)
 	return patch;
 }
 
+struct json *docker_config_without_tls(const struct json *tree)
+{
+	struct json *ret;
+
+	if (!tree)
+		return NULL;
+	ret = json_obj();
+	for json_each(m, tree)
+		if (!str_starts(json_key(m), "tls"))
+			json_set(ret, json_key(m), json_dup(m));
+	return ret;
+}
+
 /* --- expectations --- */
 
 void docker_expect_release(struct docker_expect *e)
@@ -297,7 +310,14 @@ static int stages_plan(struct stages *s, const struct json *to_tree, const struc
 {
 	struct strv keys CLEANUP(strv_release) = STRV_INIT;
 
-	enum docker_takeup takeup = docker_config_takeup(s->from, to_tree, &keys);
+	struct json *from_idle CLEANUP(json_freep) = NULL, *to_idle CLEANUP(json_freep) = NULL;
+
+	if (s->way->tls_idle) {
+		from_idle = docker_config_without_tls(s->from);
+		to_idle = docker_config_without_tls(to_tree);
+	}
+	enum docker_takeup takeup = docker_config_takeup(from_idle ? from_idle : s->from,
+							 to_idle ? to_idle : to_tree, &keys);
 	if (takeup == TAKEUP_NONE)
 		return stage_add(s, to, TAKEUP_NONE, err);
 	if (takeup == TAKEUP_RELOAD && !reload_forgets_flags(s->way->flags, &keys))

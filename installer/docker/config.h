@@ -31,6 +31,9 @@ enum docker_takeup { TAKEUP_NONE, TAKEUP_RELOAD, TAKEUP_RESTART };
 enum docker_takeup docker_config_takeup(const struct json *from, const struct json *to,
 					struct strv *keys);
 
+/* The tree without tls, tlsverify, tlscacert, tlscert and tlskey. NULL stays NULL; allocated. */
+struct json *docker_config_without_tls(const struct json *tree);
+
 /* What GET /info must say before a stage counts as taken up. Empty, NULL and -1: not asked. */
 struct docker_expect {
 	struct strv present, absent;	/* runtimes */
@@ -59,6 +62,7 @@ struct docker_way {
 					   * necessary */
 	bool keep_containers;	/* containers run and no swarm is active (which forbids live-restore) */
 	const char *bridge;	/* "172.17.0.1/16": what docker0 had before bip was in the file; NULL: not known */
+	bool tls_idle;		/* nothing listens on TCP while this way is gone: tls* ask for no restart */
 };
 
 /*

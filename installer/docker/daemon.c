@@ -363,6 +363,43 @@ int docker_restart(const struct host *h, const struct docker_expect *want, unsig
 	return unmet ? restart_failed(h, since, unmet, err) : 0;
 }
 
+static int stop_wait(const struct host *h, uint64_t deadline, struct err *err)
+{
+	struct unit_state s;
+
+	for (;;) {
+		if (unit_state(h->docker.unit, &s, err))
+			return -1;
+		if (str_eq(s.active, "inactive") || str_eq(s.active, "failed"))
+			return 0;
+		if (clock_boot_ms() >= deadline)
+			return err_set(err, ERR_FAILED, "'%s' did not stop in time", h->docker.unit);
+		clock_pause_ms(POLL_MS);
+	}
+}
+
+int docker_cycle(const struct host *h, unsigned int timeout_s, struct report *rep, struct err *err)
+{
+	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
+	char *sock CLEANUP(freep) = NULL;
+	uint64_t deadline = clock_boot_ms() + timeout_s * 1000ull;
+	time_t since = (time_t)clock_now();
+	struct unit_state service;
+	int status;
+
+	if (docker_restart_possible(h, err) || docker_api_open(&api, h->docker.socket, err) ||
+	    unit_state(h->docker.unit, &service, err))
+		return -1;
+	report_info(rep, "restarting '%s'", h->docker.unit);
+	sock = socket_unit(h->docker.unit);
+	if (SYSTEMCTL(NULL, NULL, err, "--no-block", "stop", h->docker.unit) ||
+	    stop_wait(h, deadline, err) ||
+	    SYSTEMCTL(NULL, &status, err, "reset-failed", h->docker.unit, sock) ||
+	    SYSTEMCTL(NULL, NULL, err, "--no-block", "start", h->docker.unit))
+		return err_prefix(err, "cannot restart '%s'", h->docker.unit);
+	return restart_wait(h, api, service.main_pid, since, deadline, err);
+}
+
 int docker_stage_takeup(const struct host *h, const struct docker_stage *s, struct report *rep,
 			struct err *err)
 {

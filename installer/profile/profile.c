@@ -6,6 +6,7 @@
 #include "profile/locate.h"
 #include "sys/fs.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 
@@ -243,6 +244,56 @@ static int set_mirrors(struct reader *r, const struct field *f, const struct jso
 			   "must hold prefixes such as \"http://10.0.0.5/\"");
 }
 
+/* "10.0.0.5:2376" or "[fd00::5]:2376", and no other way to write the same. */
+static bool add_listen(const char *s, struct strv *to)
+{
+	const char *colon = strrchr(s, ':');
+	char address[INET6_ADDRSTRLEN], again[INET6_ADDRSTRLEN];
+	unsigned char binary[16];
+	uint64_t port;
+	bool six = *s == '[';
+	size_t len = colon ? (size_t)(colon - s) : 0;
+
+	if (!colon || str_to_u64(colon + 1, 65535, &port) || !port || colon[1] == '0' ||
+	    (six && (len < 3 || colon[-1] != ']')) || len - 2 * six >= sizeof(address))
+		return false;
+	memcpy(address, s + six, len - 2 * six);
+	address[len - 2 * six] = '\0';
+	if (inet_pton(six ? AF_INET6 : AF_INET, address, binary) != 1 ||
+	    !inet_ntop(six ? AF_INET6 : AF_INET, binary, again, sizeof(again)) ||
+	    !str_eq(address, again) || strv_has(to, s))
+		return false;
+	strv_add(to, s);
+	return true;
+}
+
+static int set_listen(struct reader *r, const struct field *f, const struct json *value)
+{
+	return set_strings(r, f, value, add_listen,
+			   "must hold addresses with a port, each once, such as \"10.0.0.5:2376\" or \"[fd00::5]:2376\"");
+}
+
+static bool add_name(const char *s, struct strv *to)
+{
+	if (!*s || strlen(s) > 253 || s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789.:-")])
+		return false;
+	strv_add(to, s);
+	return true;
+}
+
+static int set_names(struct reader *r, const struct field *f, const struct json *value)
+{
+	return set_strings(r, f, value, add_name,
+			   "must hold names of hosts in lower case, or addresses, such as \"ci-1.example.org\"");
+}
+
+static int set_daemon(struct reader *r, const struct field *f, const struct json *value)
+{
+	if (str_eq(json_string(value), "host"))
+		return 0;
+	return bad(r, f, "must be \"host\", which is all that this version can do", json_string(value));
+}
+
 static int set_keep(struct reader *r, const struct field *f, const struct json *value)
 {
 	double n = json_number(value);
@@ -278,7 +329,11 @@ static const struct field fields[] = {
 	{ "docker", "hold", JSON_BOOL, set_bool, AT(docker.hold) },
 	{ "docker", "managed", JSON_STRING, set_managed, AT(docker.elsewhere) },
 	{ "docker", "allow_restart", JSON_BOOL, set_bool, AT(docker.allow_restart) },
-	{ "api", NULL, JSON_OBJECT, set_unsupported, 0 },
+	{ "api", NULL, JSON_OBJECT, set_present, AT(api.present) },
+	{ "api", "listen", JSON_ARRAY, set_listen, AT(api.listen) },
+	{ "api", "any_address", JSON_BOOL, set_bool, AT(api.any_address) },
+	{ "api", "names", JSON_ARRAY, set_names, AT(api.names) },
+	{ "api", "daemon", JSON_STRING, set_daemon, 0 },
 	{ "clients", NULL, JSON_ARRAY, set_unsupported, 0 },
 	{ "firewall", NULL, JSON_OBJECT, set_unsupported, 0 },
 	{ "catalog", NULL, JSON_OBJECT, set_present, AT(catalog.present) },
@@ -384,6 +439,24 @@ static int check_catalog(struct reader *r)
 			"is plain http and not below one of 'catalog.plain_mirrors'");
 }
 
+static int check_api(struct reader *r)
+{
+	const struct profile *p = r->p;
+
+	if (!p->api.present)
+		return 0;
+	if (!p->api.listen.n)
+		return complain(r, "api", NULL, "needs 'api.listen': the addresses that it is for");
+	for (size_t i = 0; i < p->api.listen.n && !p->api.any_address; i++)
+		if (str_starts(p->api.listen.v[i], "0.0.0.0:") ||
+		    str_starts(p->api.listen.v[i], "[::]:"))
+			return complain(r, "api", "listen",
+					"has '%s', every address of this host; if that is meant, "
+					"say it twice: \"any_address\": true",
+					p->api.listen.v[i]);
+	return 0;
+}
+
 static void set_defaults(struct profile *p)
 {
 	p->sysbox.version = xstrdup("latest");
@@ -398,7 +471,7 @@ static int read_tree(struct reader *r, const struct json *tree)
 			       json_type_name(json_type(tree)));
 	if (read_object(r, NULL, tree) < 0)
 		return -1;
-	return check_catalog(r);
+	return check_catalog(r) || check_api(r) ? -1 : 0;
 }
 
 int profile_parse(struct profile *ret, const char *text, size_t len, const char *source,
@@ -455,6 +528,8 @@ void profile_release(struct profile *p)
 {
 	free(p->sysbox.version);
 	json_free(p->docker.settings);
+	strv_release(&p->api.listen);
+	strv_release(&p->api.names);
 	free(p->catalog.url);
 	free(p->catalog.keyring);
 	strv_release(&p->catalog.fingerprints);

@@ -30,6 +30,12 @@ struct profile {
 	} docker;
 	struct {
 		bool present;
+		struct strv listen;		/* "10.0.0.5:2376", "[fd00::5]:2376": as systemd takes them */
+		bool any_address;		/* 0.0.0.0 and [::] are meant */
+		struct strv names;		/* by which clients call it; at least what listen says */
+	} api;
+	struct {
+		bool present;
 		char *url;			/* of catalog.json; signature at url + ".sig" */
 		char *keyring;
 		struct strv fingerprints;	/* primary fingerprints, 40 hex digits, upper case */

@@ -8,6 +8,7 @@
 #include "docker/api.h"
 #include "docker/probe.h"
 #include "engine/rollback.h"
+#include "steps/api.h"
 #include "steps/preflight.h"
 #include "steps/sysbox.h"
 
@@ -30,6 +31,8 @@ static struct json *wanted_patch(const struct step_ctx *ctx)
 		if (p->sysbox.default_runtime)
 			json_set_str(wrap, "default-runtime", SYSBOX_RUNTIME);
 	}
+	if (api_wanted(ctx))
+		api_settings(wrap);
 	return json_patch_join(p->docker.present ? p->docker.settings : NULL, wrap);
 }
 
@@ -47,7 +50,7 @@ static const struct json *index_entry(const struct step_ctx *ctx)
 
 static bool wanted(const struct step_ctx *ctx)
 {
-	return sysbox_wanted(ctx) ||
+	return sysbox_wanted(ctx) || api_wanted(ctx) ||
 	       (ctx->profile->docker.present && ctx->profile->docker.settings) || index_entry(ctx);
 }
 
@@ -174,6 +177,10 @@ static void planned_paths(const struct plan *p, struct strv *ret)
 			strv_add(ret, p->v[i]->key + strlen("file:"));
 	if (plan_has(p, "packages"))
 		strv_add(ret, SYSBOX_RUNC);
+	if (plan_has(p, "file:" API_SERVER)) {
+		strv_add(ret, API_CERT);
+		strv_add(ret, API_KEY);
+	}
 }
 
 /* Sysbox goes: the runtime before that. */
@@ -189,6 +196,8 @@ static void add_config(struct plan *p, const struct step_ctx *ctx, const struct 
 	a = action_docker_config(STEP, config_path(ctx->host), patch, want, was, &planned);
 	if (sysbox_unwanted(ctx))
 		a->rank = -a->rank;
+	if (api_concerned(ctx))
+		action_docker_config_tls_idle(a);
 	plan_add(p, a);
 }
 

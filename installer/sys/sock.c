@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -95,4 +97,18 @@ int sock_ask(int fd, const char *request, const char *until, unsigned int timeou
 	reply = (struct buf)BUF_INIT;
 	*ret_peer = cred.pid;
 	return 0;
+}
+
+bool sock_address_is_here(const char *address)
+{
+	struct sockaddr_in four = { .sin_family = AF_INET };
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6 };
+	bool is_four = inet_pton(AF_INET, address, &four.sin_addr) == 1;
+	int fd CLEANUP(closep) = -1;
+
+	if (!is_four && inet_pton(AF_INET6, address, &six.sin6_addr) != 1)
+		return false;
+	fd = socket(is_four ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return fd >= 0 && !bind(fd, is_four ? (void *)&four : (void *)&six,
+				is_four ? sizeof(four) : sizeof(six));
 }

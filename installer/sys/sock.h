@@ -21,4 +21,7 @@
 int sock_ask(int fd, const char *request, const char *until, unsigned int timeout_ms,
 	     struct buf *ret, pid_t *ret_peer);
 
+/* Is this address ("10.0.0.5", "fd00::5") one of this host's now? */
+bool sock_address_is_here(const char *address);
+
 #endif

@@ -59,6 +59,17 @@ static int take_blocks(const char *out, struct unit_status *ret, size_t n, struc
 	return at + 1 < n ? err_set(err, ERR_FAILED, "systemctl show said too little") : 0;
 }
 
+int unit_listens(const char *unit, char **ret, struct err *err)
+{
+	const char *const argv[] = { "systemctl", "show", "-P", "Listen", "--", unit, NULL };
+	struct buf out CLEANUP(buf_release) = BUF_INIT;
+
+	if (systemctl(argv, NULL, &out, NULL, err))
+		return err_prefix(err, "cannot ask systemd about %s", unit);
+	*ret = xstrdup(out.len ? out.data : "");
+	return 0;
+}
+
 int unit_query_all(const char *const *units, struct unit_status *ret, struct err *err)
 {
 	struct strv argv CLEANUP(strv_release) = STRV_INIT;

@@ -1,0 +1,292 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The Docker API behind mutual TLS on the host's own daemon, with real requests from outside: who is let in, who is not, and
+# that nothing of it is left when it goes. Docker 20.10 (Debian 12) and 26.1 (Debian 13).
+bats_require_minimum_version 1.5.0
+
+# The guest has this address from the beginning; what is behind it is a network namespace of its own.
+ADDRESS=192.0.2.2
+
+setup_file() {
+	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
+	# shellcheck source=tests/guest/guest.bash
+	. "$REPO/tests/guest/guest.bash"
+	# shellcheck source=tests/lib/install.bash
+	. "$REPO/tests/lib/install.bash"
+	local build=${SYSBOXUP_BUILD#"$REPO/"} suite
+	make -s -C "$REPO" BUILD="$build" "$build/sysboxup" "$build/tools/hostdiff"
+	BUILD=$build install_prepare "$BATS_FILE_TMPDIR" 0.7.0
+}
+
+setup() {
+	# shellcheck source=tests/guest/guest.bash
+	. "$REPO/tests/guest/guest.bash"
+	# shellcheck source=tests/lib/install.bash
+	. "$REPO/tests/lib/install.bash"
+}
+
+teardown() {
+	[ -z "${G:-}" ] || guest_destroy "$G"
+}
+
+# host SUITE: a guest with the program, an authority, a certificate of the server, and one client.
+host() {
+	G=api-$1-$BATS_TEST_NUMBER-$$
+	guest_boot "$G" "$1"
+	install_into "$G" "$BATS_FILE_TMPDIR"
+	guest_put "$G" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
+	guest_run "$G" docker import /root/bb.tar bb:1 >/dev/null
+	guest_run "$G" sh -ec 'sysboxup -q cert ca --key-file /root/ca.secret
+		sysboxup -q cert issue api --server --san '"$ADDRESS"' --san ci.example.org
+		sysboxup -q cert issue runner --ttl 1h
+		sysboxup -q cert export ci-runner --format pem-dir --out /root/runner --docker-host tcp://'"$ADDRESS"':2376'
+	profile '{ "listen": ["'"$ADDRESS"':2376"], "names": ["ci.example.org"] }'
+}
+
+# profile API [DOCKER]: what is wanted.
+profile() {
+	echo "{ \"version\": 1, \"docker\": { \"settings\": ${2:-{ \"live-restore\": true \}} }, \"api\": $1 }" |
+		guest_run "$G" sh -c 'cat >/run/profile.json'
+}
+
+up() {
+	guest_run "$G" sysboxup --profile /run/profile.json "$@"
+}
+
+# Where CI would be: a network namespace behind a link of its own; and its own copies of what it was given.
+outside() {
+	local file
+	guest_run "$G" sh -ec 'ip netns add ci; ip link add ci0 type veth peer name eth0 netns ci
+		ip addr add 198.51.100.1/24 dev ci0; ip link set ci0 up
+		ip -n ci addr add 198.51.100.2/24 dev eth0; ip -n ci link set eth0 up; ip -n ci route add default via 198.51.100.1'
+	mkdir -p "$BATS_TEST_TMPDIR/runner"
+	for file in ca cert key; do guest_get "$G" "/root/runner/$file.pem" >"$BATS_TEST_TMPDIR/runner/$file.pem"; done
+}
+
+# from_outside COMMAND...: this machine's program there.
+from_outside() {
+	nsenter --net="/proc/$(guest_pid "$G")/root/run/netns/ci" "$@"
+}
+
+# ask DIRECTORY [CURL-OPTION...]: GET /_ping with key.pem and cert.pem of it ("-": as nobody); the HTTP status, or what curl says.
+ask() {
+	local who=()
+	[ "$1" = - ] || who=(--cert "$1/cert.pem" --key "$1/key.pem")
+	from_outside curl -sS -m 10 -o /dev/null -w '%{http_code}' --cacert "$BATS_TEST_TMPDIR/runner/ca.pem" "${who[@]}" "${@:2}" \
+		"https://$ADDRESS:2376/_ping" 2>&1
+}
+
+snap() {
+	guest_run "$G" /root/hostdiff snap / --skip /var/lib/sysboxup --skip /root >"$BATS_TEST_TMPDIR/$1"
+}
+
+closed() {
+	run from_outside curl -sS -m 5 "http://$ADDRESS:2376/_ping"
+	[ "$status" -eq 7 ]
+	run guest_run "$G" systemctl is-active sysboxup-api.socket
+	[ "$output" = inactive ]
+	guest_run "$G" docker version >/dev/null
+}
+
+as_before() {
+	snap after
+	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+	closed
+}
+
+job() {
+	guest_run "$G" docker inspect -f '{{.State.Pid}}' job
+}
+
+# Asked from outside by programs that are not ours.
+judged() {
+	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
+	run ! ask -
+	[[ $output == *alert* || $output == *reset* ]]
+	run ! ask "$BATS_TEST_TMPDIR/runner" --tls-max 1.1
+	[ "$(from_outside curl -sS -m 10 -o /dev/null -w '%{http_code}' "http://$ADDRESS:2376/_ping")" = 400 ]
+	run ! from_outside openssl s_client -connect "$ADDRESS:2376" -CAfile "$BATS_TEST_TMPDIR/runner/ca.pem" -verify_return_error \
+		-verify_hostname other.example.org </dev/null
+	# the unix socket is as it was
+	guest_run "$G" docker version >/dev/null
+}
+
+opened() {
+	local pid id
+	host "$1"
+	outside
+	guest_run "$G" docker run -d --name job bb:1 sleep 100000 >/dev/null
+	pid=$(job)
+	snap before
+	run -0 up plan
+	[[ $output == *"sysboxup-api.socket  opens $ADDRESS:2376 to holders of a client certificate; Docker restarts"* ]]
+	[[ $output == *"warning: api: whoever holds a client certificate is root on this host"* ]]
+	run -0 up apply
+	[[ $output == *"ok      api-client: $ADDRESS:2376: runner: HTTP 200"* ]] || { echo "$output"; false; }
+	[ "$(job)" = "$pid" ]
+	judged
+	run -0 up verify
+	for id in api-nobody api-stranger api-server-as-client api-tls-1.1 api-plain; do
+		[[ $output == *"ok      $id: "* ]] || { echo "$id: $output"; false; }
+	done
+	[[ $output == *"unknown api-expired: not tried: "* ]]
+	run -0 up apply
+	[[ ${lines[-1]} == "Nothing to do"* ]]
+	run -0 up status
+	run -0 guest_run "$G" sysboxup rollback
+	as_before
+	[ "$(job)" = "$pid" ]
+}
+
+@test "Docker 20.10: opened to clients of our authority alone, containers stay, and closed again without a trace" {
+	opened bookworm
+}
+
+@test "Docker 26.1: opened to clients of our authority alone, containers stay, and closed again without a trace" {
+	opened trixie
+}
+
+@test "it leaves the profile: closed by the next apply, and uninstall finds nothing more to do" {
+	host bookworm
+	outside
+	snap before
+	up apply --quiet
+	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
+	guest_run "$G" sh -c 'echo "{ \"version\": 1, \"docker\": { \"settings\": {} } }" >/run/profile.json'
+	run -0 up plan
+	[[ $output == *"sysboxup-api.socket  closes $ADDRESS:2376; Docker restarts"* ]] || { echo "$output"; false; }
+	run -0 up apply --quiet
+	as_before
+	# and back again, with the very keys
+	run guest_run "$G" sysboxup rollback
+	[ "$status" -eq 0 ] || { echo "$output"; false; }
+	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
+	run -0 guest_run "$G" sysboxup uninstall --quiet
+	as_before
+}
+
+@test "a renewed certificate: one link, one restart, and the old one again after a rollback" {
+	local first
+	host bookworm
+	outside
+	up apply --quiet
+	first=$(serial)
+	guest_run "$G" sysboxup -q cert renew api
+	[ "$(serial)" = "$first" ]	# dockerd reads none while it runs
+	run -0 up plan
+	[[ $output == *"/etc/sysboxup/api/server  link to /var/lib/sysboxup/pki/gen/000004/api"* ]] || { echo "$output"; false; }
+	[[ $output != *daemon.json* ]]
+	run -0 up apply --quiet
+	[ "$(serial)" != "$first" ]
+	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
+	run -0 guest_run "$G" sysboxup rollback --quiet
+	[ "$(serial)" = "$first" ]
+	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
+}
+
+# serial: of the certificate that is shown to those who connect.
+serial() {
+	from_outside openssl s_client -connect "$ADDRESS:2376" </dev/null 2>/dev/null | openssl x509 -noout -serial
+}
+
+@test "without the keys in daemon.json the socket stays closed, and Docker starts" {
+	host bookworm
+	outside
+	up apply --quiet
+	guest_run "$G" sh -ec 'systemctl stop docker sysboxup-api.socket; cp /etc/docker/daemon.json /root; echo "{}" >/etc/docker/daemon.json
+		systemctl start docker'
+	closed_by_guard
+	guest_run "$G" sh -ec 'systemctl stop docker; grep -v tlscacert /root/daemon.json >/etc/docker/daemon.json; systemctl reset-failed; systemctl start docker'
+	closed_by_guard
+	run -7 up status
+	[[ $output == *"sysboxup-api.socket"*"does not listen"* ]] || { echo "$output"; false; }
+}
+
+closed_by_guard() {
+	run from_outside curl -sS -m 5 "http://$ADDRESS:2376/_ping"
+	[ "$status" -eq 7 ]
+	guest_run "$G" docker version >/dev/null
+}
+
+@test "after a boot, with the address there only later, it is served" {
+	host bookworm
+	outside
+	# the address of the API goes to a link that is not there at the boot
+	guest_run "$G" sh -ec 'sysboxup -q cert issue late --server --san 203.0.113.5 --san ci.example.org
+		sed -i "s/$1/203.0.113.5/" /run/profile.json' sh "$ADDRESS"
+	ADDRESS=203.0.113.5
+	up apply --quiet
+	run ! ask "$BATS_TEST_TMPDIR/runner"
+	guest_reboot "$G"
+	outside
+	guest_run "$G" docker version >/dev/null
+	run ! ask "$BATS_TEST_TMPDIR/runner"
+	guest_run "$G" sh -ec 'ip addr add 203.0.113.5/32 dev lo'
+	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
+}
+
+# refused WORDS [OPTION...]
+refused() {
+	run -3 up apply "${@:2}"
+	[[ $output == *"$1"* ]] || { echo "$output"; false; }
+	[[ $output == *"host: nothing was touched"* ]]
+}
+
+@test "what cannot be made safe is refused before anything is touched" {
+	host bookworm
+	outside
+	snap before
+	profile '{ "listen": ["'$ADDRESS':2376"], "names": ["other.example.org"] }'
+	refused "there is no server certificate in force, its key here, for IP:$ADDRESS, DNS:other.example.org"
+	[[ $output == *"sysboxup cert issue api --server --san $ADDRESS --san"*"other.example.org"* ]] || { echo "$output"; false; }
+	profile '{ "listen": ["'$ADDRESS':2376"] }' '{}'
+	guest_run "$G" docker run -d --name job bb:1 sleep 100000 >/dev/null
+	refused "a restart of Docker, which the API needs, stops 1 containers"
+	guest_run "$G" docker rm -f job >/dev/null
+	guest_run "$G" sh -c 'mkdir -p /etc/systemd/system/docker.socket.d
+		printf "[Socket]\nListenStream=127.0.0.1:2375\n" >/etc/systemd/system/docker.socket.d/open.conf; systemctl daemon-reload'
+	refused "Docker listens on TCP already: '127.0.0.1:2375 (Stream)' in docker.socket"
+	guest_run "$G" sh -c 'rm -r /etc/systemd/system/docker.socket.d; systemctl daemon-reload
+		cp -p /etc/default/docker /run/docker.default; echo "DOCKER_OPTS=\"-H tcp://127.0.0.1:2375\"" >>/etc/default/docker'
+	refused "Docker listens on TCP already: 'tcp://127.0.0.1:2375' in /etc/default/docker"
+	guest_run "$G" cp -p /run/docker.default /etc/default/docker
+	as_before
+}
+
+# ---- killed in the midst of it ----
+
+# killed VERB CONDITION...: the run is killed, worker and supervisor, as soon as the command CONDITION succeeds.
+killed() {
+	guest_run "$G" sh -c '
+		verb=$1; shift
+		sysboxup $verb --profile /run/profile.json >/root/out 2>&1 & p=$!
+		until w=$(pgrep -P $p) && "$@" >/dev/null 2>&1; do kill -0 $p || exit 9; done
+		kill -KILL $p $w; wait $p; exit 0' sh "$@"
+}
+
+@test "killed when the keys are there, the units are, the socket is open, or Docker restarts: recover closes all of it; a boot does too" {
+	host bookworm
+	outside
+	snap before
+	local condition
+	for condition in 'test -e /etc/sysboxup/api/server' 'grep -q tlsverify /etc/docker/daemon.json' \
+		'test -e /etc/systemd/system/docker.service.d/50-sysboxup-api.conf' 'systemctl is-active sysboxup-api.socket' \
+		'grep -q restarting /root/out'; do
+		# shellcheck disable=SC2086 # words
+		killed apply $condition
+		run -0 guest_run "$G" sysboxup recover
+		guest_run "$G" rm -f /root/out
+		as_before
+	done
+	killed apply systemctl is-active sysboxup-api.socket
+	guest_kill "$G"
+	guest_reboot "$G"
+	guest_wait "$G" sh -c '! systemctl is-active sysboxup-recover-late.service sysboxup-recover.service | grep -q activating'
+	outside
+	guest_run "$G" sysboxup status
+	closed
+	snap after
+	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after" | grep -v -e /var/log -e random-seed -e timers || :
+	run ! guest_run "$G" test -e /etc/sysboxup/api
+}
