@@ -72,10 +72,11 @@ int docker_config_read_fd(int fd, struct buf *ret, struct err *err);
 int docker_config_tree(const struct buf *text, const char *path, struct json **ret,
 		       struct err *err);
 /*
- * actions/docker_config_trial.c: a reload that works must not hide a start that will not, nor a file
- * that others broke make a reload of ours fail, and that of the way back with it. Where either may
- * be, the next start is tried by the canary (docker/canary.h) before anything is written; refused if
- * it fails, with whose fault it is. from, to: the trees of before and after, NULL without a file.
+ * actions/docker_config_trial.c: a reload that works must not hide a start that will not, nor a
+ * file that others broke make a reload of ours fail, and that of the way back with it. Where either
+ * may be, the next start is tried by the canary (docker/canary.h) before anything is written;
+ * refused if it fails, with whose fault it is. from, to: the trees of before and after, NULL
+ * without a file.
  */
 int docker_config_try_start(struct docker_config_data *d, const struct action_ctx *ctx,
 			    const struct json *from, const struct json *to, struct err *err);

@@ -358,7 +358,7 @@ static bool needs_restart(const struct docker_config_data *d, const struct json 
 			  const struct json *to)
 {
 	struct json *f CLEANUP(json_freep) = d->tls_idle ? docker_config_without_tls(from) : NULL,
-			 *t CLEANUP(json_freep) = d->tls_idle ? docker_config_without_tls(to) : NULL;
+		       *t CLEANUP(json_freep) = d->tls_idle ? docker_config_without_tls(to) : NULL;
 
 	return docker_config_takeup(f ? f : from, t ? t : to, NULL) == TAKEUP_RESTART;
 }

@@ -96,8 +96,9 @@ static int refuse_restart(const struct action_ctx *ctx, struct err *err)
 		r = err_set(err, ERR_REFUSED,
 			    "a restart of Docker, which the API needs, stops %zu containers",
 			    impact.running);
-		err_remedy(err,
-			   "set \"live-restore\": true in docker.settings; or allow it with --allow-restart");
+		err_remedy(
+			err,
+			"set \"live-restore\": true in docker.settings; or allow it with --allow-restart");
 	}
 	docker_impact_release(&impact);
 	return r;
@@ -172,7 +173,9 @@ static int check_keeps(const struct action_ctx *ctx, struct err *err)
 	docker_containers_free(c, n);
 	return !n || live_restore_is_on(api) ?
 		       0 :
-		       err_set(err, ERR_FAILED, "live-restore is off by now, and a restart of Docker would stop %zu containers", n);
+		       err_set(err, ERR_FAILED,
+			       "live-restore is off by now, and a restart of Docker would stop %zu containers",
+			       n);
 }
 
 static int open_now(const struct listener_data *d, const struct action_ctx *ctx, struct err *err)
@@ -324,7 +327,8 @@ static void listener_describe(const struct action *a, const struct action_ctx *c
 	if (d->closes)
 		report_change(r, d->unit, "closes %s; Docker restarts", list);
 	else
-		report_change(r, d->unit, "opens %s to holders of a client certificate; Docker restarts", list);
+		report_change(r, d->unit,
+			      "opens %s to holders of a client certificate; Docker restarts", list);
 }
 
 static struct json *listener_index(const struct action *a, const struct root *root)

@@ -373,7 +373,8 @@ static int stop_wait(const struct host *h, uint64_t deadline, struct err *err)
 		if (str_eq(s.active, "inactive") || str_eq(s.active, "failed"))
 			return 0;
 		if (clock_boot_ms() >= deadline)
-			return err_set(err, ERR_FAILED, "'%s' did not stop in time", h->docker.unit);
+			return err_set(err, ERR_FAILED, "'%s' did not stop in time",
+				       h->docker.unit);
 		clock_pause_ms(POLL_MS);
 	}
 }

@@ -31,8 +31,8 @@ int docker_reload(const struct host *h, const struct docker_expect *want, unsign
 int docker_restart(const struct host *h, const struct docker_expect *want, unsigned int timeout_s,
 		   struct report *rep, struct err *err);
 
-/* A stop and a start instead: only so sockets that the service gets from systemd come and go with it
- * (a socket unit cannot start while its service runs). Not proven beyond an answer on the unix
+/* A stop and a start instead: only so sockets that the service gets from systemd come and go with
+ * it (a socket unit cannot start while its service runs). Not proven beyond an answer on the unix
  * socket. */
 int docker_cycle(const struct host *h, unsigned int timeout_s, struct report *rep, struct err *err);
 

@@ -64,8 +64,9 @@ static enum tls_probe_result perform(CURL *c, char **ret_words)
 enum tls_probe_result tls_probe(const struct tls_probe *p, char **ret_words)
 {
 	const char *port = strrchr(p->address, ':') + 1;
-	char *url CLEANUP(freep) = xasprintf("%s://%s:%s/_ping", p->ca ? "https" : "http", p->name, port),
-	     *route CLEANUP(freep) = xasprintf("::%s", p->address);
+	char *url CLEANUP(freep) = xasprintf("%s://%s:%s/_ping", p->ca ? "https" : "http", p->name,
+					     port),
+		  *route CLEANUP(freep) = xasprintf("::%s", p->address);
 	struct curl_slist *routes = curl_slist_append(NULL, route);
 	CURL *c = curl_easy_init();
 

@@ -5,13 +5,15 @@
 
 enum { LIFE = 3600, BACK = 300 };
 
-static X509 *make(const char *common, const char *usage, EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key, int64_t now,
-		  struct err *err)
+static X509 *make(const char *common, const char *usage, EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key,
+		  int64_t now, struct err *err)
 {
 	char serial[SERIAL_HEX + 1];
-	const struct x509_spec spec = {
-		.common = common, .serial = serial, .from = now - BACK, .to = now + LIFE, .usage = usage
-	};
+	const struct x509_spec spec = { .common = common,
+					.serial = serial,
+					.from = now - BACK,
+					.to = now + LIFE,
+					.usage = usage };
 
 	serial_new(serial);
 	return x509_make(&spec, key, ca, ca_key, err);
@@ -23,7 +25,9 @@ int pki_stranger(int64_t now, struct buf *ret_cert, struct buf *ret_key, struct 
 	X509 *ca CLEANUP(x509_freep) = NULL, *cert CLEANUP(x509_freep) = NULL;
 
 	if (!ca_key || !(ca = make("a stranger", NULL, ca_key, NULL, ca_key, now, err)) ||
-	    !(key = key_new(NULL, err)) || !(cert = make("ci-stranger", "clientAuth", key, ca, ca_key, now, err)))
+	    !(key = key_new(NULL, err)) ||
+	    !(cert = make("ci-stranger", "clientAuth", key, ca, ca_key, now, err)))
 		return -1;
-	return x509_write(cert, ret_cert, err) || key_write(key, NULL, false, ret_key, err) ? -1 : 0;
+	return x509_write(cert, ret_cert, err) || key_write(key, NULL, false, ret_key, err) ? -1 :
+											      0;
 }

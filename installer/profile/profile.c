@@ -291,7 +291,8 @@ static int set_daemon(struct reader *r, const struct field *f, const struct json
 {
 	if (str_eq(json_string(value), "host"))
 		return 0;
-	return bad(r, f, "must be \"host\", which is all that this version can do", json_string(value));
+	return bad(r, f, "must be \"host\", which is all that this version can do",
+		   json_string(value));
 }
 
 static int set_keep(struct reader *r, const struct field *f, const struct json *value)

@@ -70,7 +70,8 @@ static char *address_of(const char *listen)
 static int wanted_sans(const struct profile *p, struct strv *ret, struct err *err)
 {
 	for (size_t i = 0; i < p->api.listen.n; i++) {
-		char *address CLEANUP(freep) = address_of(p->api.listen.v[i]), *san CLEANUP(freep) = NULL;
+		char *address CLEANUP(freep) = address_of(p->api.listen.v[i]),
+			      *san CLEANUP(freep) = NULL;
 
 		if (is_any(p->api.listen.v[i]))
 			continue;
@@ -127,11 +128,13 @@ static int refuse_without(const struct strv *sans, struct err *err)
 
 	for (size_t i = 0; i < sans->n; i++)
 		strv_addf(&options, " --san %s", strchr(sans->v[i], ':') + 1);
-	char *list CLEANUP(freep) = strv_join(sans, ", "), *words CLEANUP(freep) = strv_join(&options, "");
+	char *list CLEANUP(freep) = strv_join(sans, ", "),
+		   *words CLEANUP(freep) = strv_join(&options, "");
 
 	err_set(err, ERR_REFUSED, "there is no server certificate in force, its key here, for %s",
 		*list ? list : "this host");
-	return err_remedy(err, "sysboxup cert ca (once), then: sysboxup cert issue api --server%s", words);
+	return err_remedy(err, "sysboxup cert ca (once), then: sysboxup cert issue api --server%s",
+			  words);
 }
 
 /* ---- what listens already ---- */
@@ -139,7 +142,9 @@ static int refuse_without(const struct strv *sans, struct err *err)
 static int refuse_plain(const char *what, const char *where, struct err *err)
 {
 	err_set(err, ERR_REFUSED, "Docker listens on TCP already: '%s' in %s", what, where);
-	return err_remedy(err, "take that out first, and restart Docker: without TLS it is root for everybody");
+	return err_remedy(
+		err,
+		"take that out first, and restart Docker: without TLS it is root for everybody");
 }
 
 static int check_flags(const struct step_ctx *ctx, struct err *err)
@@ -151,8 +156,10 @@ static int check_flags(const struct step_ctx *ctx, struct err *err)
 			return refuse_plain(f->v[i].value, f->v[i].file, err);
 	for (size_t i = 0; f && i < f->n; i++)
 		if (str_starts(f->v[i].name, "tls")) {
-			err_set(err, ERR_REFUSED, "Docker is given --%s in %s", f->v[i].name, f->v[i].file);
-			return err_remedy(err, "take it out there: a key in both places stops Docker");
+			err_set(err, ERR_REFUSED, "Docker is given --%s in %s", f->v[i].name,
+				f->v[i].file);
+			return err_remedy(err,
+					  "take it out there: a key in both places stops Docker");
 		}
 	return 0;
 }
@@ -163,7 +170,8 @@ static int check_file(const struct step_ctx *ctx, struct err *err)
 	struct json *now CLEANUP(json_freep) = NULL;
 	struct err ignored = ERR_INIT;
 
-	if (root_read_optional(ctx->host->root, ctx->host->docker.config_file, PROFILE_MAX, &text, &ignored) ||
+	if (root_read_optional(ctx->host->root, ctx->host->docker.config_file, PROFILE_MAX, &text,
+			       &ignored) ||
 	    json_parse(text.data, text.len, JSON_BLANK, "", &now, &ignored))
 		return 0;	/* what is wrong with it is said by step "docker" */
 	for json_each(m, json_get(now, "hosts"))
@@ -211,11 +219,13 @@ static void add_file(struct plan *p, const struct step_ctx *ctx, const char *pat
 	struct buf now CLEANUP(buf_release) = BUF_INIT;
 	struct err ignored = ERR_INIT;
 
-	if (root_read_optional(ctx->host->root, path, PROFILE_MAX, &now, &ignored) || !buf_equal(&now, data))
+	if (root_read_optional(ctx->host->root, path, PROFILE_MAX, &now, &ignored) ||
+	    !buf_equal(&now, data))
 		add_ranked(p, action_file(STEP, path, mode, data->data, data->len), rank);
 }
 
-static void add_link(struct plan *p, const struct step_ctx *ctx, const char *path, const char *target, int rank)
+static void add_link(struct plan *p, const struct step_ctx *ctx, const char *path,
+		     const char *target, int rank)
 {
 	char *now CLEANUP(freep) = NULL;
 
@@ -273,17 +283,26 @@ static int plan_units(struct plan *p, const struct step_ctx *ctx, struct err *er
 
 static void plan_warnings(struct plan *p, const struct step_ctx *ctx)
 {
-	bool sysbox = ctx->profile->sysbox.present && !str_eq(ctx->profile->sysbox.version, "absent");
+	bool sysbox = ctx->profile->sysbox.present &&
+		      !str_eq(ctx->profile->sysbox.version, "absent");
 
 	plan_warn(p, "api: " API_WARNING);
 	if (sysbox)
-		plan_warn(p, "api: with Sysbox, jobs need no Docker API of the host; it is one more way in");
+		plan_warn(
+			p,
+			"api: with Sysbox, jobs need no Docker API of the host; it is one more way in");
 }
 
 static int refuse_here(const struct step_ctx *ctx, struct err *err)
 {
 	if (!ctx->host->running)
-		return err_set(err, ERR_REFUSED, "the API of an image cannot be opened: its keys are made on the machine that boots it");
+		return err_set(
+			err, ERR_REFUSED,
+			"the API of an image cannot be opened: its keys are made on the machine that boots it");
+	if (ctx->profile->docker.elsewhere)
+		return err_set(
+			err, ERR_REFUSED,
+			"the API needs its keys in daemon.json, which docker.managed says is not ours to write");
 	if (!ctx->host->docker.unit)
 		return err_set(err, ERR_REFUSED, "the API needs a Docker that systemd starts");
 	return check_flags(ctx, err) || check_file(ctx, err) || check_socket(ctx, err) ? -1 : 0;
@@ -335,7 +354,8 @@ struct tried {
 static void say(const struct tried *t, const char *id, bool as_wanted, enum report_state otherwise,
 		const char *who, const char *why, const char *words)
 {
-	report_check(t->rep, id, as_wanted ? STATE_OK : otherwise, why, NULL, "%s: %s: %s", t->address, who, words);
+	report_check(t->rep, id, as_wanted ? STATE_OK : otherwise, why, NULL, "%s: %s: %s",
+		     t->address, who, words);
 }
 
 static void must_be_refused(const struct tried *t, const char *id, const char *who,
@@ -348,9 +368,14 @@ static void must_be_refused(const struct tried *t, const char *id, const char *w
 	    r == PROBE_SERVED ? "whoever is served is root on this host" : NULL, words);
 }
 
-static struct tls_probe probe_as(const struct tried *t, const struct buf *cert, const struct buf *key)
+static struct tls_probe probe_as(const struct tried *t, const struct buf *cert,
+				 const struct buf *key)
 {
-	return (struct tls_probe){ .address = t->address, .name = t->name, .ca = &t->server.ca, .cert = cert, .key = key };
+	return (struct tls_probe){ .address = t->address,
+				   .name = t->name,
+				   .ca = &t->server.ca,
+				   .cert = cert,
+				   .key = key };
 }
 
 static bool is_expired(const struct ledger_cert *c, int64_t now)
@@ -364,8 +389,8 @@ static bool is_revoked(const struct ledger_cert *c, int64_t now)
 }
 
 /* The newest client of that state whose key is here. */
-static bool load_client(const struct pki *p, bool (*is)(const struct ledger_cert *, int64_t), struct export *ret,
-			const char **ret_name)
+static bool load_client(const struct pki *p, bool (*is)(const struct ledger_cert *, int64_t),
+			struct export *ret, const char **ret_name)
 {
 	struct err ignored = ERR_INIT;
 
@@ -386,7 +411,8 @@ static bool load_client(const struct pki *p, bool (*is)(const struct ledger_cert
 
 static void not_tried(const struct tried *t, const char *id, const char *what)
 {
-	report_check(t->rep, id, STATE_UNKNOWN, NULL, NULL, "not tried: there is no %s with its key here", what);
+	report_check(t->rep, id, STATE_UNKNOWN, NULL, NULL,
+		     "not tried: there is no %s with its key here", what);
 }
 
 static void try_client(const struct tried *t, const struct pki *p)
@@ -405,8 +431,9 @@ static void try_client(const struct tried *t, const struct pki *p)
 	say(t, "api-client", served, STATE_BAD, name, "it is meant to be let in", words);
 }
 
-static void try_old_client(const struct tried *t, const struct pki *p, const char *id, const char *what,
-			   bool (*is)(const struct ledger_cert *, int64_t), enum report_state served)
+static void try_old_client(const struct tried *t, const struct pki *p, const char *id,
+			   const char *what, bool (*is)(const struct ledger_cert *, int64_t),
+			   enum report_state served)
 {
 	struct export pair CLEANUP(export_release) = EXPORT_INIT;
 	const char *name;
@@ -427,7 +454,8 @@ static void try_stranger(const struct tried *t, const struct pki *p)
 	struct err err = ERR_INIT;
 
 	if (pki_stranger(p->now, &cert, &key, &err)) {
-		report_check(t->rep, "api-stranger", STATE_UNKNOWN, NULL, NULL, "not tried: %s", err.msg);
+		report_check(t->rep, "api-stranger", STATE_UNKNOWN, NULL, NULL, "not tried: %s",
+			     err.msg);
 		return;
 	}
 	const struct tls_probe as = probe_as(t, &cert, &key);
@@ -469,7 +497,8 @@ static int verify(const struct step_ctx *ctx, struct report *rep, struct err *er
 
 	if (!api_wanted(ctx) || !ctx->host->running || ctx->quick)
 		return 0;
-	if (wanted_sans(ctx->profile, &sans, err) || pki_open(&pki, ctx->host->root, PKI_READ, 0, err))
+	if (wanted_sans(ctx->profile, &sans, err) ||
+	    pki_open(&pki, ctx->host->root, PKI_READ, 0, err))
 		return -1;
 	server = find_server(&pki, &sans);
 	if (!server)
@@ -482,7 +511,8 @@ static int verify(const struct step_ctx *ctx, struct report *rep, struct err *er
 
 		if (!r && !sock_address_is_here(address))
 			report_check(rep, "api-client", STATE_UNKNOWN, "it may come later", NULL,
-				     "not tried: this host does not have the address %s now", address);
+				     "not tried: this host does not have the address %s now",
+				     address);
 		else if (!r)
 			try_all(&t, &pki);
 		export_release(&t.server);

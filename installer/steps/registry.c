@@ -2,8 +2,8 @@
 /* THE ordered table of steps. */
 #include "engine/step.h"
 
-extern const struct step step_dependencies, step_sysbox, step_apparmor, step_api, step_docker, step_hold,
-	step_firstboot, step_selinux;
+extern const struct step step_dependencies, step_sysbox, step_apparmor, step_api, step_docker,
+	step_hold, step_firstboot, step_selinux;
 
 const struct step *const steps[] = {
 	&step_dependencies,

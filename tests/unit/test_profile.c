@@ -122,10 +122,49 @@ TEST(ranges, "a value out of range is refused")
 		      "not \"rpm\"");
 }
 
+TEST(api, "an address is one, with its port, in the one way to write it; all of them only where it is said twice")
+{
+	static const char *const bad[] = {
+		"2376", "10.0.0.5", "10.0.0.5:", "10.0.0.5:0", "10.0.0.5:65536", "10.0.0.5:02376",
+		"010.0.0.5:2376", "10.0.0:2376", "ci.example.org:2376", "fd00::5:2376", "[fd00::5]",
+		"[FD00::5]:2376", "[fd00:0::5]:2376", "[fe80::1%eth0]:2376", "[]:2376", ":2376",
+		"[10.0.0.5]:2376", "tcp://10.0.0.5:2376", "10.0.0.5:2376\n", "[:2376", "",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct json *tree = json_obj(), *section = json_obj(), *list = json_arr();
+		struct buf text = BUF_INIT;
+
+		json_add(list, json_str(bad[i]));
+		json_set(section, "listen", list);
+		json_set(tree, "api", section);
+		json_print(tree, &text);
+		err = (struct err)ERR_INIT;
+		CHECK_INT(parse(text.data), -1);
+		CHECK_INT(err.kind, ERR_USAGE);
+		CHECK(strstr(err.msg, "'api.listen' must hold addresses with a port"));
+		buf_release(&text);
+		json_free(tree);
+	}
+	check_refused("{ \"api\": { \"listen\": [ \"10.0.0.5:2376\", \"10.0.0.5:2376\" ] } }",
+		      "'p.json', line 1: 'api.listen' must hold addresses with a port, each once, such as "
+		      "\"10.0.0.5:2376\" or \"[fd00::5]:2376\", not \"10.0.0.5:2376\"");
+	check_refused("{ \"api\": {} }", "'p.json', line 1: 'api' needs 'api.listen': the addresses that it is for");
+	check_refused("{ \"api\": {\n\"listen\": [ \"0.0.0.0:2376\" ] } }",
+		      "'p.json', line 2: 'api.listen' has '0.0.0.0:2376', every address of this host; if that is "
+		      "meant, say it twice: \"any_address\": true");
+	check_refused("{ \"api\": { \"listen\": [ \"10.0.0.5:2376\" ], \"names\": [ \"a b\" ] } }",
+		      "'p.json', line 1: 'api.names' must hold names of hosts in lower case, or addresses, such as "
+		      "\"ci-1.example.org\", not \"a b\"");
+	CHECK_INT(parse("{ \"api\": { \"listen\": [ \"[::]:2376\", \"10.0.0.5:2376\" ], \"any_address\": true } }"), 0);
+	CHECK_INT(p.api.listen.n, 2);
+}
+
 TEST(later, "what later versions do is known, and refused plainly")
 {
-	check_refused("{ \"api\": { \"listen\": [] } }",
-		      "'p.json', line 1: 'api' is not supported by this version of sysboxup");
+	check_refused("{ \"api\": { \"listen\": [ \"10.0.0.5:2376\" ], \"daemon\": \"dedicated\" } }",
+		      "'p.json', line 1: 'api.daemon' must be \"host\", which is all that this version "
+		      "can do, not \"dedicated\"");
 	check_refused("{\n\n\"clients\": [] }",
 		      "'p.json', line 3: 'clients' is not supported by this version of sysboxup");
 	check_refused("{ \"firewall\": {} }",
