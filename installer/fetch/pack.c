@@ -22,6 +22,7 @@ struct deb_pack {
 	struct archive *tar;		/* of the part that is being written, or NULL */
 	uint64_t at, part;		/* where we are, and where the part began */
 	int errnum;			/* of a write that failed below libarchive */
+	bool given_up;
 };
 
 static int failed(struct deb_pack *p, struct err *err)
@@ -46,7 +47,8 @@ static la_ssize_t write_part(struct archive *a, void *user, const void *data, si
 {
 	struct deb_pack *p = user;
 
-	if (!put(p, data, len))
+	/* what is given up is closed all the same: libarchive frees nothing else */
+	if (p->given_up || !put(p, data, len))
 		return (la_ssize_t)len;
 	archive_set_error(a, p->errnum, "cannot be written");
 	return -1;
@@ -170,8 +172,8 @@ int deb_pack_close(struct deb_pack *p, struct err *err)
 
 void deb_pack_freep(struct deb_pack **p)
 {
-	if (*p && (*p)->tar) {
-		archive_write_fail((*p)->tar);	/* or free would write the rest of it */
+	if (*p) {
+		(*p)->given_up = true;
 		archive_write_free((*p)->tar);
 	}
 	free(STEAL(*p));

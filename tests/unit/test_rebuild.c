@@ -215,4 +215,21 @@ TEST(attributes, "an attribute that no package holds is refused")
 	scratch_close(&s);
 }
 
+TEST(full, "a full disk is an error that says so")
+{
+	struct scratch s;
+	struct installed p CLEANUP(installed_release) = { .control = BUF_INIT };
+	struct root r CLEANUP(root_release) = ROOT_INIT;
+	struct err err = ERR_INIT;
+
+	installed_root(&s);
+	char *path CLEANUP(freep) = path_join(s.path, "a");
+	int fd CLEANUP(closep) = open("/dev/full", O_RDWR | O_CLOEXEC);
+	CHECK_INT(root_open(&r, path, &err), 0);
+	CHECK_INT(installed_read(&p, &r, "demo", &err), 0);
+	CHECK_INT(packages_pack(&r, &p, fd, &err), -1);
+	CHECK_STR(err.msg, "cannot write the package: no space left on device");
+	scratch_close(&s);
+}
+
 RUN_TESTS()
