@@ -93,12 +93,11 @@ static int refuse_restart(const struct action_ctx *ctx, struct err *err)
 		return -1;
 	r = docker_impact_refuse(&impact, ctx->allow_restart, err);
 	if (!r && impact.running && !ctx->allow_restart && !keeps_containers(ctx, api)) {
-		r = err_set(err, ERR_REFUSED,
-			    "a restart of Docker, which the API needs, stops %zu containers",
-			    impact.running);
-		err_remedy(
-			err,
-			"set \"live-restore\": true in docker.settings; or allow it with --allow-restart");
+		err_set(err, ERR_REFUSED,
+			"a restart of Docker, which the API needs, stops %zu containers",
+			impact.running);
+		r = err_remedy(err, "set \"live-restore\": true in docker.settings, or allow it: "
+				    "--allow-restart");
 	}
 	docker_impact_release(&impact);
 	return r;
