@@ -28,6 +28,60 @@ static int apt_status(const struct host *h, const char *package, struct pkg_stat
 	return 0;
 }
 
+/*
+ * "??5?????? c /etc/x": nine letters, "5" among them where the content differs; "missing   " likewise.
+ * What is missing below /usr/share may never have been unpacked: minimal systems say path-exclude.
+ */
+static void take_changed(const char *line, struct strv *ret)
+{
+	const char *path = strchr(line, '/');
+	bool missing = str_starts(line, "missing");
+
+	if (!path || path < line + 2 || path[-2] == 'c' ||
+	    (missing && str_starts(path, "/usr/share/")))
+		return;
+	if (missing || str_starts(line, "??5"))
+		strv_add(ret, path);
+}
+
+static int apt_changed(const struct host *h, const char *package, struct strv *ret, struct err *err)
+{
+	const char *const argv[] = { "dpkg", "--verify", package, NULL };
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+	struct buf out CLEANUP(buf_release) = BUF_INIT, said CLEANUP(buf_release) = BUF_INIT;
+	struct proc p = PROC_INIT;
+	int status;
+
+	p.argv = argv;
+	p.ret_out = &out;
+	p.ret_errout = &said;
+	if (proc_run(&p, &status, err))
+		return -1;
+	str_split(&lines, out.data, '\n');
+	for (size_t i = 0; i < lines.n; i++)
+		take_changed(lines.v[i], ret);
+	/* some versions exit with 1 when there is anything to say */
+	return !status || ret->n || out.len ?
+		       0 :
+		       err_set(err, ERR_FAILED, "dpkg --verify %s failed", package);
+}
+
+static int apt_owned(const struct host *h, const char *path, bool *ret, struct err *err)
+{
+	const char *const argv[] = { "dpkg-query", "--search", path, NULL };
+	struct buf out CLEANUP(buf_release) = BUF_INIT, said CLEANUP(buf_release) = BUF_INIT;
+	struct proc p = PROC_INIT;
+	int status;
+
+	p.argv = argv;
+	p.ret_out = &out;
+	p.ret_errout = &said;
+	if (proc_run(&p, &status, err))
+		return -1;
+	*ret = !status;
+	return 0;
+}
+
 static int apt_audit(const struct host *h, struct err *err)
 {
 	struct buf status CLEANUP(buf_release) = BUF_INIT;
@@ -336,6 +390,8 @@ const struct pkg_ops pkg_apt = {
 	.name = "apt",
 	.usable = apt_usable,
 	.status = apt_status,
+	.changed = apt_changed,
+	.owned = apt_owned,
 	.audit = apt_audit,
 	.lock = apt_lock,
 	.unlock = apt_unlock,

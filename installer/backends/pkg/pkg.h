@@ -40,6 +40,12 @@ struct pkg_ops {
 	/* Status of one package, from the database's own files (no process). */
 	int (*status)(const struct host *h, const char *package, struct pkg_status *ret,
 		      struct err *err);
+	/* Files of an installed package that are not as it brought them; conffiles are the
+	 * administrator's, and left out. Runs the manager's own check. */
+	int (*changed)(const struct host *h, const char *package, struct strv *ret,
+		       struct err *err);
+	/* Whether a file belongs to any package. */
+	int (*owned)(const struct host *h, const char *path, bool *ret, struct err *err);
 	/* Half-configured packages, pending updates/ ...: ERR_REFUSED naming them. */
 	int (*audit)(const struct host *h, struct err *err);
 	/* The frontend lock, held until the process ends or unlock; waits up to seconds, naming the

@@ -39,6 +39,8 @@ static void take_property(struct unit_status *st, const char *line)
 	if (str_starts(line, "InvocationID="))
 		snprintf(st->invocation, sizeof(st->invocation), "%s",
 			 line + strlen("InvocationID="));
+	if (str_starts(line, "FragmentPath="))
+		snprintf(st->fragment, sizeof(st->fragment), "%s", line + strlen("FragmentPath="));
 	if (str_starts(line, "Job="))	/* left out or empty where there is none */
 		st->job = line[strlen("Job=")] > '0';
 	if (str_starts(line, "NRestarts="))
@@ -76,11 +78,12 @@ int unit_query_all(const char *const *units, struct unit_status *ret, struct err
 	struct buf out CLEANUP(buf_release) = BUF_INIT;
 	size_t n = 0;
 
-	strv_addv(&argv,
-		  (const char *const[]){ "systemctl", "show", "-p",
-					 "LoadState,ActiveState,Result,UnitFileState,MainPID,InvocationID,NRestarts,Job",
-					 "--",
-					 NULL });
+	strv_addv(
+		&argv,
+		(const char *const[]){
+			"systemctl", "show", "-p",
+			"LoadState,ActiveState,Result,UnitFileState,MainPID,InvocationID,NRestarts,FragmentPath,Job",
+			"--", NULL });
 	strv_addv(&argv, units);
 	for (; units[n]; n++)
 		ret[n] = (struct unit_status){ .main_pid = 0 };

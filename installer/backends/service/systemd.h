@@ -17,6 +17,7 @@ struct unit_status {
 	char enabled[32];	/* "enabled", "disabled", "static" ... */
 	char invocation[40];	/* of this run of it: another one after each start; "" if it never ran */
 	uint64_t restarts;	/* by systemd itself, since it was started */
+	char fragment[256];	/* the file that it is read from; "" if there is none */
 	bool job;		/* a start, a stop or the like is queued or under way */
 	pid_t main_pid;
 };
