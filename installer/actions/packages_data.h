@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of kind "packages" share: packages.c (the action), packages_prepare.c,
- * packages_old.c (the package file of what is installed), packages_rebuild.c (made from it),
- * packages_before.c (the recorded state), packages_dpkg.c (dpkg in the shield), packages_undo.c.
+ * packages_old.c (the package file of what is installed), packages_same.c (whether one is that),
+ * packages_rebuild.c (made from it), packages_before.c (the recorded state), packages_dpkg.c (dpkg
+ * in the shield), packages_undo.c.
  */
 #ifndef ACTIONS_PACKAGES_DATA_H
 #define ACTIONS_PACKAGES_DATA_H
@@ -22,7 +23,7 @@ struct packages {
 	bool inverted;			/* made by invert: files come from `plan`, `expected` is the version that is there */
 	char *expected;
 	char *from;			/* the version that it replaces, as the profile would name it; or NULL */
-	struct json *give_back;		/* inverted removal: "paths" of its before-state, which its purge took away; or NULL */
+	struct json *give_back;		/* inverted, to a version: "paths" of the state to go back to, which purges may have taken away; or NULL */
 	struct strv kept;		/* inverted: conffiles of the administrator from before the installation */
 	/* prepared. remove: each op is PKG_REMOVE with the file that undo installs again */
 	struct pkg_plan plan;
@@ -43,6 +44,8 @@ struct deb_lists {			/* what the packages concerned bring */
 int packages_prepare(struct action *a, struct action_ctx *ctx, struct err *err);
 unsigned int packages_lock_seconds(void);
 const struct pkg_op *packages_op(const struct packages *d, const char *name);	/* NULL: none */
+/* Conffiles of what is installed, as dpkg's status says. */
+void packages_conffiles(const struct buf *status, const char *name, struct strv *conffiles);
 /* A directory inside the root. -1 with err set. */
 int packages_open_dir(const struct root *r, const char *path, struct err *err);
 /* Room below each of dirs (ends with NULL) for what is installed, and for need besides; else
@@ -63,7 +66,8 @@ int packages_fetch(const struct action_ctx *ctx, const struct catalog_entry *ent
 /*
  * The .deb of op's old_version, which is installed, for undo: of ours in debs/, else by the catalog
  * (NULL: there is none), else made from what is installed. op: its hash, where it is known ("": it
- * is not); gets file and sha256. ERR_REFUSED: there is no way back.
+ * is not, and a file counts only if it is what is installed); gets file and sha256. ERR_REFUSED:
+ * there is no way back.
  */
 int packages_find_old(const struct packages *d, const struct action_ctx *ctx,
 		      const struct catalog *c, struct pkg_op *op, struct err *err);
@@ -83,6 +87,11 @@ int packages_rebuild(const struct action_ctx *ctx, struct pkg_op *op, struct err
 /* The package file alone, into fd, synced; not tried. */
 struct installed;
 int packages_pack(const struct root *r, const struct installed *p, int fd, struct err *err);
+
+/* ---- packages_same.c ---- */
+/* *ret: what is in the package file is what is installed. */
+int packages_is_installed(const struct action_ctx *ctx, const char *file, const char *name,
+			  bool *ret, struct err *err);
 
 /* ---- packages_before.c ---- */
 /*
@@ -109,7 +118,11 @@ int before_keep_edited(const struct packages *d, const struct action_ctx *ctx, s
  * were when it began.
  */
 void before_conffile_paths(const struct packages *d, struct strv *ret);
-/* After a removal was taken back: what it purged, unless somebody has put something there since. */
+/*
+ * A version of before is back: so is what was removed with it, unless somebody has put something
+ * there since, and the time of what was removed and made anew. What others removed of a package
+ * that was there all the time stays away.
+ */
 int before_give_back(const struct packages *d, const struct action_ctx *ctx, struct err *err);
 /* After an upgrade was taken back: each CONFFILE.dpkg-dist that it made (dpkg leaves it;
  * facts/dpkg-tried.md 4). */

@@ -70,17 +70,38 @@ static int fetch_old(const struct packages *d, const struct action_ctx *ctx,
 	return 1;
 }
 
+/* 1: another build of that version. */
+static int check_build(const struct action_ctx *ctx, struct pkg_op *op, struct err *err)
+{
+	bool same;
+
+	if (packages_is_installed(ctx, op->file, op->name, &same, err))
+		return -1;
+	if (same)
+		return 0;
+	report_warn(ctx->rep, NULL, "'%s' is not the %s %s that is installed here", op->file, op->name,
+		    op->old_version);
+	free(STEAL(op->file));
+	*op->sha256 = '\0';
+	return 1;
+}
+
 int packages_find_old(const struct packages *d, const struct action_ctx *ctx,
 		      const struct catalog *c, struct pkg_op *op, struct err *err)
 {
 	char *path CLEANUP(freep) = old_path(op);
 
-	if (*op->sha256 ? packages_file_is(ctx->root, path, op->sha256) :
-			  root_exists(ctx->root, path)) {
+	bool known = *op->sha256;
+	int got;
+
+	if (known ? packages_file_is(ctx->root, path, op->sha256) : root_exists(ctx->root, path)) {
 		op->file = STEAL(path);
-		return packages_hash_file(ctx->root, op->file, op->sha256, err);
+		got = packages_hash_file(ctx->root, op->file, op->sha256, err);
+	} else {
+		got = fetch_old(d, ctx, c, op, err);
 	}
-	int got = fetch_old(d, ctx, c, op, err);
+	if (!got && !known)
+		got = check_build(ctx, op, err);
 	if (got <= 0)
 		return got;
 	return packages_rebuild(ctx, op, err) ? cannot_undo(op, err) : 0;

@@ -241,7 +241,7 @@ static int look_into(const struct action_ctx *ctx, const char *file, struct deb_
 }
 
 /* Conffiles of what is there already, from its paragraph: "PATH HASH [obsolete]" on each line. */
-static void installed_conffiles(const struct buf *status, const char *name, struct strv *conffiles)
+void packages_conffiles(const struct buf *status, const char *name, struct strv *conffiles)
 {
 	struct stanza s;
 	char *text CLEANUP(freep) = dpkgdb_find(status, name, &s) ? stanza_lines(&s, "Conffiles") :
@@ -263,7 +263,7 @@ static int look_at_all(const struct packages *d, const struct action_ctx *ctx,
 	if (dpkgdb_read(ctx->root, &status, err))
 		return -1;
 	for (size_t i = 0; i < d->plan.n; i++) {
-		installed_conffiles(&status, d->plan.v[i].name, &lists->conffiles);
+		packages_conffiles(&status, d->plan.v[i].name, &lists->conffiles);
 		if (d->plan.v[i].file && look_into(ctx, d->plan.v[i].file, lists, bytes, err))
 			return -1;
 	}
