@@ -77,8 +77,8 @@ static int commit_install(struct packages *d, struct action_ctx *ctx, struct err
 	if (dpkg_install_plan(ctx, &d->plan, err) || packages_check_noted(d, ctx, err) ||
 	    apt_mark(ctx, "auto", &d->autos, err))
 		return -1;
-	if (d->give_back)
-		return before_give_back(d, ctx, err);
+	if (d->give_back && before_give_back(d, ctx, err))
+		return -1;
 	return d->inverted ? before_drop_dist(d, ctx, err) : 0;
 }
 
@@ -206,12 +206,10 @@ static struct action *invert_to_version(const struct packages *o, const struct p
 	memcpy(op.sha256, o->remove ? removed->sha256 : o->old_sha256, sizeof(op.sha256));
 	op.rebuilt = o->remove ? removed->rebuilt : o->old_rebuilt;
 	plan_copy_op(&d->plan, &op);
-	if (o->remove) {
+	if (o->remove)
 		copy_removed(d, o);
-		d->give_back = json_dup(json_get(o->before, "paths"));
-	} else {
-		before_conffile_paths(o, &d->kept);
-	}
+	d->give_back = json_dup(json_get(o->before, "paths"));
+	before_conffile_paths(o, &d->kept);
 	return a;
 }
 

@@ -621,12 +621,27 @@ int before_restore_kept(const struct packages *d, const struct action_ctx *ctx, 
 	return 0;
 }
 
+/* The same thing, of another time. */
+static int is_remade(const struct json *found, const struct json *then, bool *ret, struct err *err)
+{
+	struct node a CLEANUP(node_release) = NODE_INIT, b CLEANUP(node_release) = NODE_INIT;
+
+	if (node_decode(&a, json_get(found, "node"), err) ||
+	    node_decode(&b, json_get(then, "node"), err))
+		return -1;
+	*ret = node_equal(&a, &b, NODE_CMP_PLAIN) && !node_equal(&a, &b, NODE_CMP_MTIME);
+	return 0;
+}
+
 int before_give_back(const struct packages *d, const struct action_ctx *ctx, struct err *err)
 {
 	for json_each(p, d->give_back) {
-		if (json_get(json_get(d->before, "paths"), json_key(p)))
-			continue;
-		if (restore_path(ctx, json_key(p), p, err))
+		const struct json *found = json_get(json_get(d->before, "paths"), json_key(p));
+		bool ours = !found && !d->expected;
+
+		if (found && is_remade(found, p, &ours, err))
+			return -1;
+		if (ours && restore_path(ctx, json_key(p), p, err))
 			return -1;
 	}
 	return 0;
