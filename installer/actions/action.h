@@ -140,6 +140,13 @@ struct action_ops {
 	 * May be NULL: nothing ever. Not asked of inverted ones: after a rollback the index is as
 	 * it was before its target. */
 	struct json *(*index)(const struct action *a, const struct root *root);
+	/* What index gives are entries by key, each with its kind: of targets of other kinds. */
+	bool several;
+	/* The entry that index would make, for what is at `key` as somebody else put it there;
+	 * `as`: what cannot be seen by looking, or NULL. May be NULL: nothing of this kind is ever
+	 * adopted (actions/adopt.c). */
+	int (*adopt)(const char *key, const struct json *as, const struct action_ctx *ctx,
+		     struct json **ret, struct err *err);
 	/* Is it still as `entry` (made by index) says? STATE_OK, STATE_BAD (drift, said in found).
 	 * May be NULL. */
 	enum report_state (*drift)(const struct json *entry, const char *key,

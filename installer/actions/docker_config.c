@@ -303,6 +303,13 @@ static struct json *docker_config_index(const struct action *a, const struct roo
 	return j;
 }
 
+static int docker_config_adopt(const char *key, const struct json *as, const struct action_ctx *ctx,
+			       struct json **ret, struct err *err)
+{
+	*ret = json_dup(as);
+	return 0;
+}
+
 /* An object with nothing but values in it is named as one thing: "runtimes.sysbox-runc". */
 static bool is_nested(const struct json *j)
 {
@@ -390,6 +397,7 @@ const struct action_ops docker_config_ops = {
 	.decode = docker_config_decode,
 	.describe = docker_config_describe,
 	.index = docker_config_index,
+	.adopt = docker_config_adopt,
 	.drift = docker_config_drift,
 	.release = docker_config_release,
 };

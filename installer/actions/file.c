@@ -91,6 +91,15 @@ struct action *action_remove(const char *step, const char *path)
 	return file_action(step, file_data_new(path));
 }
 
+struct action *action_remove_link(const char *step, const char *path, const char *target)
+{
+	struct file_data *d = file_data_new(path);
+
+	d->expected.type = NODE_LINK;
+	d->expected.target = xstrdup(target);
+	return file_action(step, d);
+}
+
 struct action *action_link(const char *step, const char *path, const char *target)
 {
 	struct file_data *d = file_data_new(path);
@@ -491,6 +500,24 @@ static struct json *file_index(const struct action *a, const struct root *root)
 	return j;
 }
 
+static int file_adopt(const char *key, const struct json *as, const struct action_ctx *ctx,
+		      struct json **ret, struct err *err)
+{
+	const char *path = key + strlen("file:");
+	struct node now CLEANUP(node_release) = NODE_INIT;
+	struct json *j;
+
+	if (node_read(&now, ctx->root, path, NODE_DIGEST, err))
+		return -1;
+	if (now.type != NODE_FILE && now.type != NODE_LINK)
+		return err_set(err, ERR_REFUSED, "'%s' is no file", path);
+	j = json_obj();
+	json_set(j, "node", node_encode(&now));
+	json_set(j, "seen", node_encode(&now));
+	*ret = j;
+	return 0;
+}
+
 static enum report_state file_drift(const struct json *entry, const char *key,
 				    const struct action_ctx *ctx, struct buf *found)
 {
@@ -530,6 +557,7 @@ const struct action_ops file_ops = {
 	.decode = file_decode,
 	.describe = file_describe,
 	.index = file_index,
+	.adopt = file_adopt,
 	.drift = file_drift,
 	.release = file_release,
 };

@@ -16,7 +16,8 @@ struct action *action_file(const char *step, const char *path, mode_t mode, cons
  * (NULL before the fetch). */
 struct action *action_file_member(const char *step, const char *path, mode_t mode,
 				  const char *member);
-struct action *action_remove(const char *step, const char *path);	/* file or link goes */
+struct action *action_remove(const char *step, const char *path);	/* a file goes, or what a link there leads to */
+struct action *action_remove_link(const char *step, const char *path, const char *target);
 struct action *action_link(const char *step, const char *path, const char *target);	/* symlink */
 /* made if absent; undo removes it if empty and ours */
 struct action *action_dir(const char *step, const char *path, mode_t mode);
@@ -49,9 +50,23 @@ struct action *action_reload(const char *step, enum reload_what what, const char
 struct action *action_units(const char *step, const char *const *units, const char *runtime,
 			    bool restart);
 
+/* The same units stopped; what they were before they are again when it is taken back. */
+struct action *action_units_stop(const char *step, const char *const *units, const char *runtime);
+
 /* In an image: SELinux labels of these paths and what is below them, by setfiles and the policy's
  * file_contexts `spec`, all inside the root. key "labels:selinux". */
 struct action *action_labels(const char *step, const char *spec, const struct strv *paths);
+
+/*
+ * What is here already, put there by somebody else, becomes ours as it is: nothing of it is changed
+ * by that, and nothing by taking that back. `subject` and `text` are its line in the plan:
+ * "sysbox", "Sysbox 0.7.0 is here, installed by hand". key ADOPT_KEY STEP.
+ */
+#define ADOPT_KEY "adopt:"
+struct action *action_adopt(const char *step, const char *subject, const char *text);
+/* A target of it, under the key that actions of that kind give it. as: of kind "packages" { "name"
+ * }, of "units" { "units" }, of "docker-config" { "ours", "was" }, of "file" NULL. */
+void adopt_target(struct action *a, const char *kind, const char *key, const struct json *as);
 
 /* Packages through the host's package manager: see actions/packages.h (key "packages"); what
  * Sysbox's files need beside them: actions/dependencies.h (key "dependencies"). */

@@ -455,6 +455,32 @@ static struct json *packages_index(const struct action *a, const struct root *ro
 	return j;
 }
 
+static int packages_adopt(const char *key, const struct json *as, const struct action_ctx *ctx,
+			  struct json **ret, struct err *err)
+{
+	const struct pkg_ops *ops = pkg_backend(ctx->host);
+	const char *name = json_get_str(as, "name");
+	struct json *j CLEANUP(json_freep) = json_obj(), *versions = json_obj();
+	struct pkg_status st = { 0 };
+
+	json_set(j, "packages", versions);
+	if (!ops)
+		return err_set(err, ERR_REFUSED, "no package manager that sysboxup knows runs here");
+	if (ops->status(ctx->host, name, &st, err))
+		return -1;
+	json_set_str(j, "state", "installed");
+	json_set_str(j, "name", name);
+	json_set(versions, name, json_str(st.version));
+	if (!str_eq(st.state, "installed"))
+		err_set(err, ERR_REFUSED, "package '%s' is %s", name,
+			st.known ? st.state : "not installed");
+	pkg_status_release(&st);
+	if (err_is_set(err))
+		return -1;
+	*ret = STEAL(j);
+	return 0;
+}
+
 /* Only the package itself: its dependencies get security updates. */
 static enum report_state packages_drift(const struct json *entry, const char *key,
 					const struct action_ctx *ctx, struct buf *found)
@@ -495,6 +521,7 @@ const struct action_ops packages_ops = {
 	.decode = packages_decode,
 	.describe = packages_describe,
 	.index = packages_index,
+	.adopt = packages_adopt,
 	.drift = packages_drift,
 	.release = packages_release,
 };

@@ -67,6 +67,13 @@ struct action *action_units(const char *step, const char *const *units, const ch
 	return a;
 }
 
+struct action *action_units_stop(const char *step, const char *const *units, const char *runtime)
+{
+	static const char *const none[] = { NULL };
+
+	return units_action(step, units, none, runtime, true);
+}
+
 static int units_rank(const struct action *a, bool forward)
 {
 	const struct units_data *d = a->data;
@@ -309,6 +316,13 @@ static struct json *units_index(const struct action *a, const struct root *root)
 	return j;
 }
 
+static int units_adopt(const char *key, const struct json *as, const struct action_ctx *ctx,
+		       struct json **ret, struct err *err)
+{
+	*ret = json_dup(as);
+	return 0;
+}
+
 static enum report_state units_drift(const struct json *entry, const char *key,
 				     const struct action_ctx *ctx, struct buf *found)
 {
@@ -347,6 +361,7 @@ const struct action_ops units_ops = {
 	.decode = units_decode,
 	.describe = units_describe,
 	.index = units_index,
+	.adopt = units_adopt,
 	.drift = units_drift,
 	.release = units_release,
 };

@@ -22,6 +22,15 @@ static struct json *index_read(const struct state *s)
 	return NULL;
 }
 
+static void index_put(struct json *keys, const char *key, struct json *entry, unsigned int id,
+		      const struct action *a)
+{
+	json_set_i64(entry, "txn", id);
+	if (a->origin)
+		json_set(entry, "origin", json_dup(a->origin));
+	json_set(keys, key, entry);
+}
+
 static void index_take(struct json *keys, unsigned int id, const struct action *a,
 		       const struct root *root)
 {
@@ -31,11 +40,14 @@ static void index_take(struct json *keys, unsigned int id, const struct action *
 		json_del(keys, a->key);
 		return;
 	}
-	json_set_i64(entry, "txn", id);
+	if (a->ops->several) {
+		for json_each(one, entry)
+			index_put(keys, json_key(one), json_dup(one), id, a);
+		json_free(entry);
+		return;
+	}
 	json_set_str(entry, "kind", a->ops->kind);
-	if (a->origin)
-		json_set(entry, "origin", json_dup(a->origin));
-	json_set(keys, a->key, entry);
+	index_put(keys, a->key, entry, id, a);
 }
 
 static int index_take_all(struct json *keys, const struct txn_summary *t, const struct root *root,

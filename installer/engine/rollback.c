@@ -313,8 +313,10 @@ static int take_back_key(struct plan *ret, struct records *r, size_t first, cons
 
 	if (oldest->action->ops->invert(oldest, newest, &a, err))
 		return err_prefix(err, "cannot take back %s", oldest->action->key);
-	if (!a)
+	if (!a || plan_has(ret, a->key)) {
+		action_free(a);
 		return 0;
+	}
 	a->rank = a->ops->rank ? a->ops->rank(a, true) : mirrored(oldest->action->rank);
 	a->back = true;
 	str_replace(&a->step, step);

@@ -25,7 +25,8 @@ int uninstall_plan(struct plan *ret, const struct action_ctx *ctx, bool *ret_any
 /*
  * What `step` has in force, taken back as part of a plan that goes forward: each of its targets as
  * it was before the first transaction that touched it, and none of them ours any more. In minus the
- * ranks of then, so that it runs against their order, and in front of what is put there.
+ * ranks of then, so that it runs against their order, and in front of what is put there. A target
+ * that the plan has an action for already is left to that.
  */
 int take_back_plan(struct plan *ret, const struct state *s, const char *step, struct err *err);
 
