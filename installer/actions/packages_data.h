@@ -23,7 +23,7 @@ struct packages {
 	bool inverted;			/* made by invert: files come from `plan`, `expected` is the version that is there */
 	char *expected;
 	char *from;			/* the version that it replaces, as the profile would name it; or NULL */
-	struct json *give_back;		/* inverted, to a version: "paths" of the state to go back to, which purges may have taken away; or NULL */
+	struct json *give_back;		/* inverted, to a version: "paths" of the state to go back to; or NULL */
 	struct strv kept;		/* inverted: conffiles of the administrator from before the installation */
 	/* prepared. remove: each op is PKG_REMOVE with the file that undo installs again */
 	struct pkg_plan plan;

@@ -4,6 +4,7 @@
 #include "cli/exit.h"
 #include "cli/show.h"
 #include "cli/who.h"
+#include "steps/installed.h"
 
 /* Undoing it is nothing. */
 static bool is_only_forward(const struct json *action)
@@ -150,6 +151,24 @@ static int check_all(struct session *s, struct err *err)
 	return err_remedy(err, "sysboxup apply makes this host as wanted again; sysboxup plan shows how");
 }
 
+/* One that others installed, and that is not adopted. */
+static void show_theirs(struct session *s)
+{
+	struct sysbox_here here CLEANUP(sysbox_here_release) = { 0 };
+	struct err why = ERR_INIT;
+
+	if (!s->host.running || sysbox_origin(s->index))
+		return;
+	if (sysbox_look(&s->host, &here, &why)) {
+		report_check(s->rep, "sysbox", STATE_NONE, NULL, why.remedy, "%s", why.msg);
+	} else if (here.any) {
+		char *words CLEANUP(freep) = sysbox_words(&here);
+
+		report_check(s->rep, "sysbox", STATE_NONE, NULL,
+			     "sysboxup plan shows how it is adopted", "%s", words);
+	}
+}
+
 static int run(struct cli *cli, struct err *err)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
@@ -160,6 +179,7 @@ static int run(struct cli *cli, struct err *err)
 	rc = check_last(&s, err);
 	if (rc < 0)
 		return -1;
+	show_theirs(&s);
 	if (rc > 0)
 		render_say(cli->out, PAINT_NONE, "Nothing was ever changed here by sysboxup.");
 	return rc > 0 ? EXIT_DONE : check_all(&s, err);

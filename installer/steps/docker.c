@@ -9,6 +9,7 @@
 #include "docker/probe.h"
 #include "engine/rollback.h"
 #include "steps/api.h"
+#include "steps/installed.h"
 #include "steps/preflight.h"
 #include "steps/sysbox.h"
 
@@ -20,12 +21,13 @@
 static struct json *wanted_patch(const struct step_ctx *ctx)
 {
 	struct json *runtime, *runtimes, *wrap CLEANUP(json_freep) = json_obj();
+	char *runc CLEANUP(freep) = sysbox_runc(ctx);
 	const struct profile *p = ctx->profile;
 
 	if (sysbox_wanted(ctx)) {
 		runtime = json_obj();
 		runtimes = json_obj();
-		json_set_str(runtime, "path", SYSBOX_RUNC);
+		json_set_str(runtime, "path", runc);
 		json_set(runtimes, SYSBOX_RUNTIME, runtime);
 		json_set(wrap, "runtimes", runtimes);
 		if (p->sysbox.default_runtime)
@@ -34,6 +36,31 @@ static struct json *wanted_patch(const struct step_ctx *ctx)
 	if (api_wanted(ctx))
 		api_settings(wrap);
 	return json_patch_join(p->docker.present ? p->docker.settings : NULL, wrap);
+}
+
+/* An adopted Sysbox goes: every runtime that is it, and what says to use that by default, whoever
+ * wrote them. */
+static struct json *going_patch(const struct step_ctx *ctx, const struct json *today)
+{
+	struct json *runtimes = json_obj(), *ret = json_obj();
+	const char *by_default = json_get_str(today, "default-runtime");
+	char *runc CLEANUP(freep) = sysbox_runc(ctx);
+
+	for json_each(r, json_get(today, "runtimes"))
+		if (str_eq(json_get_str(r, "path"), runc))
+			json_set(runtimes, json_key(r), json_null());
+	if (by_default && json_get(runtimes, by_default))
+		json_set(ret, "default-runtime", json_null());
+	if (json_len(runtimes))
+		json_set(ret, "runtimes", runtimes);
+	else
+		json_free(runtimes);
+	return ret;
+}
+
+static bool is_going(const struct step_ctx *ctx)
+{
+	return sysbox_unwanted(ctx) && sysbox_adopted(sysbox_origin(ctx->index));
 }
 
 static const char *config_path(const struct host *h)
@@ -50,7 +77,7 @@ static const struct json *index_entry(const struct step_ctx *ctx)
 
 static bool wanted(const struct step_ctx *ctx)
 {
-	return sysbox_wanted(ctx) || api_wanted(ctx) ||
+	return sysbox_wanted(ctx) || is_going(ctx) || api_wanted(ctx) ||
 	       (ctx->profile->docker.present && ctx->profile->docker.settings) || index_entry(ctx);
 }
 
@@ -170,13 +197,13 @@ static void add_directory(struct plan *p, const struct step_ctx *ctx)
 }
 
 /* Binaries that actions before daemon.json put there: a runtime may name them. */
-static void planned_paths(const struct plan *p, struct strv *ret)
+static void planned_paths(const struct plan *p, const char *runc, struct strv *ret)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (str_starts(p->v[i]->key, "file:"))
 			strv_add(ret, p->v[i]->key + strlen("file:"));
 	if (plan_has(p, "packages"))
-		strv_add(ret, SYSBOX_RUNC);
+		strv_add(ret, runc);
 	if (plan_has(p, "file:" API_SERVER)) {
 		strv_add(ret, API_CERT);
 		strv_add(ret, API_KEY);
@@ -188,11 +215,12 @@ static void add_config(struct plan *p, const struct step_ctx *ctx, const struct 
 		       const struct json *want, const struct json *was)
 {
 	struct strv planned CLEANUP(strv_release) = STRV_INIT;
+	char *runc CLEANUP(freep) = sysbox_runc(ctx);
 	struct action *a;
 
-	planned_paths(p, &planned);
-	if (sysbox_unwanted(ctx) && !strv_has(&planned, SYSBOX_RUNC))
-		strv_add(&planned, SYSBOX_RUNC);	/* there again before it, if this is taken back */
+	planned_paths(p, runc, &planned);
+	if (sysbox_unwanted(ctx) && !strv_has(&planned, runc))
+		strv_add(&planned, runc);	/* there again before it, if this is taken back */
 	a = action_docker_config(STEP, config_path(ctx->host), patch, want, was, &planned);
 	if (sysbox_unwanted(ctx))
 		a->rank = -a->rank;
@@ -234,30 +262,52 @@ static int plan_elsewhere(struct plan *p, const struct step_ctx *ctx, const stru
 	return 0;
 }
 
+/* It is as wanted: with a Sysbox that others installed, so is what they wrote here for it. */
+static void adopt(struct plan *p, const struct step_ctx *ctx, const struct json *want,
+		  const struct json *was)
+{
+	char *key CLEANUP(freep) = xasprintf("docker-config:%s", config_path(ctx->host));
+	struct json *as CLEANUP(json_freep) = json_obj();
+	struct action *a;
+
+	if (!plan_has(p, ADOPT_KEY SYSBOX_STEP))
+		return;
+	a = action_adopt(STEP, config_path(ctx->host), "it has the runtime of Sysbox");
+	json_set(as, "ours", json_dup(want));
+	json_set(as, "was", json_dup(was));
+	adopt_target(a, "docker-config", key, as);
+	plan_add(p, a);
+}
+
 static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
 	struct json *want CLEANUP(json_freep) = wanted_patch(ctx),
-			  *today CLEANUP(json_freep) = NULL;
+			  *today CLEANUP(json_freep) = NULL, *going CLEANUP(json_freep) = NULL,
+			  *all CLEANUP(json_freep) = NULL, *left CLEANUP(json_freep) = NULL;
 	struct json *patch CLEANUP(json_freep) = NULL, *was CLEANUP(json_freep) = NULL;
 	const struct json *entry = index_entry(ctx), *ours = json_get(entry, "ours");
-	struct json *left CLEANUP(json_freep) = leaves_without(ours, want);
 	struct buf text CLEANUP(buf_release) = BUF_INIT, after CLEANUP(buf_release) = BUF_INIT;
 
 	bool theirs = false;
 
+	if (read_config(ctx, &text, &today, err))
+		return -1;
+	going = is_going(ctx) ? going_patch(ctx, today) : json_obj();
+	all = json_patch_join(going, want);
 	if (ctx->profile->docker.elsewhere)
-		return plan_elsewhere(p, ctx, want, err);
-	if (read_config(ctx, &text, &today, err) ||
-	    make_patch(p, today, want, left, json_get(entry, "was"), &patch, &theirs,
-		       err) ||
+		return plan_elsewhere(p, ctx, all, err);
+	left = leaves_without(ours, all);
+	if (make_patch(p, today, all, left, json_get(entry, "was"), &patch, &theirs, err) ||
 	    json_splice(text.data, text.len, patch, config_path(ctx->host), &after, err))
 		return -1;
-	/* what left the profile stops being ours, even where somebody else took it out already */
-	if (buf_equal(&text, &after) && !json_len(left))
-		return 0;
-	if (entry && !json_len(want) && !theirs)	/* as it was before us, to the byte */
-		return take_back_plan(p, ctx->state, STEP, err);
 	was = values_before(want, ours, json_get(entry, "was"), today);
+	/* what left the profile stops being ours, even where somebody else took it out already */
+	if (buf_equal(&text, &after) && !json_len(left)) {
+		adopt(p, ctx, want, was);
+		return 0;
+	}
+	if (entry && !json_len(all) && !theirs)	/* as it was before us, to the byte */
+		return take_back_plan(p, ctx->state, STEP, err);
 	add_directory(p, ctx);
 	add_config(p, ctx, patch, want, was);
 	return 0;
@@ -328,15 +378,9 @@ static void verify_config(const struct step_ctx *ctx, struct report *rep)
 
 static const char *sysbox_version(const struct step_ctx *ctx)
 {
-	static const char *const keys[] = { "packages", "file:" SYSBOX_RUNC };
+	const char *version = json_get_str(sysbox_origin(ctx->index), "version");
 
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		const struct json *origin = json_get(json_get(ctx->index, keys[i]), "origin");
-
-		if (json_get_str(origin, "version"))
-			return json_get_str(origin, "version");
-	}
-	return ctx->entry ? ctx->entry->version : NULL;
+	return version ? version : ctx->entry ? ctx->entry->version : NULL;
 }
 
 /* Versions that are known not to work together (facts/sysbox.md 4). A container that runs proves

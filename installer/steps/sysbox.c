@@ -13,14 +13,13 @@
 #include "base/embedded.h"
 #include "engine/rollback.h"
 #include "fetch/catalog.h"
+#include "steps/installed.h"
 
-#define STEP "sysbox"
+#define STEP SYSBOX_STEP
 
-static const char *const binaries[] = { "/usr/bin/sysbox-fs", "/usr/bin/sysbox-mgr", SYSBOX_RUNC,
-					NULL };
-/* In the order in which they start: sysbox.service wants the other two. */
-static const char *const units[] = { "sysbox-mgr.service", "sysbox-fs.service", "sysbox.service",
-				     NULL };
+const char *const sysbox_programs[] = { "sysbox-fs", "sysbox-mgr", SYSBOX_RUNTIME, NULL };
+const char *const sysbox_units[SYSBOX_UNITS + 1] = { "sysbox-mgr.service", "sysbox-fs.service",
+						     "sysbox.service", NULL };
 
 static const struct {
 	const char *name;
@@ -75,11 +74,9 @@ static char *lib_path(const struct host *h, const char *rest)
 	return path_join(systemd_dir_is_usr(h) ? "/usr/lib" : "/lib", rest);
 }
 
-static bool by_deb(const struct step_ctx *ctx)
+/* "auto" stays with how it came here: in an image that was by files. */
+static bool by_deb(const struct step_ctx *ctx, const struct sysbox_here *here)
 {
-	/* "auto" stays with how it came here: in an image that was by files. */
-	bool by_files = json_get(ctx->index, "file:" SYSBOX_RUNC) != NULL;
-
 	switch (ctx->profile->sysbox.method) {
 	case METHOD_DEB:
 		return true;
@@ -88,55 +85,44 @@ static bool by_deb(const struct step_ctx *ctx)
 	case METHOD_AUTO:
 		break;
 	}
-	return ctx->host->running && !by_files && pkg_backend(ctx->host) != NULL;
+	if (here->any)
+		return here->deb;
+	return !here->files_only && ctx->host->running && pkg_backend(ctx->host) != NULL;
 }
 
-/* What is installed by us, by that method: { "version", "sha256" ... }; NULL if nothing is. */
-static const struct json *ours_by(const struct step_ctx *ctx, bool deb)
-{
-	return json_get(json_get(ctx->index, deb ? "packages" : "file:" SYSBOX_RUNC), "origin");
-}
-
+/* Of one that others installed nobody knows the package file. */
 static bool is_wanted_package(const struct step_ctx *ctx, const struct json *origin)
 {
-	return str_eq(json_get_str(origin, "sha256"), ctx->entry->sha256);
+	const char *sha256 = json_get_str(origin, "sha256");
+
+	return sha256 ? str_eq(sha256, ctx->entry->sha256) :
+			str_eq(json_get_str(origin, "version"), ctx->entry->version);
 }
 
-/* The version that ours replaces; NULL: none, or the same. */
-static const char *replaced(const struct step_ctx *ctx, const struct json *ours)
+/* The version that goes; NULL: none, or the same. */
+static const char *replaced(const struct step_ctx *ctx, const struct sysbox_here *here)
 {
-	return ours && !is_wanted_package(ctx, ours) ? json_get_str(ours, "version") : NULL;
+	return here->any && !is_wanted_package(ctx, here->origin) ?
+		       json_get_str(here->origin, "version") :
+		       NULL;
 }
 
-static int refuse_method_change(const struct step_ctx *ctx, bool deb, struct err *err)
+/* The programs where somebody put them; all else of it stays theirs. */
+static bool is_by_hand(const struct sysbox_here *here)
+{
+	return str_eq(json_get_str(here->origin, "adopted"), BY_HAND);
+}
+
+static int refuse_method(bool deb, const struct sysbox_here *here, struct err *err)
 {
 	err_set(err, ERR_REFUSED,
-		"Sysbox is installed here by \"%s\", and the profile wants it by \"%s\"",
-		deb ? "files" : "deb", deb ? "deb" : "files");
-	return err_remedy(err,
-			  "set \"method\": \"%s\"; or go by way of none: "
-			  "apply with \"version\": \"absent\" first",
-			  deb ? "files" : "deb");
-}
-
-/* Somebody else's Sysbox is not ours to replace. */
-static int check_strangers(const struct step_ctx *ctx, struct err *err)
-{
-	const struct pkg_ops *pkg = pkg_backend(ctx->host);
-	struct pkg_status st = { .known = false };
-
-	if (pkg && pkg->status(ctx->host, SYSBOX_PACKAGE, &st, err))
-		return -1;
-	if (st.known && st.version && !str_eq(st.state, "config-files") &&
-	    !str_eq(st.state, "not-installed")) {
-		err_set(err, ERR_REFUSED, "%s %s is installed already, and not by sysboxup", SYSBOX_PACKAGE, st.version);
-		err_remedy(err, "remove it first: apt-get purge %s", SYSBOX_PACKAGE);
-	} else if (root_exists(ctx->host->root, SYSBOX_RUNC)) {
-		err_set(err, ERR_REFUSED, "'%s' exists already, and not by sysboxup", SYSBOX_RUNC);
-		err_remedy(err, "remove the Sysbox that was installed by hand first");
-	}
-	pkg_status_release(&st);
-	return err_is_set(err) ? -1 : 0;
+		"Sysbox %s here by \"%s\", and the profile wants it by \"%s\"",
+		here->any ? "is installed" : "was installed", deb ? "files" : "deb",
+		deb ? "deb" : "files");
+	return err_remedy(err, "set \"method\": \"%s\"; or go by way of none: %s",
+			  deb ? "files" : "deb",
+			  here->any ? "apply with \"version\": \"absent\" first" :
+				      "sysboxup uninstall, and remove what comes back");
 }
 
 /* ---- plan ---- */
@@ -167,25 +153,35 @@ static const struct json *file_origin(const struct step_ctx *ctx, const char *pa
 	return json_get(json_get(ctx->index, key), "origin");
 }
 
-static struct json *origin(const struct step_ctx *ctx)
+/* That it was adopted once is inherited. */
+static struct json *origin(const struct step_ctx *ctx, const struct sysbox_here *here)
 {
+	static const char *const inherited[] = { "adopted", "dir" };
 	struct json *j = json_obj();
 
 	json_set_str(j, "package", ctx->entry->name);
 	json_set_str(j, "version", ctx->entry->version);
 	json_set_str(j, "sha256", ctx->entry->sha256);
+	for (size_t i = 0; i < ARRAY_SIZE(inherited); i++)
+		if (json_get_str(here->origin, inherited[i]))
+			json_set_str(j, inherited[i], json_get_str(here->origin, inherited[i]));
 	return j;
 }
 
-static void add_member(struct plan *p, const struct step_ctx *ctx, const char *path, mode_t mode,
-		       const char *member, bool *ret_any)
+static bool has_member(const struct step_ctx *ctx, const char *path)
+{
+	return path_intact(ctx, "file", path) && is_wanted_package(ctx, file_origin(ctx, path));
+}
+
+static void add_member(struct plan *p, const struct step_ctx *ctx, const struct sysbox_here *here,
+		       const char *path, mode_t mode, const char *member, bool *ret_any)
 {
 	struct action *a;
 
-	if (path_intact(ctx, "file", path) && is_wanted_package(ctx, file_origin(ctx, path)))
+	if (has_member(ctx, path))
 		return;
 	a = action_file_member(STEP, path, mode, member);
-	a->origin = origin(ctx);
+	a->origin = origin(ctx, here);
 	plan_add(p, a);
 	*ret_any = true;
 }
@@ -238,49 +234,73 @@ static void add_reloads(struct plan *p)
 	plan_add(p, action_reload(STEP, RELOAD_SYSTEMD, NULL, RELOAD_ON_COMMIT));
 }
 
-static int plan_files(struct plan *p, const struct step_ctx *ctx, struct err *err)
+static char *program_path(const struct sysbox_here *here, const char *program)
+{
+	const char *dir = json_get_str(here->origin, "dir");
+
+	return path_join(dir ? dir : "/usr/bin", program);
+}
+
+static void add_programs(struct plan *p, const struct step_ctx *ctx, const struct sysbox_here *here,
+			 bool *ret_any)
+{
+	for (size_t i = 0; sysbox_programs[i]; i++) {
+		char *path CLEANUP(freep) = program_path(here, sysbox_programs[i]);
+		char *member CLEANUP(freep) = path_join("/usr/bin", sysbox_programs[i]);
+
+		add_member(p, ctx, here, path, 0755, member, ret_any);
+	}
+}
+
+static void add_units(struct plan *p, const struct step_ctx *ctx, const struct sysbox_here *here,
+		      bool *ret_any)
 {
 	char *unit_dir CLEANUP(freep) = lib_path(ctx->host, "systemd/system");
+
+	add_dir(p, ctx, unit_dir, 0755);
+	for (size_t i = 0; sysbox_units[i]; i++) {
+		char *path CLEANUP(freep) = path_join(unit_dir, sysbox_units[i]);
+		char *member CLEANUP(freep) = path_join("/lib/systemd/system", sysbox_units[i]);
+
+		add_member(p, ctx, here, path, 0644, member, ret_any);
+	}
+}
+
+static void plan_files(struct plan *p, const struct step_ctx *ctx, const struct sysbox_here *here)
+{
 	bool any = false;
 	size_t before = p->n;
 
-	for (size_t i = 0; binaries[i]; i++)
-		add_member(p, ctx, binaries[i], 0755, binaries[i], &any);
-	add_dir(p, ctx, unit_dir, 0755);
-	for (size_t i = 0; units[i]; i++) {
-		char *path CLEANUP(freep) = path_join(unit_dir, units[i]);
-		char *member CLEANUP(freep) = path_join("/lib/systemd/system", units[i]);
-
-		add_member(p, ctx, path, 0644, member, &any);
-	}
+	add_programs(p, ctx, here, &any);
+	if (!is_by_hand(here))
+		add_units(p, ctx, here, &any);
 	if (any)
-		plan_add(p, action_unpack(STEP, ctx->entry, replaced(ctx, ours_by(ctx, false))));
-	add_sysctl_file(p, ctx);
-	add_links(p, ctx);
+		plan_add(p, action_unpack(STEP, ctx->entry, replaced(ctx, here)));
+	if (!is_by_hand(here)) {
+		add_sysctl_file(p, ctx);
+		add_links(p, ctx);
+	}
 	if (p->n > before)
 		add_reloads(p);
-	return 0;
 }
 
-static int plan_deb(struct plan *p, const struct step_ctx *ctx, struct err *err)
+static void plan_deb(struct plan *p, const struct step_ctx *ctx, const struct sysbox_here *here)
 {
 	/* fusermount3 is needed from 0.7.0 on, and left alone apt picks the old fuse
 	 * (facts/sysbox.md 2.4). */
 	static const char *const with_fuse3[] = { "fuse3", NULL }, *const nothing[] = { NULL };
 	bool fuse3 = version_compare(ctx->entry->version, "0.7.0") >= 0;
-	const struct json *ours = ours_by(ctx, true);
 	struct action *a;
 
-	if (ours && is_wanted_package(ctx, ours) && key_intact(ctx, "packages"))
-		return 0;
+	if (here->any && is_wanted_package(ctx, here->origin) && key_intact(ctx, "packages"))
+		return;
 	a = action_packages(STEP, fuse3 ? with_fuse3 : nothing, ctx->entry->name,
 			    ctx->entry->version, ctx->entry->arch, false);
-	a->origin = origin(ctx);
-	if (replaced(ctx, ours))
-		packages_replace(a, replaced(ctx, ours), json_get_str(ours, "sha256"));
+	a->origin = origin(ctx, here);
+	if (replaced(ctx, here))
+		packages_replace(a, replaced(ctx, here), json_get_str(here->origin, "sha256"));
 	plan_add(p, a);
 	add_reloads(p);
-	return 0;
 }
 
 static void plan_live(struct plan *p, const struct step_ctx *ctx)
@@ -295,26 +315,24 @@ static void plan_live(struct plan *p, const struct step_ctx *ctx)
 	}
 }
 
-static int plan_units(struct plan *p, const struct step_ctx *ctx, struct err *err)
+static void plan_units(struct plan *p, const struct step_ctx *ctx, const struct sysbox_here *here)
 {
 	if (!host_has_systemd(ctx->host)) {
 		plan_warn(p, "systemd does not run here: Sysbox's services are not started");
-		return 0;
+		return;
 	}
 	bool swapped = plan_has(p, "packages") || plan_has(p, "unpack:" SYSBOX_PACKAGE);
 
-	if (p->n || !key_intact(ctx, "units:sysbox-mgr.service"))
-		plan_add(p, action_units(STEP, units, SYSBOX_RUNTIME,
-					 swapped && ours_by(ctx, by_deb(ctx))));
-	return 0;
+	if (p->n || !key_intact(ctx, SYSBOX_UNITS_KEY))
+		plan_add(p, action_units(STEP, sysbox_units, SYSBOX_RUNTIME, swapped && here->any));
 }
 
 /* They did not run before, and will from the first boot on: that is what the way back needs to
  * know. */
 static void plan_units_of_image(struct plan *p, const struct step_ctx *ctx)
 {
-	if (!json_get(ctx->index, "units:sysbox-mgr.service"))
-		plan_add(p, action_units(STEP, units, SYSBOX_RUNTIME, false));
+	if (!json_get(ctx->index, SYSBOX_UNITS_KEY))
+		plan_add(p, action_units(STEP, sysbox_units, SYSBOX_RUNTIME, false));
 }
 
 static int plan_account(struct plan *p, const struct step_ctx *ctx, struct err *err)
@@ -328,22 +346,68 @@ static int plan_account(struct plan *p, const struct step_ctx *ctx, struct err *
 	return 0;
 }
 
-/* Each path as it was before us. */
-static int plan_absent(struct plan *p, const struct step_ctx *ctx, struct err *err)
+/* ---- what others installed ---- */
+
+/* Nothing to install: what else it may lack (account, kernel settings) is not asked of one that was
+ * adopted and works. */
+static bool is_settled(const struct step_ctx *ctx, const struct sysbox_here *here)
 {
-	if (!ours_by(ctx, true) && !ours_by(ctx, false) && check_strangers(ctx, err))
-		return -1;
+	bool settled = is_wanted_package(ctx, here->origin);
+
+	if (here->theirs)
+		return settled;
+	if (here->deb)
+		return settled && key_intact(ctx, "packages");
+	for (size_t i = 0; sysbox_programs[i]; i++) {
+		char *path CLEANUP(freep) = program_path(here, sysbox_programs[i]);
+
+		settled = settled && has_member(ctx, path);
+	}
+	return settled;
+}
+
+static int refuse_theirs(const struct sysbox_here *here, struct err *err)
+{
+	char *words CLEANUP(freep) = sysbox_words(here);
+
+	err_set(err, ERR_REFUSED, "%s, and not by sysboxup", words);
+	return err_remedy(
+		err, "remove it yourself; or apply with \"version\": \"%s\" first, which adopts it",
+		json_get_str(here->origin, "version"));
+}
+
+/* "latest" is no wish to go back. */
+static int check_newer(const struct step_ctx *ctx, const struct sysbox_here *here, struct err *err)
+{
+	const char *version = json_get_str(here->origin, "version");
+	char *words CLEANUP(freep) = NULL;
+
+	if (!here->theirs || !str_eq(ctx->profile->sysbox.version, "latest") ||
+	    version_compare(version, ctx->entry->version) <= 0)
+		return 0;
+	words = sysbox_words(here);
+	err_set(err, ERR_REFUSED, "%s: newer than %s, the latest one of the catalog", words,
+		ctx->entry->version);
+	return err_remedy(err, "name the version that you want in the profile: \"%s\" or \"%s\"",
+			  version, ctx->entry->version);
+}
+
+/* ---- the whole ---- */
+
+/* Each path as it was before us; none of what was adopted. */
+static int plan_absent(struct plan *p, const struct step_ctx *ctx, const struct sysbox_here *here,
+		       struct err *err)
+{
+	if (here->theirs)
+		return refuse_theirs(here, err);
+	if (sysbox_adopted(here->origin))
+		sysbox_drop(p, ctx, here);
 	return take_back_plan(p, ctx->state, STEP, err);
 }
 
-static int plan_present(struct plan *p, const struct step_ctx *ctx, struct err *err)
+static int plan_all(struct plan *p, const struct step_ctx *ctx, const struct sysbox_here *here,
+		    struct err *err)
 {
-	bool deb = by_deb(ctx);
-
-	if (ours_by(ctx, !deb))
-		return refuse_method_change(ctx, deb, err);
-	if (!ours_by(ctx, deb) && check_strangers(ctx, err))
-		return -1;
 	if (plan_account(p, ctx, err))
 		return -1;
 	if (ctx->host->running)
@@ -352,38 +416,63 @@ static int plan_present(struct plan *p, const struct step_ctx *ctx, struct err *
 	 * mount point. */
 	add_dir(p, ctx, "/var/lib/sysbox", 0700);
 	add_dir(p, ctx, "/var/lib/sysboxfs", 0755);
-	if (deb ? plan_deb(p, ctx, err) : plan_files(p, ctx, err))
-		return -1;
+	if (by_deb(ctx, here))
+		plan_deb(p, ctx, here);
+	else
+		plan_files(p, ctx, here);
 	if (ctx->host->running)
-		return plan_units(p, ctx, err);
-	plan_units_of_image(p, ctx);
+		plan_units(p, ctx, here);
+	else
+		plan_units_of_image(p, ctx);
+	return 0;
+}
+
+static int plan_present(struct plan *p, const struct step_ctx *ctx, const struct sysbox_here *here,
+			struct err *err)
+{
+	if (by_deb(ctx, here) != here->deb && (here->any || here->files_only))
+		return refuse_method(by_deb(ctx, here), here, err);
+	if (check_newer(ctx, here, err))
+		return -1;
+	if (here->theirs)
+		sysbox_adopt(p, here);
+	if (!sysbox_adopted(here->origin) || !is_settled(ctx, here))
+		return plan_all(p, ctx, here, err);
+	if (!here->theirs)
+		plan_units(p, ctx, here);
 	return 0;
 }
 
 static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
-	return sysbox_unwanted(ctx) ? plan_absent(p, ctx, err) : plan_present(p, ctx, err);
+	struct sysbox_here here CLEANUP(sysbox_here_release) = { 0 };
+
+	if (sysbox_find(ctx, &here, err))
+		return -1;
+	return sysbox_unwanted(ctx) ? plan_absent(p, ctx, &here, err) :
+				      plan_present(p, ctx, &here, err);
 }
 
 /* ---- verify ---- */
 
 static int verify_units(const struct step_ctx *ctx, struct report *rep, struct err *err)
 {
-	struct unit_status st[ARRAY_SIZE(units)];
+	struct unit_status st[SYSBOX_UNITS];
 
-	if (unit_query_all(units, st, err))
+	if (unit_query_all(sysbox_units, st, err))
 		return -1;
-	for (size_t i = 0; units[i]; i++) {
+	for (size_t i = 0; sysbox_units[i]; i++) {
 		bool active = str_eq(st[i].active, "active");
-		bool at_boot = str_eq(st[i].enabled, "enabled");
+		/* without an [Install] section, as people write them, another unit wants it */
+		bool at_boot = str_eq(st[i].enabled, "enabled") || str_eq(st[i].enabled, "static");
 
 		if (active && !at_boot)	/* a postinst does not mind when that fails */
-			report_check(rep, units[i], STATE_BAD,
+			report_check(rep, sysbox_units[i], STATE_BAD,
 				     "it would not start at the next boot",
 				     "systemctl enable sysbox sysbox-mgr sysbox-fs",
 				     "active, but %s", st[i].enabled);
 		else
-			report_check(rep, units[i], active ? STATE_OK : STATE_BAD,
+			report_check(rep, sysbox_units[i], active ? STATE_OK : STATE_BAD,
 				     "containers need it while they run",
 				     "journalctl -b -u sysbox-mgr -u sysbox-fs", "%s",
 				     st[i].active);
@@ -393,12 +482,15 @@ static int verify_units(const struct step_ctx *ctx, struct report *rep, struct e
 
 static void verify_installed(const struct step_ctx *ctx, struct report *rep)
 {
-	for (size_t i = 0; binaries[i]; i++) {
+	char *runc CLEANUP(freep) = sysbox_runc(ctx), *dir CLEANUP(freep) = path_dirname(runc);
+
+	for (size_t i = 0; sysbox_programs[i]; i++) {
+		char *path CLEANUP(freep) = path_join(dir, sysbox_programs[i]);
 		struct stat st;
-		bool ok = !root_stat(ctx->host->root, binaries[i], &st) && S_ISREG(st.st_mode) &&
+		bool ok = !root_stat(ctx->host->root, path, &st) && S_ISREG(st.st_mode) &&
 			  (st.st_mode & 0111);
 
-		report_check(rep, binaries[i], ok ? STATE_OK : STATE_BAD, NULL, "sysboxup apply",
+		report_check(rep, path, ok ? STATE_OK : STATE_BAD, NULL, "sysboxup apply",
 			     ok ? "installed" : "missing");
 	}
 }

@@ -7,7 +7,14 @@
 
 #define SYSBOX_PACKAGE "sysbox-ce"
 #define SYSBOX_RUNTIME "sysbox-runc"
-#define SYSBOX_RUNC "/usr/bin/sysbox-runc"
+#define SYSBOX_STEP "sysbox"
+#define SYSBOX_UNITS_KEY "units:sysbox-mgr.service"
+
+enum { SYSBOX_UNITS = 3 };
+
+extern const char *const sysbox_programs[];	/* their names; ends with NULL */
+/* In the order in which they start: sysbox.service wants the other two. Ends with NULL. */
+extern const char *const sysbox_units[SYSBOX_UNITS + 1];
 
 /* The profile has a sysbox section that wants one. */
 bool sysbox_wanted(const struct step_ctx *ctx);
