@@ -389,10 +389,10 @@ used() {
 		settings "{ \"labels\": [\"$i\", \"$(head -c 40000 /dev/zero | tr '\0' x)\"] }"
 	done
 	[ "$(ids | wc -l)" -eq 9 ]
-	[ "$(used)" -gt $((1500 * 1024)) ]
-	settings "{ \"labels\": [] }" '{ "max_size": "1500K" }'
+	[ "$(used)" -gt $((2000 * 1024)) ]
+	settings "{ \"labels\": [] }" '{ "max_size": "2000K" }'
 	[ "$(ls "$S/cache")" = "$sha" ]
-	[ "$(used)" -le $((1500 * 1024)) ] || { du -a "$S"; false; }
+	[ "$(used)" -le $((2000 * 1024)) ] || { du -a "$S"; false; }
 	[ "$(ids | tail -1)" = 000010 ] && [ "$(ids | wc -l)" -lt 10 ] && [ "$(ids | wc -l)" -gt 1 ]
 	settings '{ "labels": ["x"] }' '{ "max_size": "1M" }'
 	[[ "$(ids)" == *000011 ]]
