@@ -81,14 +81,13 @@ static void take_stock(struct hold *d, const struct buf *status)
 {
 	struct json *left = json_obj();
 
-	for
-		json_each (c, d->changes) {
-			const char *from = json_get_str(c, "from");
-			char *want CLEANUP(freep) = want_of(status, json_key(c));
+	for json_each(c, d->changes) {
+		const char *from = json_get_str(c, "from");
+		char *want CLEANUP(freep) = want_of(status, json_key(c));
 
-			if (str_eq(want, from ? from : FREE))
-				change_add(left, json_key(c), want, json_get_str(c, "to"));
-		}
+		if (str_eq(want, from ? from : FREE))
+			change_add(left, json_key(c), want, json_get_str(c, "to"));
+	}
 	json_free(d->changes);
 	d->changes = left;
 }
@@ -113,13 +112,12 @@ static int hold_prepare(struct action *a, struct action_ctx *ctx, struct err *er
 static void selections(const struct hold *d, const struct buf *status, const char *is,
 		       const char *be, struct buf *ret)
 {
-	for
-		json_each (c, d->changes) {
-			char *want CLEANUP(freep) = want_of(status, json_key(c));
+	for json_each(c, d->changes) {
+		char *want CLEANUP(freep) = want_of(status, json_key(c));
 
-			if (str_eq(want, json_get_str(c, is)))
-				buf_addf(ret, "%s %s\n", json_key(c), json_get_str(c, be));
-		}
+		if (str_eq(want, json_get_str(c, is)))
+			buf_addf(ret, "%s %s\n", json_key(c), json_get_str(c, be));
+	}
 }
 
 static int hold_commit(struct action *a, struct action_ctx *ctx, struct err *err)
@@ -177,16 +175,15 @@ static int hold_verify(struct action *a, struct action_ctx *ctx, struct err *err
 
 	if (dpkgdb_read(ctx->root, &status, err))
 		return -1;
-	for
-		json_each (c, d->changes) {
-			char *want CLEANUP(freep) = want_of(&status, json_key(c));
+	for json_each(c, d->changes) {
+		char *want CLEANUP(freep) = want_of(&status, json_key(c));
 
-			if (!str_eq(want, json_get_str(c, "to")))
-				return err_set(err, ERR_FAILED,
-					       "package '%s' should be '%s', and is '%s'",
-					       json_key(c), json_get_str(c, "to"),
-					       want ? want : "gone");
-		}
+		if (!str_eq(want, json_get_str(c, "to")))
+			return err_set(err, ERR_FAILED,
+				       "package '%s' should be '%s', and is '%s'",
+				       json_key(c), json_get_str(c, "to"),
+				       want ? want : "gone");
+	}
 	return 0;
 }
 
@@ -195,15 +192,14 @@ static int hold_verify(struct action *a, struct action_ctx *ctx, struct err *err
 /* Over all of them: the first word before, and the last one after. */
 static void join(struct json *to, const struct json *newer)
 {
-	for
-		json_each (c, newer) {
-			struct json *have = json_get_mut(to, json_key(c));
+	for json_each(c, newer) {
+		struct json *have = json_get_mut(to, json_key(c));
 
-			if (have)
-				json_set_str(have, "to", json_get_str(c, "to"));
-			else
-				json_set(to, json_key(c), json_dup(c));
-		}
+		if (have)
+			json_set_str(have, "to", json_get_str(c, "to"));
+		else
+			json_set(to, json_key(c), json_dup(c));
+	}
 }
 
 static int hold_invert(const struct record *oldest, const struct record *newest,
@@ -214,11 +210,10 @@ static int hold_invert(const struct record *oldest, const struct record *newest,
 
 	for (const struct record *r = oldest; r; r = r->next)
 		join(all, ((const struct hold *)r->action->data)->changes);
-	for
-		json_each (c, all)
-			if (!str_eq(json_get_str(c, "from"), json_get_str(c, "to")))
-				change_add(d->changes, json_key(c), json_get_str(c, "to"),
-					   json_get_str(c, "from"));
+	for json_each(c, all)
+		if (!str_eq(json_get_str(c, "from"), json_get_str(c, "to")))
+			change_add(d->changes, json_key(c), json_get_str(c, "to"),
+				   json_get_str(c, "from"));
 	struct action *a CLEANUP(action_freep) = action_new(&hold_ops, KEY, "rollback", RANK_LATE,
 							    d);
 	*ret = json_len(d->changes) ? STEAL(a) : NULL;
@@ -250,15 +245,14 @@ static int hold_decode(struct action *a, const struct json *j, struct err *err)
 
 	a->data = d;
 	json_strv(json_get(j, "ours"), &d->ours);
-	for
-		json_each (c, changes) {
-			const char *from = json_get_str(c, "from"), *to = json_get_str(c, "to");
+	for json_each(c, changes) {
+		const char *from = json_get_str(c, "from"), *to = json_get_str(c, "to");
 
-			if (!from || !to)
-				return err_set(err, ERR_FAILED,
-					       "a hold without what was before, or is after");
-			change_add(d->changes, json_key(c), from, to);
-		}
+		if (!from || !to)
+			return err_set(err, ERR_FAILED,
+				       "a hold without what was before, or is after");
+		change_add(d->changes, json_key(c), from, to);
+	}
 	return 0;
 }
 
@@ -268,10 +262,9 @@ static void describe_those(const struct hold *d, bool held, const char *words, s
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
-	for
-		json_each (c, d->changes)
-			if (str_eq(json_get_str(c, "to"), HOLD) == held)
-				strv_add(&names, json_key(c));
+	for json_each(c, d->changes)
+		if (str_eq(json_get_str(c, "to"), HOLD) == held)
+			strv_add(&names, json_key(c));
 	char *list CLEANUP(freep) = strv_join(&names, ", ");
 	if (names.n)
 		report_change(r, list, "%s", words);
@@ -290,10 +283,9 @@ static struct json *hold_index(const struct action *a, const struct root *root)
 	struct json *j;
 
 	strv_addv(&ours, (const char *const *)d->ours.v);
-	for
-		json_each (c, d->changes)
-			if (str_eq(json_get_str(c, "to"), HOLD) && !strv_has(&ours, json_key(c)))
-				strv_add(&ours, json_key(c));
+	for json_each(c, d->changes)
+		if (str_eq(json_get_str(c, "to"), HOLD) && !strv_has(&ours, json_key(c)))
+			strv_add(&ours, json_key(c));
 	if (!ours.n)
 		return NULL;
 	j = json_obj();
