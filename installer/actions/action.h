@@ -56,6 +56,7 @@ enum action_rank {
 	RANK_LISTEN_SETTLE = 58,	/* a restart of Docker when a listener is as before */
 	RANK_LISTEN_KEYS = 59,	/* certificates */
 	RANK_DOCKER = 60,	/* daemon.json and what the daemon makes of it */
+	RANK_DAEMON = 61,	/* a Docker that was not there before starts */
 	RANK_LISTEN_RELOAD = 61,	/* daemon-reload and a restart of Docker when it closes */
 	RANK_LISTEN_FILES = 62,	/* its units */
 	RANK_LISTEN_OPEN = 64,
@@ -70,6 +71,7 @@ struct action_ctx {
 	struct state *state;
 	struct txnlog *log;
 	unsigned int index;		/* of this action in its plan: before/INDEX */
+	struct action *const *plan;	/* in prepare: those before `index` are prepared already */
 	const char *tag;		/* "000012.3": part of deterministic temporary names */
 	const struct catalog *catalog;	/* already loaded, or NULL: an action that needs it loads it */
 	const char *package_file;	/* --package FILE, or NULL */

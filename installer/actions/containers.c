@@ -75,7 +75,8 @@ static int by_start(const void *a, const void *b)
 /* It runs, or Docker is about to start it again. */
 static bool is_at_work(const struct docker_container *c, const char *runtime)
 {
-	return str_eq(c->runtime, runtime) && (c->pid > 0 || str_eq(c->state, "restarting"));
+	return (str_eq(runtime, ANY_RUNTIME) || str_eq(c->runtime, runtime)) &&
+	       (c->pid > 0 || str_eq(c->state, "restarting"));
 }
 
 /* In the order in which they were started: one may live in the network of another. */
@@ -126,6 +127,10 @@ static int refuse_running(const struct containers_data *d, const struct docker_c
 {
 	char *names CLEANUP(freep) = names_of(c, n);
 
+	if (str_eq(d->runtime, ANY_RUNTIME)) {
+		err_set(err, ERR_REFUSED, "Docker would go, and containers run: %s", names);
+		return err_remedy(err, "stop them first (docker stop ...); images, volumes and containers stay on the disk");
+	}
 	err_set(err, ERR_REFUSED, "containers run under %s: %s", d->runtime, names);
 	return err_remedy(err, "stop them first (docker stop ...); with --stop-containers they are stopped, and started again");
 }
@@ -159,7 +164,7 @@ static int look(struct containers_data *d, const struct action_ctx *ctx,
 {
 	if (n && goes_on_regardless(ctx))
 		return 0;
-	if (n && !ctx->stop_containers)
+	if (n && (!ctx->stop_containers || str_eq(d->runtime, ANY_RUNTIME)))
 		return refuse_running(d, c, n, err);
 	if (refuse_lost(c, n, err))
 		return -1;

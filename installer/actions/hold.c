@@ -77,7 +77,7 @@ static char *want_of(const struct buf *status, const char *name)
 /* ---- prepare, commit, undo ---- */
 
 /* What is as it should be, or as somebody else wants it by now, is no change of ours. */
-static void take_stock(struct hold *d, const struct buf *status)
+static void take_stock(struct hold *d, const struct action_ctx *ctx, const struct buf *status)
 {
 	struct json *left = json_obj();
 
@@ -85,6 +85,8 @@ static void take_stock(struct hold *d, const struct buf *status)
 		const char *from = json_get_str(c, "from");
 		char *want CLEANUP(freep) = want_of(status, json_key(c));
 
+		if (!want && !from && packages_to_come(ctx, json_key(c)))
+			want = xstrdup(FREE);
 		if (str_eq(want, from ? from : FREE))
 			change_add(left, json_key(c), want, json_get_str(c, "to"));
 	}
@@ -104,7 +106,7 @@ static int hold_prepare(struct action *a, struct action_ctx *ctx, struct err *er
 	if (ops->lock(ctx->host, packages_lock_seconds(), ctx->rep, err) ||
 	    ops->audit(ctx->host, err) || dpkgdb_read(ctx->root, &status, err))
 		return -1;
-	take_stock(d, &status);
+	take_stock(d, ctx, &status);
 	return packages_set_aside(ctx, 0, err);
 }
 
@@ -178,7 +180,7 @@ static int hold_verify(struct action *a, struct action_ctx *ctx, struct err *err
 	for json_each(c, d->changes) {
 		char *want CLEANUP(freep) = want_of(&status, json_key(c));
 
-		if (!str_eq(want, json_get_str(c, "to")))
+		if (want && !str_eq(want, json_get_str(c, "to")))
 			return err_set(err, ERR_FAILED,
 				       "package '%s' should be '%s', and is '%s'",
 				       json_key(c), json_get_str(c, "to"),

@@ -33,9 +33,10 @@ struct action *action_account(const char *step, const char *name);
 /* Live value raised to at least min; never lowered. key "sysctl:NAME". */
 struct action *action_sysctl(const char *step, const char *name, uint64_t min);
 /*
- * Somebody who keeps files in memory reads them again: systemd (argument NULL) or AppArmor
- * (argument: the profile). RELOAD_ON_COMMIT stands behind the files, RELOAD_ON_UNDO in front of
- * them, so that each way the files are there first. key "reload:WHAT:WHEN".
+ * Somebody who keeps files in memory reads them again: systemd (argument NULL, or the unit whose
+ * files they are where another step does the same) or AppArmor (argument: the profile).
+ * RELOAD_ON_COMMIT stands behind the files, RELOAD_ON_UNDO in front of them, so that each way the
+ * files are there first. key "reload:WHAT:WHEN", and ":UNIT".
  */
 enum reload_when { RELOAD_ON_UNDO, RELOAD_ON_COMMIT };
 enum reload_what { RELOAD_SYSTEMD, RELOAD_APPARMOR };
@@ -52,6 +53,10 @@ struct action *action_units(const char *step, const char *const *units, const ch
 
 /* The same units stopped; what they were before they are again when it is taken back. */
 struct action *action_units_stop(const char *step, const char *const *units, const char *runtime);
+
+/* The same of a Docker that the plan itself installs: they start when daemon.json is as it shall
+ * be, so that nobody has to be told, and stop when it is taken back. No container may run then. */
+struct action *action_daemon(const char *step, const char *const *units);
 
 /* In an image: SELinux labels of these paths and what is below them, by setfiles and the policy's
  * file_contexts `spec`, all inside the root. key "labels:selinux". */

@@ -45,6 +45,17 @@ struct action *action_packages(const char *step, const char *const *names, const
 	return action_new(&packages_ops, "packages", step, RANK_FILES, d);
 }
 
+struct action *action_package_named(const char *step, const char *name)
+{
+	struct action *a = action_packages(step, NULL, name, NULL, NULL, false);
+	struct packages *d = a->data;
+
+	d->by_name = true;
+	free(a->key);
+	a->key = xasprintf("packages:%s", name);
+	return a;
+}
+
 void packages_replace(struct action *a, const char *from, const char *sha256)
 {
 	struct packages *d = a->data;
@@ -164,6 +175,7 @@ static struct action *invert_to_absent(const struct record *oldest, const struct
 	const struct pkg_op *now = n->name ? packages_op(n, n->name) : NULL;
 
 	d->inverted = true;
+	d->by_name = n->by_name;
 	d->expected = xstrdup(version_after(n));
 	if (now && now->what == PKG_UPGRADE)
 		plan_copy_op(&d->plan, now);
@@ -201,6 +213,7 @@ static struct action *invert_to_version(const struct packages *o, const struct p
 			     .arch = o->arch };
 
 	d->inverted = true;
+	d->by_name = o->by_name;
 	d->expected = xstrdup(version_after(n));
 	op.file = o->remove ? removed->file : o->old_file;
 	memcpy(op.sha256, o->remove ? removed->sha256 : o->old_sha256, sizeof(op.sha256));
@@ -244,6 +257,8 @@ static int packages_invert(const struct record *oldest, const struct record *new
 		*ret = invert_to_version(o, n, before);
 	else if (!before && !n->remove)
 		*ret = invert_to_absent(oldest, o, n);
+	if (*ret)
+		str_replace(&(*ret)->key, oldest->action->key);
 	return 0;
 }
 
@@ -348,6 +363,8 @@ static int packages_encode(const struct action *a, struct json *j)
 	json_set(j, "version", json_str(d->version));
 	json_set(j, "arch", json_str(d->arch));
 	json_set_bool(j, "remove", d->remove);
+	if (d->by_name)
+		json_set_bool(j, "by_name", true);
 	json_set_bool(j, "inverted", d->inverted);
 	if (d->from)
 		json_set_str(j, "from", d->from);
@@ -380,6 +397,7 @@ static int packages_decode(struct action *a, const struct json *j, struct err *e
 	d->version = xstrdup(json_get_str(j, "version"));
 	d->arch = xstrdup(json_get_str(j, "arch"));
 	d->remove = json_get_bool(j, "remove", false);
+	d->by_name = json_get_bool(j, "by_name", false);
 	d->inverted = json_get_bool(j, "inverted", false);
 	d->from = xstrdup(json_get_str(j, "from"));
 	d->old_file = xstrdup(json_get_str(j, "old_file"));
@@ -448,6 +466,8 @@ static struct json *packages_index(const struct action *a, const struct root *ro
 		json_set_str(versions, d->plan.v[i].name, d->plan.v[i].new_version);
 	json_set_str(j, "state", "installed");
 	json_set(j, "name", json_str(d->name));
+	if (d->by_name)
+		json_set_bool(j, "by_name", true);
 	json_set(j, "packages", versions);
 	json_set(j, "automatic", strv_json(&d->autos));
 	if (d->old_rebuilt)
@@ -481,7 +501,8 @@ static int packages_adopt(const char *key, const struct json *as, const struct a
 	return 0;
 }
 
-/* Only the package itself: its dependencies get security updates. */
+/* Only the package itself: its dependencies get security updates, and so does the distribution's
+ * own. */
 static enum report_state packages_drift(const struct json *entry, const char *key,
 					const struct action_ctx *ctx, struct buf *found)
 {
@@ -495,7 +516,8 @@ static enum report_state packages_drift(const struct json *entry, const char *ke
 		return STATE_OK;
 	if (!ops || ops->status(ctx->host, name, &st, &err))
 		return STATE_UNKNOWN;
-	bool same = st.known && str_eq(st.state, "installed") && str_eq(st.version, version);
+	bool same = st.known && str_eq(st.state, "installed") &&
+		    (json_get_bool(entry, "by_name", false) || str_eq(st.version, version));
 	if (!same)
 		buf_addf(found, "%s is %s%s%s, not %s", name, st.known ? st.state : "not installed",
 			 st.version ? " " : "", st.version ? st.version : "", version);

@@ -12,6 +12,9 @@
 
 struct action *action_packages(const char *step, const char *const *names, const char *name,
 			       const char *version, const char *arch, bool remove);
+/* A package of the distribution's, which apt has and no catalog: installed on the administrator's
+ * behalf, so not marked as automatic. key "packages:NAME". */
+struct action *action_package_named(const char *step, const char *name);
 /* It replaces version `from`, which was installed from a package file of this hash. */
 void packages_replace(struct action *a, const char *from, const char *sha256);
 /* How long prepare and undo wait for dpkg's frontend lock (120 s); tests shorten it. */

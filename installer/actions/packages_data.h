@@ -20,6 +20,7 @@ struct packages {
 	struct strv names;
 	char *name, *version, *arch;
 	bool remove;
+	bool by_name;			/* apt has it, not the catalog */
 	bool inverted;			/* made by invert: files come from `plan`, `expected` is the version that is there */
 	char *expected;
 	char *from;			/* the version that it replaces, as the profile would name it; or NULL */
@@ -46,6 +47,8 @@ unsigned int packages_lock_seconds(void);
 const struct pkg_op *packages_op(const struct packages *d, const char *name);	/* NULL: none */
 /* Conffiles of what is installed, as dpkg's status says. */
 void packages_conffiles(const struct buf *status, const char *name, struct strv *conffiles);
+/* In prepare: an action in front of this one installs that package. */
+bool packages_to_come(const struct action_ctx *ctx, const char *name);
 /* A directory inside the root. -1 with err set. */
 int packages_open_dir(const struct root *r, const char *path, struct err *err);
 /* Room below each of dirs (ends with NULL) for what is installed, and for need besides; else

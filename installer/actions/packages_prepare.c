@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+extern const struct action_ops packages_ops;
+
 enum { DEBCONF_SECONDS = 60 };
 #define SLACK (16ULL * 1024 * 1024)
 
@@ -376,6 +378,17 @@ static void note_autos(struct packages *d)
 			strv_add(&d->autos, d->plan.v[i].name);
 }
 
+/* The distribution's own gets security updates. What came in with one is not here to be undone
+ * with: the version of ours has to be back first. */
+static int upgraded_since(const struct packages *d, const char *now, struct err *err)
+{
+	const struct pkg_op *op = packages_op(d, d->name);
+
+	err_set(err, ERR_REFUSED, "package '%s' was upgraded since: %s is installed, and was %s", d->name, now,
+		d->expected);
+	return err_remedy(err, "dpkg -i %s, then try again", op && op->file ? op->file : d->name);
+}
+
 static int check_expected(const struct packages *d, const struct action_ctx *ctx,
 			  const struct pkg_ops *ops, struct err *err)
 {
@@ -387,6 +400,12 @@ static int check_expected(const struct packages *d, const struct action_ctx *ctx
 		return -1;
 	const char *now = st.known && str_eq(st.state, "installed") ? st.version : NULL;
 	bool as_expected = str_eq(now, d->expected);
+	if (d->by_name && d->remove) {	/* one that somebody took out need not go */
+		if (now && !as_expected)
+			upgraded_since(d, now, err);
+		pkg_status_release(&st);
+		return err_is_set(err) ? -1 : 0;
+	}
 	char *words CLEANUP(freep) = now ? xasprintf("version %s is installed", now) :
 					   xstrdup("it is not installed");
 	pkg_status_release(&st);
@@ -439,6 +458,8 @@ static int resolve(struct packages *d, struct action_ctx *ctx, const struct pkg_
 		return -1;
 	if (files->n)
 		strv_addv(&wants, (const char *const *)files->v);
+	if (d->by_name && !d->inverted)
+		strv_add(&wants, d->name);
 	pkg_plan_release(&d->plan);
 	if (!wants.n)
 		return 0;
@@ -450,15 +471,47 @@ static int resolve(struct packages *d, struct action_ctx *ctx, const struct pkg_
 			   0;
 }
 
+bool packages_to_come(const struct action_ctx *ctx, const char *name)
+{
+	for (unsigned int i = 0; ctx->plan && i < ctx->index; i++) {
+		const struct packages *other = ctx->plan[i]->data;
+
+		if (ctx->plan[i]->ops == &packages_ops && !other->remove &&
+		    packages_op(other, name))
+			return true;
+	}
+	return false;
+}
+
+/* What will be there by then: whoever comes first installs it, and takes it out again last. */
+static void leave_to_others(struct packages *d, const struct action_ctx *ctx)
+{
+	struct pkg_plan rest = { 0 };
+
+	for (size_t i = 0; i < d->plan.n; i++)
+		if (!packages_to_come(ctx, d->plan.v[i].name))
+			plan_copy_op(&rest, &d->plan.v[i]);
+	pkg_plan_release(&d->plan);
+	d->plan = rest;
+}
+
+static bool from_catalog(const struct packages *d)
+{
+	return d->name && !d->inverted && !d->by_name;
+}
+
 static int with_catalog(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
 			const struct catalog *c, struct err *err)
 {
 	struct strv files CLEANUP(strv_release) = STRV_INIT;
-	int got = d->inverted ? recorded_files(d, ctx, ops, &files, err) :
-		  d->name     ? fetch_wanted(d, ctx, c, &files, err) :
-				0;
+	int got = d->inverted	  ? recorded_files(d, ctx, ops, &files, err) :
+		  from_catalog(d) ? fetch_wanted(d, ctx, c, &files, err) :
+				    0;
 
-	return got || resolve(d, ctx, ops, &files, err) ? -1 : keep_old(d, ctx, c, err);
+	if (got || resolve(d, ctx, ops, &files, err))
+		return -1;
+	leave_to_others(d, ctx);
+	return keep_old(d, ctx, c, err);
 }
 
 /* The one that the caller loaded, or our own: loading an external one twice would be two
@@ -476,7 +529,7 @@ static int prepare_install(struct packages *d, struct action_ctx *ctx, const str
 	struct catalog own CLEANUP(catalog_release) = { 0 };
 	const struct catalog *c = &own;
 
-	if (d->name && !d->inverted && catalog_get(ctx, &own, &c, err))
+	if (from_catalog(d) && catalog_get(ctx, &own, &c, err))
 		return -1;
 	if (with_catalog(d, ctx, ops, c, err))
 		return -1;
@@ -583,6 +636,20 @@ static int add_main(const struct packages *d, struct action_ctx *ctx, const stru
 	return got;
 }
 
+/* What actions in front of this one take out does not need anything any more. */
+static void gone_by_then(const struct packages *d, const struct action_ctx *ctx, struct strv *names)
+{
+	for (unsigned int i = 0; ctx->plan && i < ctx->index; i++) {
+		const struct packages *other = ctx->plan[i]->data;
+
+		if (ctx->plan[i]->ops != &packages_ops || !other->remove)
+			continue;
+		for (size_t k = 0; k < other->plan.n; k++)
+			if (!strv_has(names, other->plan.v[k].name))
+				strv_add(names, other->plan.v[k].name);
+	}
+}
+
 /* Only what nobody else needs by now; the package itself must go, or we refuse. */
 static int drop_needed(struct packages *d, struct action_ctx *ctx, struct pkg_plan *plan,
 		       struct err *err)
@@ -591,6 +658,7 @@ static int drop_needed(struct packages *d, struct action_ctx *ctx, struct pkg_pl
 
 	for (size_t i = 0; i < plan->n; i++)
 		strv_add(&names, plan->v[i].name);
+	gone_by_then(d, ctx, &names);
 	if (dpkg_purgeable(ctx, &names, d->name, err))
 		return -1;
 	pkg_plan_release(&d->plan);

@@ -31,7 +31,9 @@ struct action *action_reload(const char *step, enum reload_what what, const char
 			     enum reload_when when)
 {
 	struct reload_data *d = xcalloc(1, sizeof(*d));
-	char *key CLEANUP(freep) = xasprintf("reload:%s:%s", what_names[what], when_names[when]);
+	bool whose = what == RELOAD_SYSTEMD && argument;
+	char *key CLEANUP(freep) = xasprintf("reload:%s:%s%s%s", what_names[what], when_names[when],
+					     whose ? ":" : "", whose ? argument : "");
 
 	d->what = what;
 	d->argument = xstrdup(argument);

@@ -28,6 +28,7 @@ struct units_data {
 	char *runtime;		/* containers of it need them; or NULL */
 	bool restart;		/* their files change */
 	bool watch;		/* a new version: does it stay up? */
+	bool daemon;		/* Docker's own: behind daemon.json on the way there */
 };
 
 extern const struct action_ops units_ops;
@@ -74,10 +75,22 @@ struct action *action_units_stop(const char *step, const char *const *units, con
 	return units_action(step, units, none, runtime, true);
 }
 
+struct action *action_daemon(const char *step, const char *const *units)
+{
+	struct action *a = units_action(step, units, units, ANY_RUNTIME, false);
+	struct units_data *d = a->data;
+
+	d->daemon = true;
+	a->rank = RANK_DAEMON;
+	return a;
+}
+
 static int units_rank(const struct action *a, bool forward)
 {
 	const struct units_data *d = a->data;
 
+	if (d->daemon && d->up.n && forward)
+		return RANK_DAEMON;
 	return (d->up.n > 0) == forward ? RANK_UNITS : -RANK_UNITS;
 }
 
@@ -92,6 +105,8 @@ static struct action *units_escort(const struct action *a, unsigned int i)
 	if (!d->runtime)
 		return again && i == 0 ? action_halt(a->step, (const char *const *)d->units.v) :
 					 NULL;
+	if (d->daemon && !again)	/* they do not come back: there is nobody to start them */
+		return i == 0 ? action_containers(a->step, d->runtime, true) : NULL;
 	switch (i) {
 	case 0:
 		return action_containers(a->step, d->runtime, true);
@@ -249,6 +264,7 @@ static int units_invert(const struct record *oldest, const struct record *newest
 	*ret = units_action("rollback", (const char *const *)o->units.v,
 			    (const char *const *)o->before.v, o->runtime,
 			    any_restart(oldest) || !o->before.n);
+	((struct units_data *)(*ret)->data)->daemon = o->daemon;
 	return 0;
 }
 
@@ -272,6 +288,8 @@ static int units_encode(const struct action *a, struct json *j)
 	if (d->runtime)
 		json_set_str(j, "runtime", d->runtime);
 	json_set_bool(j, "restart", d->restart);
+	if (d->daemon)
+		json_set_bool(j, "daemon", true);
 	return 0;
 }
 
@@ -286,6 +304,7 @@ static int units_decode(struct action *a, const struct json *j, struct err *err)
 	json_strv(json_get(j, "invocations"), &d->invocations);
 	d->runtime = xstrdup(json_get_str(j, "runtime"));
 	d->restart = json_get_bool(j, "restart", false);
+	d->daemon = json_get_bool(j, "daemon", false);
 	return d->units.n ? 0 : err_set(err, ERR_FAILED, "no units");
 }
 

@@ -16,6 +16,9 @@ int units_active(const struct action_ctx *ctx, const struct strv *units, struct 
 int units_settle(const struct action_ctx *ctx, const struct strv *units, const struct strv *up,
 		 const struct strv *spared, struct err *err);
 
+/* The runtime of those that all containers need. */
+#define ANY_RUNTIME "*"
+
 struct action *action_halt(const char *step, const char *const *units);
 /* Escorts of units that containers of this runtime need while they run: see
  * actions/containers.c. */

@@ -113,6 +113,7 @@ static int prepare_all(struct txn_request *rq, struct txnlog *log, struct err *e
 		char tag[32];
 		struct action_ctx ctx = ctx_for(&rq->ctx, log, i, tag);
 
+		ctx.plan = rq->plan->v;
 		if (check_going(rq, err))
 			return -1;
 		if (seen(a->ops->prepare(a, &ctx, err), err))

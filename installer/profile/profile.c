@@ -129,12 +129,12 @@ static int set_method(struct reader *r, const struct field *f, const struct json
 
 static int set_install(struct reader *r, const struct field *f, const struct json *value)
 {
-	if (str_eq(json_string(value), "no"))
-		return 0;
-	if (str_eq(json_string(value), "distribution"))
-		return complain(r, f->section, f->key,
-				"\"distribution\" is not supported by this version of sysboxup");
-	return bad(r, f, "must be \"no\" or \"distribution\"", json_string(value));
+	const char *s = json_string(value);
+
+	if (!str_eq(s, "no") && !str_eq(s, "distribution"))
+		return bad(r, f, "must be \"no\" or \"distribution\"", s);
+	*(bool *)slot(r, f) = str_eq(s, "distribution");
+	return 0;
 }
 
 static int set_managed(struct reader *r, const struct field *f, const struct json *value)
@@ -325,7 +325,7 @@ static const struct field fields[] = {
 	{ "sysbox", "method", JSON_STRING, set_method, AT(sysbox.method) },
 	{ "sysbox", "default_runtime", JSON_BOOL, set_bool, AT(sysbox.default_runtime) },
 	{ "docker", NULL, JSON_OBJECT, set_present, AT(docker.present) },
-	{ "docker", "install", JSON_STRING, set_install, 0 },
+	{ "docker", "install", JSON_STRING, set_install, AT(docker.install) },
 	{ "docker", "settings", JSON_OBJECT, set_object, AT(docker.settings) },
 	{ "docker", "hold", JSON_BOOL, set_bool, AT(docker.hold) },
 	{ "docker", "managed", JSON_STRING, set_managed, AT(docker.elsewhere) },

@@ -25,6 +25,7 @@ struct profile {
 		bool present;
 		struct json *settings;		/* merge patch for daemon.json, or NULL */
 		bool allow_restart;
+		bool install;			/* the distribution's own, where there is none */
 		bool hold;			/* its packages are not upgraded */
 		bool elsewhere;			/* "managed": others write daemon.json, we only look at it */
 	} docker;

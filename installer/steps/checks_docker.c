@@ -2,6 +2,7 @@
 #include "steps/checks.h"
 
 #include "backends/pkg/pkg.h"
+#include "steps/engine.h"
 
 #include <unistd.h>
 
@@ -18,6 +19,8 @@ enum report_state check_docker_present(CHECK_ARGS)
 		return finding(f, STATE_OK, "%s", h->docker.binary ? h->docker.binary : "dockerd");
 	if (h->docker.snap)
 		return finding(f, STATE_OK, "a snap");		/* has a check of its own */
+	if (engine_wanted(h, p))
+		return finding(f, STATE_NONE, "Docker is not installed yet: apt will install %s", package);
 	strv_add(&packages, package);
 	char *command CLEANUP(freep) = distro_install_command(h->distro, &packages);
 	buf_adds(&f->remedy, command);

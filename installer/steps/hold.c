@@ -8,6 +8,7 @@
 #include "backends/pkg/pkg.h"
 #include "engine/rollback.h"
 #include "engine/step.h"
+#include "steps/engine.h"
 
 #define STEP "hold"
 #define KEY "hold:docker"
@@ -45,6 +46,19 @@ static int look(const struct step_ctx *ctx, struct strv *installed, struct strv 
 	return 0;
 }
 
+/* What the distribution's engine consists of, which this plan installs. */
+static void add_to_come(struct strv *installed, struct strv *loose)
+{
+	static const char *const to_come[] = { "docker.io", "containerd", "runc" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(to_come); i++) {
+		if (strv_has(installed, to_come[i]))
+			continue;
+		strv_add(installed, to_come[i]);
+		strv_add(loose, to_come[i]);
+	}
+}
+
 static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
 	struct strv installed CLEANUP(strv_release) = STRV_INIT,
@@ -60,6 +74,8 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 			p,
 			"docker.hold: no package of Docker is installed here that dpkg knows: nothing is put on hold");
 	json_strv(json_get(json_get(ctx->index, KEY), "packages"), &ours);
+	if (plan_has_engine(p))
+		add_to_come(&installed, &loose);
 	if (loose.n)
 		plan_add(p, action_hold(STEP, &loose, &ours));
 	return 0;

@@ -2,10 +2,11 @@
 /* THE ordered table of steps. */
 #include "engine/step.h"
 
-extern const struct step step_dependencies, step_sysbox, step_apparmor, step_api, step_docker,
-	step_hold, step_firstboot, step_selinux;
+extern const struct step step_engine, step_dependencies, step_sysbox, step_apparmor, step_api,
+	step_docker, step_hold, step_firstboot, step_selinux;
 
 const struct step *const steps[] = {
+	&step_engine,
 	&step_dependencies,
 	&step_sysbox,
 	&step_apparmor,

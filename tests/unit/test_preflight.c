@@ -385,6 +385,17 @@ static void hold_rpm(struct world *w)
 	w->h.distro = distro_find(&w->distros, "fedora", &none, NULL);
 }
 
+static void installing(struct world *w)
+{
+	no_docker(w);
+	w->p.docker.present = w->p.docker.install = true;
+}
+static void installing_rpm(struct world *w)
+{
+	installing(w);
+	hold_rpm(w);
+}
+
 static void swarm_live_file(struct world *w)
 {
 	docker_swarm(w);
@@ -479,6 +490,8 @@ static const struct {
 	{ "dpkg-state", by_files, NOT_RUN },
 	{ "docker-present", no_docker, STATE_BAD },
 	{ "docker-present", no_docker_image, STATE_WARN },
+	{ "docker-present", installing, STATE_NONE },
+	{ "docker-present", installing_rpm, STATE_BAD },
 	{ "docker-present", desktop, STATE_BAD },
 	{ "docker-present", snap_only, STATE_OK },
 	{ "snap-docker", snap_only, STATE_BAD },

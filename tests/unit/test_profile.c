@@ -38,7 +38,7 @@ TEST(whole, "every key of the profile is read, with comments and copied fingerpr
 		parse("// mine\n{ \"version\": 1,\n"
 		      "\"sysbox\": { \"version\": \"0.7.1\", \"method\": \"files\", "
 		      "\"default_runtime\": true },\n"
-		      "\"docker\": { \"install\": \"no\", \"settings\": { \"live-restore\": "
+		      "\"docker\": { \"install\": \"distribution\", \"settings\": { \"live-restore\": "
 		      "true, \"x\": null }, \"allow_restart\": true, \"hold\": true },\n"
 		      "\"catalog\": { \"url\": \"http://10.0.0.5/c.json\", \"keyring\": "
 		      "\"/k.gpg\", /* copied */ \"fingerprints\":"
@@ -51,7 +51,8 @@ TEST(whole, "every key of the profile is read, with comments and copied fingerpr
 	CHECK(p.sysbox.present && p.docker.present && p.catalog.present);
 	CHECK_STR(p.sysbox.version, "0.7.1");
 	CHECK_INT(p.sysbox.method, METHOD_FILES);
-	CHECK(p.sysbox.default_runtime && p.docker.allow_restart && p.docker.hold);
+	CHECK(p.sysbox.default_runtime && p.docker.allow_restart);
+	CHECK(p.docker.hold && p.docker.install);
 	CHECK(json_get_bool(p.docker.settings, "live-restore", false));
 	CHECK_STR(p.catalog.url, "http://10.0.0.5/c.json");
 	CHECK_STR(p.catalog.keyring, "/k.gpg");
@@ -83,6 +84,8 @@ TEST(types, "a wrong type is refused and both types are named")
 	check_refused("{ \"sysbox\": { \"default_runtime\": \"yes\" } }",
 		      "'p.json', line 1: 'sysbox.default_runtime' must be true or false, not a "
 		      "string");
+	check_refused("{ \"docker\": { \"install\": \"yes\" } }",
+		      "'p.json', line 1: 'docker.install' must be \"no\" or \"distribution\", not \"yes\"");
 	check_refused("{ \"docker\": {\n\"hold\": \"docker.io\" } }",
 		      "'p.json', line 2: 'docker.hold' must be true or false, not a string");
 	check_refused("{ \"docker\": {\n\"settings\": [] } }",
@@ -169,10 +172,6 @@ TEST(later, "what later versions do is known, and refused plainly")
 		      "'p.json', line 3: 'clients' is not supported by this version of sysboxup");
 	check_refused("{ \"firewall\": {} }",
 		      "'p.json', line 1: 'firewall' is not supported by this version of sysboxup");
-	check_refused(
-		"{ \"docker\": { \"install\": \"distribution\" } }",
-		"'p.json', line 1: 'docker.install' \"distribution\" is not supported by this "
-		"version of sysboxup");
 }
 
 TEST(trust, "a catalog that could not be verified is refused in the profile")
