@@ -129,8 +129,6 @@ as_before() {
 	run -0 in_guest docker info -f '{{ range $k, $v := .Runtimes }}{{ $k }} {{ end }}'
 	[[ $output == *sysbox-runc* ]]
 	run -0 in_guest sysboxup status
-	run -0 in_guest sysboxup -q uninstall
-	as_before
 }
 
 # killed_when PATH: apply and with it dpkg are killed as soon as that is there.
