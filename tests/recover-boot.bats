@@ -146,7 +146,7 @@ no_package() {
 	[ -z "$output" ]
 }
 
-daemon_json_is_there() { there /etc/docker/daemon.json; }
+daemon_json_is_there() { grep -qs sysbox-runc "/proc/$(guest_pid atboot)/root/etc/docker/daemon.json"; }
 sysbox_is_starting() { there /run/sysbox/sysmgr.pid; }
 unpacked_by_dpkg() { there /var/lib/dpkg/info/sysbox-ce.list; }
 enabled_by_dpkg() { there /etc/systemd/system/multi-user.target.wants/sysbox.service; }
