@@ -180,6 +180,10 @@ opened() {
 	run -0 up apply --quiet
 	[ "$(serial)" != "$first" ]
 	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
+	# dockerd reads no list: said, and no proof
+	guest_run "$G" sysboxup -q cert revoke runner
+	run -0 up verify
+	[[ $output == *"warning api-revoked: $ADDRESS:2376: runner (revoked client certificate): HTTP 200"* ]] || { echo "$output"; false; }
 	run -0 guest_run "$G" sysboxup rollback --quiet
 	[ "$(serial)" = "$first" ]
 	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
