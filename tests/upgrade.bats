@@ -352,6 +352,55 @@ killed() {
 	done
 }
 
+# ---- what the new one needs besides ----
+
+@test "a package that only the new version needs goes with the rollback of the upgrade, comes again with its own, and stays where somebody needs it" {
+	local dir=$BATS_FILE_TMPDIR/lean
+	guest_run "$G" bash -c 'apt-get install -y -qq fuse3 rsync jq iptables >/dev/null 2>&1'
+	if [ ! -d "$dir" ]; then
+		mkdir "$dir"
+		"$REPO/tests/standin/build" "$dir/sysbox-ce_0.7.0.deb" 0.7.0.linux lean
+		catalog_make "$dir/catalog" /srv/demo "$dir/sysbox-ce_0.7.0.deb" "$BATS_FILE_TMPDIR"/debs/sysbox-ce_0.7.1*.deb
+	fi
+	tar -C "$dir/catalog" --owner=0 --group=0 --exclude=./gnupg --exclude=./keys.log -c . | guest_run "$G" tar -C /srv/demo -x --no-overwrite-dir
+	snap none
+	want 0.7.0 deb
+	run up apply; [ "$status" -eq 0 ] || { echo "$output"; false; }
+	run ! guest_run "$G" dpkg-query -W lsb-release
+	snap old
+	want 0.7.1 deb
+	run up apply; [ "$status" -eq 0 ] || { echo "$output"; false; }
+	[ "$(guest_run "$G" dpkg-query -W -f '${db:Status-Abbrev}' lsb-release)" = "ii " ]
+	snap new
+
+	run -0 guest_run "$G" sysboxup rollback
+	[[ $output == *"0.7.1.linux -> 0.7.0.linux (dpkg), without lsb-release if nobody else needs them"* ]] || { echo "$output"; false; }
+	same old
+	runs 0.7.0
+	run -0 guest_run "$G" sysboxup rollback 3
+	same new
+	runs 0.7.1
+
+	# undone in the midst of it: the newer one and what it needs are back
+	guest_run "$G" sh -c 'sysboxup rollback >/root/out 2>&1 & p=$!
+		until w=$(pgrep -P $p); do kill -0 $p || exit 9; done
+		while dpkg-query -W lsb-release >/dev/null 2>&1; do kill -0 $p || exit 9; done
+		kill -KILL $p $w; wait $p; exit 0'
+	run -0 guest_run "$G" sysboxup recover
+	guest_run "$G" rm -f /root/out
+	same new
+
+	guest_run "$G" sh -ec 'mkdir -p /root/p/DEBIAN
+		printf "Package: needs-lsb\nVersion: 1\nArchitecture: all\nMaintainer: t <t@t.example>\nDepends: lsb-release\nDescription: t\n" >/root/p/DEBIAN/control
+		dpkg-deb -b /root/p /root/p.deb && dpkg -i /root/p.deb' >/dev/null
+	run -0 guest_run "$G" sysboxup rollback
+	runs 0.7.0
+	[ "$(guest_run "$G" dpkg-query -W -f '${db:Status-Abbrev}' lsb-release)" = "ii " ]
+	guest_run "$G" dpkg -P needs-lsb >/dev/null
+	run -0 guest_run "$G" sysboxup uninstall
+	run ! guest_run "$G" dpkg-query -W sysbox-ce
+}
+
 # ---- the way back is proven first ----
 
 # lose [PATTERN]: the packages that were fetched are here no more, and those of this pattern nowhere.

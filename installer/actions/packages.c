@@ -83,10 +83,39 @@ static int commit_remove(struct packages *d, struct action_ctx *ctx, struct err 
 	return before_restore_kept(d, ctx, err);
 }
 
+bool packages_takes_out(const struct packages *d)
+{
+	for (size_t i = 0; i < d->plan.n; i++)
+		if (d->plan.v[i].what == PKG_REMOVE)
+			return true;
+	return false;
+}
+
+/* What the version of before did not need, once that is back. */
+static int purge_surplus(const struct packages *d, struct action_ctx *ctx, struct err *err)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+
+	for (size_t i = 0; i < d->plan.n; i++)
+		if (d->plan.v[i].what == PKG_REMOVE)
+			strv_add(&names, d->plan.v[i].name);
+	return apt_mark(ctx, "manual", &names, err) || dpkg_purge(ctx, &names, false, err) ? -1 : 0;
+}
+
+static int install(const struct packages *d, struct action_ctx *ctx, struct err *err)
+{
+	struct pkg_plan comes CLEANUP(pkg_plan_release) = { 0 };
+
+	for (size_t i = 0; i < d->plan.n; i++)
+		if (d->plan.v[i].what != PKG_REMOVE)
+			plan_copy_op(&comes, &d->plan.v[i]);
+	return dpkg_install_plan(ctx, &comes, err);
+}
+
 static int commit_install(struct packages *d, struct action_ctx *ctx, struct err *err)
 {
-	if (dpkg_install_plan(ctx, &d->plan, err) || packages_check_noted(d, ctx, err) ||
-	    apt_mark(ctx, "auto", &d->autos, err))
+	if (install(d, ctx, err) || packages_check_noted(d, ctx, err) ||
+	    apt_mark(ctx, "auto", &d->autos, err) || purge_surplus(d, ctx, err))
 		return -1;
 	if (d->give_back && before_give_back(d, ctx, err))
 		return -1;
@@ -114,9 +143,10 @@ static int verify_op(const struct packages *d, const struct pkg_op *op, struct a
 
 	if (ops->status(ctx->host, op->name, &st, err))
 		return -1;
+	bool goes = op->what == PKG_REMOVE;
 	bool installed = st.known && str_eq(st.state, "installed") &&
-			 (d->remove || str_eq(st.version, op->new_version));
-	bool right = d->remove ? !st.known || str_eq(st.state, "not-installed") : installed;
+			 (goes || str_eq(st.version, op->new_version));
+	bool right = goes ? !st.known || str_eq(st.state, "not-installed") : installed;
 	char *now CLEANUP(freep) = st.known ? xasprintf("%s %s", st.state,
 							st.version ? st.version : "") :
 					      xstrdup("not installed");
@@ -185,24 +215,63 @@ static struct action *invert_to_absent(const struct record *oldest, const struct
 	return a;
 }
 
+static void copy_removed_op(struct packages *to, const struct pkg_op *of)
+{
+	struct pkg_op op = *of;
+
+	if (!op.file)
+		return;
+	op.what = PKG_INSTALL;
+	op.new_version = op.old_version;
+	op.old_version = NULL;
+	plan_copy_op(&to->plan, &op);
+}
+
 /* The dependencies that went with it: without their files apt would choose anew. */
 static void copy_removed(struct packages *to, const struct packages *from)
 {
-	for (size_t i = 0; i < from->plan.n; i++) {
-		struct pkg_op op = from->plan.v[i];
-		if (str_eq(op.name, from->name) || !op.file)
-			continue;
-		op.what = PKG_INSTALL;
-		op.new_version = op.old_version;
-		op.old_version = NULL;
-		plan_copy_op(&to->plan, &op);
+	for (size_t i = 0; i < from->plan.n; i++)
+		if (!str_eq(from->plan.v[i].name, from->name))
+			copy_removed_op(to, &from->plan.v[i]);
+}
+
+/* Came with these transactions and is there, or went with them and is not. */
+static void net(const struct record *oldest, struct pkg_plan *came, struct pkg_plan *went)
+{
+	for (const struct record *r = oldest; r; r = r->next) {
+		const struct packages *d = r->action->data;
+
+		for (size_t i = 0; i < d->plan.n; i++) {
+			const struct pkg_op *op = &d->plan.v[i];
+			bool out = op->what == PKG_REMOVE;
+
+			if (str_eq(op->name, d->name) || op->what == PKG_UPGRADE)
+				continue;
+			if (!plan_drop(out ? came : went, op->name))
+				plan_copy_op(out ? went : came, op);
+		}
 	}
+}
+
+/* From one version to another: what came with the newer one goes with it, what went comes again. */
+static void copy_net(struct packages *to, const struct record *oldest)
+{
+	struct pkg_plan came CLEANUP(pkg_plan_release) = { 0 },
+			     went CLEANUP(pkg_plan_release) = { 0 };
+
+	net(oldest, &came, &went);
+	for (size_t i = 0; i < came.n; i++) {
+		came.v[i].what = PKG_REMOVE;
+		plan_copy_op(&to->plan, &came.v[i]);
+	}
+	for (size_t i = 0; i < went.n; i++)
+		copy_removed_op(to, &went.v[i]);
 }
 
 /* A version comes back from its file: kept by the upgrade (old_file) or by the removal (the op's
  * own). */
-static struct action *invert_to_version(const struct packages *o, const struct packages *n,
-					const char *version)
+static struct action *invert_to_version(const struct record *oldest, const struct packages *o,
+					const struct packages *n, const char *version)
 {
 	struct action *a = action_packages("rollback", NULL, o->name, version, o->arch, false);
 	struct packages *d = a->data;
@@ -221,6 +290,8 @@ static struct action *invert_to_version(const struct packages *o, const struct p
 	plan_copy_op(&d->plan, &op);
 	if (o->remove)
 		copy_removed(d, o);
+	else
+		copy_net(d, oldest);
 	d->give_back = json_dup(json_get(o->before, "paths"));
 	before_conffile_paths(o, &d->kept);
 	return a;
@@ -254,7 +325,7 @@ static int packages_invert(const struct record *oldest, const struct record *new
 		return 0;
 	const char *before = version_before(o);
 	if (before && !str_eq(before, version_after(n)))
-		*ret = invert_to_version(o, n, before);
+		*ret = invert_to_version(oldest, o, n, before);
 	else if (!before && !n->remove)
 		*ret = invert_to_absent(oldest, o, n);
 	if (*ret)
@@ -416,20 +487,24 @@ static int packages_decode(struct action *a, const struct json *j, struct err *e
 
 static void describe_others(const struct packages *d, struct buf *line)
 {
-	struct strv names CLEANUP(strv_release) = STRV_INIT;
+	struct strv names CLEANUP(strv_release) = STRV_INIT, out CLEANUP(strv_release) = STRV_INIT;
 
 	for (size_t i = 0; i < d->plan.n; i++)
 		if (!str_eq(d->plan.v[i].name, d->name))
-			strv_add(&names, d->plan.v[i].name);
+			strv_add(!d->remove && d->plan.v[i].what == PKG_REMOVE ? &out : &names,
+				 d->plan.v[i].name);
 	for (size_t i = 0; i < d->names.n; i++)
 		if (!strv_has(&names, d->names.v[i]))
 			strv_add(&names, d->names.v[i]);
-	char *list CLEANUP(freep) = strv_join(&names, ", ");
+	char *list CLEANUP(freep) = strv_join(&names, ", "),
+		  *without CLEANUP(freep) = strv_join(&out, ", ");
 	if (names.n)
 		buf_addf(line, "%s%s", d->name ? ", with " : " ", list);
 	if (!d->remove && !d->plan.n && d->name)
 		buf_adds(line, " and what it depends on");
-	if (d->remove && names.n)
+	if (out.n)
+		buf_addf(line, ", without %s", without);
+	if (names.n ? d->remove : out.n)
 		buf_adds(line, " if nobody else needs them");
 }
 

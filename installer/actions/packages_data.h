@@ -58,6 +58,7 @@ int packages_check_space(const struct root *r, const char *const *dirs, uint64_t
 /* Room for what is installed, and for dpkg to undo it, which is set aside; else ERR_REFUSED. */
 int packages_set_aside(const struct action_ctx *ctx, uint64_t installed, struct err *err);
 void plan_copy_op(struct pkg_plan *p, const struct pkg_op *op);
+bool plan_drop(struct pkg_plan *p, const char *name);	/* false: it is not in there */
 int packages_hash_file(const struct root *r, const char *path, char hex[DIGEST_HEX + 1],
 		       struct err *err);
 bool packages_file_is(const struct root *r, const char *path, const char *sha256);
@@ -188,6 +189,10 @@ int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *
 int dpkg_deb(const char *option, const char *file, const char *field, struct buf *ret, bool *ret_ok,
 	     struct err *err);
 int debconf_wait(const struct root *r, unsigned int seconds, struct report *rep, struct err *err);
+
+/* ---- packages.c ---- */
+/* An installation that takes something out too: what the version that comes back does not need. */
+bool packages_takes_out(const struct packages *d);
 
 /* ---- packages_undo.c ---- */
 int packages_undo(struct action *a, struct action_ctx *ctx, struct err *err);

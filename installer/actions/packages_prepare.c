@@ -50,6 +50,19 @@ void plan_copy_op(struct pkg_plan *p, const struct pkg_op *op)
 	p->v[p->n++] = copy;
 }
 
+bool plan_drop(struct pkg_plan *p, const char *name)
+{
+	struct pkg_plan rest = { 0 };
+
+	for (size_t i = 0; i < p->n; i++)
+		if (!str_eq(p->v[i].name, name))
+			plan_copy_op(&rest, &p->v[i]);
+	bool dropped = rest.n < p->n;
+	pkg_plan_release(p);
+	*p = rest;
+	return dropped;
+}
+
 /* ---- package files ---- */
 
 int packages_open_dir(const struct root *r, const char *path, struct err *err)
@@ -423,7 +436,7 @@ static int recorded_dependencies(const struct packages *d, const struct action_c
 		const struct pkg_op *op = &d->plan.v[i];
 		bool there;
 
-		if (str_eq(op->name, d->name))
+		if (str_eq(op->name, d->name) || op->what == PKG_REMOVE)
 			continue;
 		if (is_installed(ctx, ops, op->name, &there, err))
 			return -1;
@@ -521,20 +534,6 @@ static int catalog_get(const struct action_ctx *ctx, struct catalog *own,
 {
 	*ret = ctx->catalog ? ctx->catalog : own;
 	return ctx->catalog ? 0 : catalog_load(own, ctx->root, ctx->profile, ctx->rep, err);
-}
-
-static int prepare_install(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
-			   struct err *err)
-{
-	struct catalog own CLEANUP(catalog_release) = { 0 };
-	const struct catalog *c = &own;
-
-	if (from_catalog(d) && catalog_get(ctx, &own, &c, err))
-		return -1;
-	if (with_catalog(d, ctx, ops, c, err))
-		return -1;
-	note_autos(d);
-	return d->plan.n ? record(d, ctx, err) : 0;
 }
 
 /* ---- remove ---- */
@@ -678,6 +677,55 @@ static int prepare_remove(struct packages *d, struct action_ctx *ctx, const stru
 			return -1;
 	if (add_main(d, ctx, ops, &plan, err) || drop_needed(d, ctx, &plan, err))
 		return -1;
+	return d->plan.n ? record(d, ctx, err) : 0;
+}
+
+/* ---- another version ---- */
+
+/*
+ * What the version that comes back does not need: inverted ones name it. Asked together with the
+ * package itself, which needs it as long as it is the newer one.
+ */
+static int find_surplus(const struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
+			struct pkg_plan *ret, struct err *err)
+{
+	struct pkg_plan all CLEANUP(pkg_plan_release) = { 0 };
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+
+	for (size_t i = 0; d->inverted && i < d->plan.n; i++)
+		if (d->plan.v[i].what == PKG_REMOVE &&
+		    add_dependency(d, ctx, ops, d->plan.v[i].name, &all, err))
+			return -1;
+	if (!all.n)
+		return 0;
+	for (size_t i = 0; i < all.n; i++)
+		strv_add(&names, all.v[i].name);
+	strv_add(&names, d->name);
+	gone_by_then(d, ctx, &names);
+	if (dpkg_purgeable(ctx, &names, NULL, err))
+		return -1;
+	for (size_t i = 0; i < all.n; i++)
+		if (strv_has(&names, all.v[i].name))
+			plan_copy_op(ret, &all.v[i]);
+	return 0;
+}
+
+static int prepare_install(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
+			   struct err *err)
+{
+	struct catalog own CLEANUP(catalog_release) = { 0 };
+	struct pkg_plan surplus CLEANUP(pkg_plan_release) = { 0 };
+	const struct catalog *c = &own;
+
+	if (find_surplus(d, ctx, ops, &surplus, err))
+		return -1;
+	if (from_catalog(d) && catalog_get(ctx, &own, &c, err))
+		return -1;
+	if (with_catalog(d, ctx, ops, c, err))
+		return -1;
+	note_autos(d);
+	for (size_t i = 0; i < surplus.n; i++)
+		plan_copy_op(&d->plan, &surplus.v[i]);
 	return d->plan.n ? record(d, ctx, err) : 0;
 }
 

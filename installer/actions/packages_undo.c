@@ -65,7 +65,7 @@ static int repair(const struct packages *d, struct action_ctx *ctx, bool *ret_br
 	if (unsettled(ctx, &bad, &pending, err))
 		return -1;
 	*ret_broken = false;
-	if (!bad.n && !pending && !d->remove)
+	if (!bad.n && !pending && !packages_takes_out(d))
 		return 0;
 	*ret_broken = hangs(ctx);
 	if (*ret_broken)
