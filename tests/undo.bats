@@ -93,16 +93,17 @@ killed() {
 	as_before
 }
 
-# An apply that is killed while dpkg unpacks the package, its dependencies in place. What dies with it gives back its
-# space only when it is dead.
+# interrupted_in_dpkg [CONDITION...]: an apply that is killed while dpkg unpacks the package (or as soon as the command CONDITION
+# succeeds), its dependencies in place. What dies with it gives back its space only when it is dead.
 interrupted_in_dpkg() {
+	[ $# -gt 0 ] || set -- [ -e /usr/bin/sysbox-runc ]
 	guest_run "$G" sh -c '
 		sysboxup apply --force container --force recover-unit --profile /srv/demo/profile.json >/root/out 2>&1 & p=$!
 		until w=$(pgrep -P $p); do kill -0 $p || exit 9; done
-		until [ -e /usr/bin/sysbox-runc ]; do kill -0 $p || exit 9; done
+		until "$@" >/dev/null; do kill -0 $p || exit 9; done
 		kill -KILL $p $w; wait $p
 		while pgrep "^dpkg" >/dev/null; do sleep 0.02; done
-		[ -e /var/lib/dpkg/updates/0000 ]'	# dpkg was not through: with what it has noted it begins next time
+		[ -e /var/lib/dpkg/updates/0000 ]' sh "$@"	# dpkg was not through: with what it has noted it begins next time
 }
 
 # What ext4 frees only at its next commit is filled in a further round.
@@ -127,10 +128,17 @@ unfill() {
 	run -0 up recover
 	unfill
 	as_before
-	interrupted_in_dpkg
+	without_ballast
+	# the package is there by dpkg's notes alone
+	without_ballast pgrep -f '[s]ysbox-ce.postinst'
+}
+
+without_ballast() {
+	interrupted_in_dpkg "$@"
 	guest_run "$G" sh -c 'rm /var/lib/sysboxup/txn/*/ballast'
 	fill
-	run -5 up recover
+	run up recover
+	[ "$status" -eq 5 ] || { echo "$output"; false; }
 	[[ $output == *"packages"* ]]
 	run -5 up status
 	[[ $output == *"packages: not undone yet"* ]]

@@ -78,6 +78,17 @@ static int repair(const struct packages *d, struct action_ctx *ctx, bool *ret_br
 	return 0;
 }
 
+/* What dpkg has noted and not folded yet is in no list of ours, and in all of its own: without that
+ * nobody can tell what there is to take out. */
+static int fold(const struct action_ctx *ctx, struct err *err)
+{
+	size_t pending;
+
+	if (dpkgdb_updates(ctx->root, &pending, err))
+		return -1;
+	return pending ? dpkg_fold_updates(ctx, err) : 0;
+}
+
 static int configure_others(const struct packages *d, struct action_ctx *ctx, bool broken,
 			    struct err *err)
 {
@@ -291,7 +302,8 @@ static int take_back(const struct packages *d, struct action_ctx *ctx, struct st
 {
 	bool broken;
 
-	if (repair(d, ctx, &broken, err) || configure_others(d, ctx, broken, err))
+	if (repair(d, ctx, &broken, err) || fold(ctx, err) ||
+	    configure_others(d, ctx, broken, err))
 		return -1;
 	if (d->old_file && dpkg_install_file(ctx, d->old_file, err))
 		return err_prefix(err, "cannot bring back the version before");
