@@ -120,13 +120,16 @@ guest__nspawn() {
 	return 1
 }
 
-# GUEST_INIT, the PID of its init.
+# GUEST_INIT, the PID of its init. The kernel's list of children may miss one while another one comes or goes.
 guest__init() {
-	local children=''
-	guest__nspawn "$1" || return 1
-	read -r children 2>/dev/null <"/proc/$GUEST_NSPAWN/task/$GUEST_NSPAWN/children" || :
-	for GUEST_INIT in $children; do
-		[ -e "/proc/$GUEST_INIT/ns/pid" ] && ! [ "/proc/$GUEST_INIT/ns/pid" -ef /proc/self/ns/pid ] && return 0
+	local children _
+	for _ in 1 2 3 4 5; do
+		guest__nspawn "$1" || return 1
+		children=''
+		read -r children 2>/dev/null <"/proc/$GUEST_NSPAWN/task/$GUEST_NSPAWN/children" || :
+		for GUEST_INIT in $children; do
+			[ -e "/proc/$GUEST_INIT/ns/pid" ] && ! [ "/proc/$GUEST_INIT/ns/pid" -ef /proc/self/ns/pid ] && return 0
+		done
 	done
 	return 1
 }
