@@ -2,6 +2,7 @@
 #include "actions/docker_config.h"
 
 #include "docker/canary.h"
+#include "docker/daemon.h"
 #include "docker/validate.h"
 #include "sys/proc.h"
 
@@ -42,8 +43,9 @@ static bool is_risky(const struct docker_config_data *d, const struct json *from
 }
 
 /*
- * Somebody wrote the file after the daemon had started, which may never have read it. Where dockerd
- * can be asked what it thinks of a file, it was (docker/validate.h).
+ * Somebody wrote the file after the daemon had started, which may never have read it: it tells of
+ * each reload that it took up. Where dockerd can be asked what it thinks of a file, it was
+ * (docker/validate.h).
  */
 static bool is_unread(const struct docker_config_data *d, const struct host *h)
 {
@@ -51,7 +53,8 @@ static bool is_unread(const struct docker_config_data *d, const struct host *h)
 	    (d->inverted && docker_config_as_left(d, &d->before_text, false)))
 		return false;
 	/* a second for the clock ticks */
-	return d->before.ctime.tv_sec + 1 >= proc_began(h->docker.main_starttime);
+	return d->before.ctime.tv_sec + 1 >= proc_began(h->docker.main_starttime) &&
+	       !docker_reloaded_since(h, &d->before.ctime);
 }
 
 /* As docker_canary. */
