@@ -2,7 +2,6 @@
 #include "actions/docker_config.h"
 
 #include "docker/canary.h"
-#include "docker/daemon.h"
 #include "docker/validate.h"
 #include "sys/proc.h"
 
@@ -43,9 +42,8 @@ static bool is_risky(const struct docker_config_data *d, const struct json *from
 }
 
 /*
- * Somebody wrote the file after the daemon had started, which may never have read it: it tells of
- * each reload that it took up. Where dockerd can be asked what it thinks of a file, it was
- * (docker/validate.h).
+ * Somebody wrote the file after the daemon had started, which may never have read it. Where dockerd
+ * can be asked what it thinks of a file, it was (docker/validate.h).
  */
 static bool is_unread(const struct docker_config_data *d, const struct host *h)
 {
@@ -53,8 +51,7 @@ static bool is_unread(const struct docker_config_data *d, const struct host *h)
 	    (d->inverted && docker_config_as_left(d, &d->before_text, false)))
 		return false;
 	/* a second for the clock ticks */
-	return d->before.ctime.tv_sec + 1 >= proc_began(h->docker.main_starttime) &&
-	       !docker_reloaded_since(h, &d->before.ctime);
+	return d->before.ctime.tv_sec + 1 >= proc_began(h->docker.main_starttime);
 }
 
 /* As docker_canary. */

@@ -208,16 +208,6 @@ static int reload_seen(struct docker_api *api, const struct timespec *since, boo
 	return 0;
 }
 
-bool docker_reloaded_since(const struct host *h, const struct timespec *since)
-{
-	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
-	struct err ignored = ERR_INIT;
-	bool seen = false;
-
-	return !docker_api_open(&api, h->docker.socket, &ignored) &&
-	       !reload_seen(api, since, &seen, &ignored) && seen;
-}
-
 struct reload {
 	const struct host *h;
 	struct docker_api *api;

@@ -36,10 +36,6 @@ int docker_restart(const struct host *h, const struct docker_expect *want, unsig
  * socket. */
 int docker_cycle(const struct host *h, unsigned int timeout_s, struct report *rep, struct err *err);
 
-/* It took up its file after that time, and said so: false where it did not, or cannot be asked, or
- * has had too many other events since. */
-bool docker_reloaded_since(const struct host *h, const struct timespec *since);
-
 /* Whether docker_restart can be done here at all: for prepare. ERR_REFUSED. */
 int docker_restart_possible(const struct host *h, struct err *err);
 
