@@ -350,15 +350,6 @@ static int put_target(const struct docker_config_data *d, const struct action_ct
 	return r;
 }
 
-static bool daemon_answers(const struct action_ctx *ctx)
-{
-	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
-	struct err ignored = ERR_INIT;
-
-	return !docker_api_open(&api, ctx->host->docker.socket, &ignored) &&
-	       docker_api_ping(api, 1000);
-}
-
 static bool in_this_boot(const struct docker_config_data *d)
 {
 	return str_eq(d->boot_id, clock_boot_id());
@@ -376,7 +367,7 @@ static bool is_back(const struct way_back *w)
 static bool read_since(const struct docker_config_data *d, const struct action_ctx *ctx,
 		       const struct way_back *w)
 {
-	return !in_this_boot(d) && !is_back(w) && daemon_answers(ctx);
+	return !in_this_boot(d) && !is_back(w) && docker_answers(ctx->host);
 }
 
 /* A dead daemon hears no reload: the way back begins with the start, under live-restore where that
@@ -415,7 +406,7 @@ static int bring_back(const struct docker_config_data *d, const struct action_ct
 {
 	const struct buf *to = w->target_absent ? NULL : &w->target,
 			 *from = w->now_absent ? NULL : &w->now;
-	bool down = d->was_running && !daemon_answers(ctx);	/* a text of ours has killed it */
+	bool down = d->was_running && !docker_answers(ctx->host);	/* a text of ours has killed it */
 	struct docker_way way = docker_config_way(d, ctx);
 	struct docker_stage *stages = NULL;
 	size_t n = 0;

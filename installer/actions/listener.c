@@ -18,7 +18,6 @@
 #include "docker/gate.h"
 #include "docker/impact.h"
 #include "sys/fs.h"
-#include "sys/proc.h"
 
 #define MARK "listener"
 #define STOP_SECONDS 30
@@ -134,16 +133,6 @@ static bool is_marked(const struct action_ctx *ctx)
 	return !fs_read_at(ctx->log->fd, "stage/" MARK, 1, &nothing, &ignored);
 }
 
-static int daemon_reload(const struct action_ctx *ctx, struct err *err)
-{
-	const char *const argv[] = { "systemctl", "daemon-reload", NULL };
-	struct proc p = PROC_INIT;
-
-	p.argv = argv;
-	p.log = ctx->rep;
-	return proc_run(&p, NULL, err);
-}
-
 static int prove_open(const struct listener_data *d, struct err *err)
 {
 	const char *const units[] = { d->unit, NULL };
@@ -179,7 +168,7 @@ static int check_keeps(const struct action_ctx *ctx, struct err *err)
 
 static int open_now(const struct listener_data *d, const struct action_ctx *ctx, struct err *err)
 {
-	if (mark(ctx, err) || daemon_reload(ctx, err))
+	if (mark(ctx, err) || systemd_reload(ctx->rep, err))
 		return -1;
 	if (!d->was_running)
 		return 0;
@@ -198,15 +187,6 @@ static int stop_socket(const struct listener_data *d, const struct action_ctx *c
 	return units_stop(units, ctx->at_boot ? 0 : STOP_SECONDS, ctx->rep, err);
 }
 
-static bool docker_answers(const struct action_ctx *ctx)
-{
-	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
-	struct err ignored = ERR_INIT;
-
-	return !docker_api_open(&api, ctx->host->docker.socket, &ignored) &&
-	       docker_api_ping(api, 1000);
-}
-
 static bool is_there(const struct listener_data *d, const struct action_ctx *ctx)
 {
 	char *path CLEANUP(freep) = path_join("/etc/systemd/system", d->unit);
@@ -218,9 +198,9 @@ static int settle(const struct listener_data *d, const struct action_ctx *ctx, s
 {
 	bool mine = is_there(d, ctx) == (d->role == LISTENER_SETTLE);
 
-	if (d->role == LISTENER_RELOAD && daemon_reload(ctx, err))
+	if (d->role == LISTENER_RELOAD && systemd_reload(ctx->rep, err))
 		return -1;
-	return mine && !ctx->at_boot && docker_answers(ctx) ?
+	return mine && !ctx->at_boot && docker_answers(ctx->host) ?
 		       docker_cycle(ctx->host, DOCKER_RESTART_TIMEOUT, ctx->rep, err) :
 		       0;
 }
@@ -264,7 +244,7 @@ static int listener_undo(struct action *a, struct action_ctx *ctx, struct err *e
 		return closes(d, ctx, err);
 	if (d->role != LISTENER_OPEN)
 		return 0;
-	return ctx->at_boot ? daemon_reload(ctx, err) : open_now(d, ctx, err);
+	return ctx->at_boot ? systemd_reload(ctx->rep, err) : open_now(d, ctx, err);
 }
 
 /* ---- later ---- */

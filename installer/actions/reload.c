@@ -2,6 +2,7 @@
 /* Kind "reload": see actions/kinds.h. Nothing of it survives in the index; its inverse stands on
  * the other side of the files. */
 #include "actions/kinds.h"
+#include "backends/service/systemd.h"
 #include "sys/proc.h"
 
 struct reload_data {
@@ -49,14 +50,7 @@ static int reload_prepare(struct action *a, struct action_ctx *ctx, struct err *
 
 static int reload_systemd(const struct action_ctx *ctx, struct err *err)
 {
-	const char *const argv[] = { "systemctl", "daemon-reload", NULL };
-	struct proc p = PROC_INIT;
-
-	if (!host_has_systemd(ctx->host))
-		return 0;
-	p.argv = argv;
-	p.log = ctx->rep;
-	return proc_run(&p, NULL, err);
+	return host_has_systemd(ctx->host) ? systemd_reload(ctx->rep, err) : 0;
 }
 
 /*

@@ -276,6 +276,14 @@ int docker_reload(const struct host *h, const struct docker_expect *want, unsign
 
 /* --- restart --- */
 
+bool docker_answers(const struct host *h)
+{
+	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
+	struct err ignored = ERR_INIT;
+
+	return !docker_api_open(&api, h->docker.socket, &ignored) && docker_api_ping(api, PING_MS);
+}
+
 int docker_restart_possible(const struct host *h, struct err *err)
 {
 	if (has_unit(h))

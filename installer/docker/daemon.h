@@ -20,6 +20,9 @@
  * owner of the socket. */
 int docker_daemon_pid(const struct host *h, pid_t *ret, struct err *err);
 
+/* Within a second. */
+bool docker_answers(const struct host *h);
+
 /* SIGHUP once the daemon answers (one that is starting would be killed by it), then wait until the
  * reload is proven or timeout_s is over. */
 int docker_reload(const struct host *h, const struct docker_expect *want, unsigned int timeout_s,

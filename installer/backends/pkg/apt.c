@@ -44,18 +44,25 @@ static void take_changed(const char *line, struct strv *ret)
 		strv_add(ret, path);
 }
 
+static int ask(const char *const *argv, struct buf *ret, int *ret_status, struct err *err)
+{
+	struct buf said CLEANUP(buf_release) = BUF_INIT;
+	struct proc p = PROC_INIT;
+
+	p.argv = argv;
+	p.ret_out = ret;
+	p.ret_errout = &said;
+	return proc_run(&p, ret_status, err);
+}
+
 static int apt_changed(const struct host *h, const char *package, struct strv *ret, struct err *err)
 {
 	const char *const argv[] = { "dpkg", "--verify", package, NULL };
 	struct strv lines CLEANUP(strv_release) = STRV_INIT;
-	struct buf out CLEANUP(buf_release) = BUF_INIT, said CLEANUP(buf_release) = BUF_INIT;
-	struct proc p = PROC_INIT;
+	struct buf out CLEANUP(buf_release) = BUF_INIT;
 	int status;
 
-	p.argv = argv;
-	p.ret_out = &out;
-	p.ret_errout = &said;
-	if (proc_run(&p, &status, err))
+	if (ask(argv, &out, &status, err))
 		return -1;
 	str_split(&lines, out.data, '\n');
 	for (size_t i = 0; i < lines.n; i++)
@@ -69,14 +76,10 @@ static int apt_changed(const struct host *h, const char *package, struct strv *r
 static int apt_owned(const struct host *h, const char *path, bool *ret, struct err *err)
 {
 	const char *const argv[] = { "dpkg-query", "--search", path, NULL };
-	struct buf out CLEANUP(buf_release) = BUF_INIT, said CLEANUP(buf_release) = BUF_INIT;
-	struct proc p = PROC_INIT;
+	struct buf out CLEANUP(buf_release) = BUF_INIT;
 	int status;
 
-	p.argv = argv;
-	p.ret_out = &out;
-	p.ret_errout = &said;
-	if (proc_run(&p, &status, err))
+	if (ask(argv, &out, &status, err))
 		return -1;
 	*ret = !status;
 	return 0;

@@ -61,6 +61,13 @@ static int take_blocks(const char *out, struct unit_status *ret, size_t n, struc
 	return at + 1 < n ? err_set(err, ERR_FAILED, "systemctl show said too little") : 0;
 }
 
+int systemd_reload(struct report *log, struct err *err)
+{
+	const char *const argv[] = { "systemctl", "daemon-reload", NULL };
+
+	return systemctl(argv, log, NULL, NULL, err);
+}
+
 int unit_listens(const char *unit, char **ret, struct err *err)
 {
 	const char *const argv[] = { "systemctl", "show", "-P", "Listen", "--", unit, NULL };

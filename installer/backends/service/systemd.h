@@ -25,6 +25,8 @@ struct unit_status {
 /* For a NULL-terminated list with one call of systemctl: each costs more than what it asks for. ret
  * has room for as many. */
 int unit_query_all(const char *const *units, struct unit_status *ret, struct err *err);
+/* systemd reads its unit files again. */
+int systemd_reload(struct report *log, struct err *err);
 /* What a socket unit listens on, one a line, as systemd says it: "/run/docker.sock (Stream)". ""
  * for a unit that is not there. Allocated. */
 int unit_listens(const char *unit, char **ret, struct err *err);
