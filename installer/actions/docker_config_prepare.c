@@ -354,15 +354,6 @@ static int refuse_used_runtimes(const struct action_ctx *ctx, struct docker_api 
 	return err_remedy(err, "stop them first (docker stop ...); rollback --force and uninstall --force take it from them");
 }
 
-static bool needs_restart(const struct docker_config_data *d, const struct json *from,
-			  const struct json *to)
-{
-	struct json *f CLEANUP(json_freep) = d->tls_idle ? docker_config_without_tls(from) : NULL,
-		       *t CLEANUP(json_freep) = d->tls_idle ? docker_config_without_tls(to) : NULL;
-
-	return docker_config_takeup(f ? f : from, t ? t : to, NULL) == TAKEUP_RESTART;
-}
-
 static int allow_restart(struct docker_config_data *d, const struct action_ctx *ctx,
 			 struct docker_api *api, const struct json *from, const struct json *to,
 			 struct err *err)
@@ -370,7 +361,7 @@ static int allow_restart(struct docker_config_data *d, const struct action_ctx *
 	struct docker_impact impact;
 	int r;
 
-	d->restarts = needs_restart(d, from, to);
+	d->restarts = docker_config_takeup_idle(from, to, d->tls_idle, NULL) == TAKEUP_RESTART;
 	if (!d->restarts)
 		return 0;
 	if (docker_restart_possible(ctx->host, err) ||

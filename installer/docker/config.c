@@ -71,7 +71,7 @@ static struct json *takebacks(const struct json *from, const struct json *to)
 	return patch;
 }
 
-struct json *docker_config_without_tls(const struct json *tree)
+static struct json *without_tls(const struct json *tree)
 {
 	struct json *ret;
 
@@ -82,6 +82,18 @@ struct json *docker_config_without_tls(const struct json *tree)
 		if (!str_starts(json_key(m), "tls"))
 			json_set(ret, json_key(m), json_dup(m));
 	return ret;
+}
+
+enum docker_takeup docker_config_takeup_idle(const struct json *from, const struct json *to,
+					     bool tls_idle, struct strv *keys)
+{
+	struct json *f CLEANUP(json_freep) = NULL, *t CLEANUP(json_freep) = NULL;
+
+	if (!tls_idle)
+		return docker_config_takeup(from, to, keys);
+	f = without_tls(from);
+	t = without_tls(to);
+	return docker_config_takeup(f, t, keys);
 }
 
 /* --- expectations --- */
@@ -310,14 +322,8 @@ static int stages_plan(struct stages *s, const struct json *to_tree, const struc
 {
 	struct strv keys CLEANUP(strv_release) = STRV_INIT;
 
-	struct json *from_idle CLEANUP(json_freep) = NULL, *to_idle CLEANUP(json_freep) = NULL;
-
-	if (s->way->tls_idle) {
-		from_idle = docker_config_without_tls(s->from);
-		to_idle = docker_config_without_tls(to_tree);
-	}
-	enum docker_takeup takeup = docker_config_takeup(from_idle ? from_idle : s->from,
-							 to_idle ? to_idle : to_tree, &keys);
+	enum docker_takeup takeup =
+		docker_config_takeup_idle(s->from, to_tree, s->way->tls_idle, &keys);
 	if (takeup == TAKEUP_NONE)
 		return stage_add(s, to, TAKEUP_NONE, err);
 	if (takeup == TAKEUP_RELOAD && !reload_forgets_flags(s->way->flags, &keys))

@@ -31,8 +31,9 @@ enum docker_takeup { TAKEUP_NONE, TAKEUP_RELOAD, TAKEUP_RESTART };
 enum docker_takeup docker_config_takeup(const struct json *from, const struct json *to,
 					struct strv *keys);
 
-/* The tree without tls, tlsverify, tlscacert, tlscert and tlskey. NULL stays NULL; allocated. */
-struct json *docker_config_without_tls(const struct json *tree);
+/* The same; with tls_idle, keys of TLS do not count (struct docker_way). */
+enum docker_takeup docker_config_takeup_idle(const struct json *from, const struct json *to,
+					     bool tls_idle, struct strv *keys);
 
 /* What GET /info must say before a stage counts as taken up. Empty, NULL and -1: not asked. */
 struct docker_expect {
