@@ -17,10 +17,12 @@ UNITDIR   ?= /usr/lib/systemd/system
 PKGCONFIG ?= pkg-config
 CC        ?= gcc
 
-LIBS      := libcurl libarchive libcjson gpgme libcrypto
+LIBS      := libcjson libcrypto
+# Loaded by what needs them (installer/sys/library.h): only their headers and their names are needed here.
+ON_DEMAND := libcurl libarchive gpgme
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
-LIB_CFLAGS := $(shell $(PKGCONFIG) --cflags $(LIBS))
-LIB_LDLIBS := $(shell $(PKGCONFIG) --libs $(LIBS))
+LIB_CFLAGS := $(shell $(PKGCONFIG) --cflags $(LIBS) $(ON_DEMAND))
+LIB_LDLIBS := $(shell $(PKGCONFIG) --libs $(LIBS)) -ldl
 endif
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
@@ -112,6 +114,14 @@ $(BUILD)/gen/embedded.c: $(DATA) scripts/embed Makefile
 
 $(BUILD)/gen/embedded.o: $(BUILD)/gen/embedded.c
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+
+# SONAME_LIBCURL and so on: the names by which the linker would have the loader find them.
+$(BUILD)/gen/sonames.h: Makefile scripts/sonames
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)./scripts/sonames $(CC) -- $(shell $(PKGCONFIG) --libs $(ON_DEMAND)) > $@.tmp && mv $@.tmp $@
+
+$(foreach f,curl archive gpgme,$(BUILD)/installer/sys/lib$(f).o $(BUILD)/faults/installer/sys/lib$(f).o): $(BUILD)/gen/sonames.h
 
 $(BUILD)/faults/%.o: %.c
 	$(call say,CC,$< (faults))

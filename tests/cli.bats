@@ -417,6 +417,25 @@ complete_line() {
 	[ "$(complete_line sysboxup plan --root "$T/et")" = "$T/etc" ]
 }
 
+# loads COMMAND...: which of the libraries that are loaded when needed it loads, by what the loader says.
+loads() {
+	rm -f "$BATS_TEST_TMPDIR"/loader.*
+	LD_DEBUG=files LD_DEBUG_OUTPUT=$BATS_TEST_TMPDIR/loader up "$@" >/dev/null 2>&1 || :
+	cat "$BATS_TEST_TMPDIR"/loader.* | sed -n 's/.*calling init: .*\/\(lib\(curl\|archive\|gpgme\|crypto\)\)[-.].*/\1/p' | sort | tr '\n' ' '
+}
+
+@test "libcurl, libarchive and gpgme are loaded by what needs them, and by nothing else" {
+	run ! grep -E 'NEEDED.*lib(curl|archive|gpgme)' <(readelf -d "$SYSBOXUP_BUILD/sysboxup")
+	[ "$(loads status)" = "libcrypto " ]
+	[ "$(loads apply)" = "libcrypto " ]
+	cat >"$P" <<-E
+		{ "sysbox": {}, "catalog": { "url": "https://127.0.0.1:1/catalog.json", "keyring": "$P",
+			"fingerprints": ["0123456789ABCDEF0123456789ABCDEF01234567"] } }
+	E
+	cp /usr/bin/true "$T/usr/bin/dpkg" # tells the processor of the tree
+	[ "$(loads fetch)" = "libcrypto libcurl " ]
+}
+
 @test "make install puts program, man pages and completion below DESTDIR, and uninstall takes them away" {
 	make -s -C "$REPO" install DESTDIR="$BATS_TEST_TMPDIR/dest" PREFIX=/usr
 	cd "$BATS_TEST_TMPDIR/dest"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "docker/api.h"
 
-#include <curl/curl.h>
+#include "sys/libcurl.h"
 
 #define ANSWER_MAX (64u * 1024 * 1024)	/* bytes */
 #define ASK_TIMEOUT 20			/* seconds, for questions that dockerd answers from memory */
@@ -21,8 +21,11 @@ struct request {
 
 int docker_api_open(struct docker_api **ret, const char *socket_path, struct err *err)
 {
-	CURL *curl = curl_easy_init();
+	CURL *curl;
 
+	if (libcurl_load(err) < 0)
+		return -1;
+	curl = sym_curl_easy_init();
 	if (!curl)
 		return err_set(err, ERR_FAILED, "cannot start libcurl");
 	struct docker_api *a = xcalloc(1, sizeof(*a));
@@ -36,7 +39,7 @@ void docker_api_close(struct docker_api *a)
 {
 	if (!a)
 		return;
-	curl_easy_cleanup(a->curl);
+	sym_curl_easy_cleanup(a->curl);
 	free(a->socket);
 	free(a);
 }
@@ -58,12 +61,12 @@ static size_t on_data(char *data, size_t size, size_t n, void *user)
 
 static struct curl_slist *request_headers(const struct request *q)
 {
-	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+	struct curl_slist *list = sym_curl_slist_append(NULL, "Expect:");
 	char *type CLEANUP(freep) = NULL;
 
 	if (q->type)
 		type = xasprintf("Content-Type: %s", q->type);
-	return type ? curl_slist_append(list, type) : list;
+	return type ? sym_curl_slist_append(list, type) : list;
 }
 
 static void request_set(struct docker_api *a, const struct request *q, const char *url,
@@ -71,23 +74,23 @@ static void request_set(struct docker_api *a, const struct request *q, const cha
 {
 	CURL *c = a->curl;
 
-	curl_easy_reset(c);
-	curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, a->socket);
-	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)q->timeout_ms);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, a->error);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, answer);
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	sym_curl_easy_reset(c);
+	sym_curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, a->socket);
+	sym_curl_easy_setopt(c, CURLOPT_URL, url);
+	sym_curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+	sym_curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	sym_curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	sym_curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)q->timeout_ms);
+	sym_curl_easy_setopt(c, CURLOPT_ERRORBUFFER, a->error);
+	sym_curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
+	sym_curl_easy_setopt(c, CURLOPT_WRITEDATA, answer);
+	sym_curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 	if (strcmp(q->method, "GET")) {
-		curl_easy_setopt(c, CURLOPT_POST, 1L);
-		curl_easy_setopt(c, CURLOPT_POSTFIELDS, q->data ? q->data : "");
-		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->len);
+		sym_curl_easy_setopt(c, CURLOPT_POST, 1L);
+		sym_curl_easy_setopt(c, CURLOPT_POSTFIELDS, q->data ? q->data : "");
+		sym_curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->len);
 	}
-	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method);
+	sym_curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method);
 }
 
 static int request_run(struct docker_api *a, const struct request *q, long *ret_status,
@@ -98,12 +101,12 @@ static int request_run(struct docker_api *a, const struct request *q, long *ret_
 
 	*a->error = '\0';
 	request_set(a, q, url, headers, answer);
-	CURLcode rc = curl_easy_perform(a->curl);
-	curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, ret_status);
-	curl_slist_free_all(headers);
+	CURLcode rc = sym_curl_easy_perform(a->curl);
+	sym_curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, ret_status);
+	sym_curl_slist_free_all(headers);
 	if (rc == CURLE_OK)
 		return 0;
-	const char *why = *a->error ? a->error : curl_easy_strerror(rc);
+	const char *why = *a->error ? a->error : sym_curl_easy_strerror(rc);
 	return err_set(err, ERR_FAILED, "Docker does not answer on '%s' (%s %s): %s", a->socket, q->method, q->path, why);
 }
 

@@ -2,8 +2,8 @@
 #include "docker/tlsprobe.h"
 
 #include "base/str.h"
+#include "sys/libcurl.h"
 
-#include <curl/curl.h>
 #include <string.h>
 
 #define TIMEOUT_MS 10000L
@@ -17,22 +17,22 @@ static void set_blob(CURL *c, CURLoption option, const struct buf *data)
 {
 	struct curl_blob blob = { data->data, data->len, CURL_BLOB_NOCOPY };
 
-	curl_easy_setopt(c, option, &blob);
+	sym_curl_easy_setopt(c, option, &blob);
 }
 
 static void set_tls(CURL *c, const struct tls_probe *p)
 {
 	set_blob(c, CURLOPT_CAINFO_BLOB, p->ca);
-	curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
-	curl_easy_setopt(c, CURLOPT_SSLVERSION,
+	sym_curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
+	sym_curl_easy_setopt(c, CURLOPT_SSLVERSION,
 			 p->old ? (long)(CURL_SSLVERSION_TLSv1_1 | CURL_SSLVERSION_MAX_TLSv1_1) :
 				  (long)CURL_SSLVERSION_TLSv1_2);
 	if (p->old)	/* libcrypto's own level would not even ask */
-		curl_easy_setopt(c, CURLOPT_SSL_CIPHER_LIST, "DEFAULT@SECLEVEL=0");
+		sym_curl_easy_setopt(c, CURLOPT_SSL_CIPHER_LIST, "DEFAULT@SECLEVEL=0");
 	if (!p->cert)
 		return;
-	curl_easy_setopt(c, CURLOPT_SSLCERTTYPE, "PEM");
-	curl_easy_setopt(c, CURLOPT_SSLKEYTYPE, "PEM");
+	sym_curl_easy_setopt(c, CURLOPT_SSLCERTTYPE, "PEM");
+	sym_curl_easy_setopt(c, CURLOPT_SSLKEYTYPE, "PEM");
 	set_blob(c, CURLOPT_SSLCERT_BLOB, p->cert);
 	set_blob(c, CURLOPT_SSLKEY_BLOB, p->key);
 }
@@ -48,14 +48,14 @@ static enum tls_probe_result perform(CURL *c, char **ret_words)
 	char error[CURL_ERROR_SIZE] = "", quoted[CURL_ERROR_SIZE];
 	long status = 0;
 
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error);
-	CURLcode rc = curl_easy_perform(c);
-	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	sym_curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error);
+	CURLcode rc = sym_curl_easy_perform(c);
+	sym_curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 	if (rc == CURLE_OK) {
 		*ret_words = xasprintf("HTTP %ld", status);
 		return status == 200 ? PROBE_SERVED : PROBE_REFUSED;
 	}
-	err_quote(quoted, sizeof(quoted), *error ? error : curl_easy_strerror(rc));
+	err_quote(quoted, sizeof(quoted), *error ? error : sym_curl_easy_strerror(rc));
 	*ret_words = xstrdup(quoted);
 	return is_unreached(rc) ? PROBE_UNREACHED : PROBE_REFUSED;
 }
@@ -67,20 +67,26 @@ enum tls_probe_result tls_probe(const struct tls_probe *p, char **ret_words)
 	char *url CLEANUP(freep) = xasprintf("%s://%s:%s/_ping", p->ca ? "https" : "http", p->name,
 					     port),
 		  *route CLEANUP(freep) = xasprintf("::%s", p->address);
-	struct curl_slist *routes = curl_slist_append(NULL, route);
-	CURL *c = curl_easy_init();
+	struct err err = ERR_INIT;
 
-	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_CONNECT_TO, routes);
-	curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
+	if (libcurl_load(&err) < 0) {
+		*ret_words = xstrdup(err.msg);
+		return PROBE_UNREACHED;
+	}
+	struct curl_slist *routes = sym_curl_slist_append(NULL, route);
+	CURL *c = sym_curl_easy_init();
+
+	sym_curl_easy_setopt(c, CURLOPT_URL, url);
+	sym_curl_easy_setopt(c, CURLOPT_CONNECT_TO, routes);
+	sym_curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+	sym_curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	sym_curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	sym_curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
+	sym_curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
 	if (p->ca)
 		set_tls(c, p);
 	enum tls_probe_result result = perform(c, ret_words);
-	curl_easy_cleanup(c);
-	curl_slist_free_all(routes);
+	sym_curl_easy_cleanup(c);
+	sym_curl_slist_free_all(routes);
 	return result;
 }

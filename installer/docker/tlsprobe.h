@@ -21,7 +21,7 @@ struct tls_probe {
 enum tls_probe_result {
 	PROBE_SERVED,		/* HTTP 200 */
 	PROBE_REFUSED,		/* by TLS, or in HTTP */
-	PROBE_UNREACHED,	/* nobody listens, or no answer */
+	PROBE_UNREACHED,	/* nobody listens, no answer, or libcurl cannot be loaded */
 };
 
 /* ret_words: what came back, quoted, for a report; allocated. */

@@ -6,9 +6,9 @@
 #include "fetch/url.h"
 #include "sys/clock.h"
 #include "sys/io.h"
+#include "sys/libcurl.h"
 #include "sys/signals.h"
 
-#include <curl/curl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <strings.h>
@@ -142,7 +142,7 @@ static long status_of(struct run *r)
 {
 	long status = 0;
 
-	curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
+	sym_curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
 	return status;
 }
 
@@ -173,7 +173,7 @@ static enum verdict begin_whole(struct try *t)
 	struct run *r = t->run;
 	curl_off_t announced = -1;
 
-	curl_easy_getinfo(r->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+	sym_curl_easy_getinfo(r->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
 	if (r->d->size && announced >= 0 && (uint64_t)announced != r->d->size)
 		return fail(t, NEXT, "has %lld bytes instead of %llu", (long long)announced,
 			    (unsigned long long)r->d->size);
@@ -298,7 +298,7 @@ static enum verdict judge_status(struct try *t, long status)
 
 	if (status == 416 && t->run->part.len)
 		return fail(t, RESTART, "does not have the range it was asked for");
-	curl_easy_getinfo(t->run->curl, CURLINFO_RETRY_AFTER, &after);
+	sym_curl_easy_getinfo(t->run->curl, CURLINFO_RETRY_AFTER, &after);
 	t->retry_after = after > 0 ? (unsigned int)(after < 86400 ? after : 86400) : 0;
 	t->tries = o ? o->tries : 1;
 	return fail(t, t->tries > 1 ? AGAIN : NEXT, "%s (status %ld)", o ? o->words : "refused",
@@ -311,7 +311,7 @@ static enum verdict judge_code(struct try *t, CURLcode code)
 					       (long)code);
 	/* Some of libcurl's details quote an address of a proxy, password included. */
 	const char *curls = *t->detail && !strchr(t->detail, '@') ? t->detail :
-								    curl_easy_strerror(code);
+								    sym_curl_easy_strerror(code);
 	const char *words = o && o->words ? o->words : curls;
 	bool both = str_ends(words, ":");
 
@@ -341,11 +341,11 @@ static void set_url(struct run *r, const char *url)
 {
 	char *scheme CLEANUP(freep) = xstrndup(url, strcspn(url, ":"));
 
-	curl_easy_setopt(r->curl, CURLOPT_URL, url);
+	sym_curl_easy_setopt(r->curl, CURLOPT_URL, url);
 #if CURL_AT_LEAST_VERSION(7, 85, 0)
-	curl_easy_setopt(r->curl, CURLOPT_PROTOCOLS_STR, scheme);
+	sym_curl_easy_setopt(r->curl, CURLOPT_PROTOCOLS_STR, scheme);
 #else
-	curl_easy_setopt(r->curl, CURLOPT_PROTOCOLS,
+	sym_curl_easy_setopt(r->curl, CURLOPT_PROTOCOLS,
 			 str_eq(scheme, "https") ? CURLPROTO_HTTPS :
 			 str_eq(scheme, "http") ? CURLPROTO_HTTP : CURLPROTO_FILE);
 #endif
@@ -355,17 +355,17 @@ static void set_trust(struct run *r)
 {
 	const struct download *d = r->d;
 
-	curl_easy_setopt(r->curl, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(r->curl, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(r->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	sym_curl_easy_setopt(r->curl, CURLOPT_SSL_VERIFYPEER, 1L);
+	sym_curl_easy_setopt(r->curl, CURLOPT_SSL_VERIFYHOST, 2L);
+	sym_curl_easy_setopt(r->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (d->ca_file) {	/* those authorities and no others */
-		curl_easy_setopt(r->curl, CURLOPT_CAINFO, d->ca_file);
-		curl_easy_setopt(r->curl, CURLOPT_CAPATH, NULL);
-		curl_easy_setopt(r->curl, CURLOPT_PROXY_CAINFO, d->ca_file);
-		curl_easy_setopt(r->curl, CURLOPT_PROXY_CAPATH, NULL);
+		sym_curl_easy_setopt(r->curl, CURLOPT_CAINFO, d->ca_file);
+		sym_curl_easy_setopt(r->curl, CURLOPT_CAPATH, NULL);
+		sym_curl_easy_setopt(r->curl, CURLOPT_PROXY_CAINFO, d->ca_file);
+		sym_curl_easy_setopt(r->curl, CURLOPT_PROXY_CAPATH, NULL);
 	}
 	if (d->proxy)
-		curl_easy_setopt(r->curl, CURLOPT_PROXY, d->proxy);
+		sym_curl_easy_setopt(r->curl, CURLOPT_PROXY, d->proxy);
 }
 
 /* Redirects are followed by us, so that each hop is judged by url_allowed. SIGPIPE is ignored
@@ -376,25 +376,25 @@ static void set_options(struct try *t)
 	CURL *c = r->curl;
 	unsigned int stall = r->d->stall ? r->d->stall : STALL_DEFAULT;
 
-	curl_easy_reset(c);
+	sym_curl_easy_reset(c);
 	set_trust(r);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->detail);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "sysboxup/" SYSBOXUP_VERSION);
-	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L);
-	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 64L * 1024);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)stall);
-	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_tick);
-	curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+	sym_curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	sym_curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->detail);
+	sym_curl_easy_setopt(c, CURLOPT_USERAGENT, "sysboxup/" SYSBOXUP_VERSION);
+	sym_curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	sym_curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	sym_curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L);
+	sym_curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 64L * 1024);
+	sym_curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT);
+	sym_curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L);
+	sym_curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)stall);
+	sym_curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+	sym_curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+	sym_curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+	sym_curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+	sym_curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+	sym_curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_tick);
+	sym_curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
 }
 
 /* CURLOPT_RANGE and not CURLOPT_RESUME_FROM, which makes an error of a server that ignores the
@@ -407,13 +407,13 @@ static struct curl_slist *set_range(struct run *r, const char *url)
 	if (!r->part.len || str_starts(url, "file:"))
 		return NULL;
 	snprintf(range, sizeof(range), "%llu-", (unsigned long long)r->part.len);
-	curl_easy_setopt(r->curl, CURLOPT_RANGE, range);
+	sym_curl_easy_setopt(r->curl, CURLOPT_RANGE, range);
 	if (r->part.etag) {
 		char *line CLEANUP(freep) = xasprintf("If-Range: %s", r->part.etag);
 
-		list = curl_slist_append(NULL, line);
+		list = sym_curl_slist_append(NULL, line);
 	}
-	curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, list);
+	sym_curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, list);
 	return list;
 }
 
@@ -442,11 +442,11 @@ static enum verdict follow(struct try *t, const char *first)
 		if (!url_allowed(url, r->d->plain_mirrors, hop > 0))
 			return refuse_url(t, url, hop > 0);
 		set_url(r, url);
-		curl_easy_setopt(r->curl, CURLOPT_TIMEOUT_MS, (long)remaining_ms(r) + 1);
-		code = curl_easy_perform(r->curl);
+		sym_curl_easy_setopt(r->curl, CURLOPT_TIMEOUT_MS, (long)remaining_ms(r) + 1);
+		code = sym_curl_easy_perform(r->curl);
 		if (!is_redirect(status_of(r)))
 			return judge(t, code);
-		curl_easy_getinfo(r->curl, CURLINFO_REDIRECT_URL, &next);
+		sym_curl_easy_getinfo(r->curl, CURLINFO_REDIRECT_URL, &next);
 		if (!next)
 			return fail(t, NEXT, "redirects to nowhere");
 		str_replace(&url, next);
@@ -485,7 +485,7 @@ static enum verdict try_once(struct try *t, const char *url)
 	set_options(t);
 	headers = set_range(r, url);
 	v = follow(t, url);
-	curl_slist_free_all(headers);
+	sym_curl_slist_free_all(headers);
 	if (v == DONE || (v == AGAIN && r->d->size && r->part.len == r->d->size))
 		v = check_whole(t);
 	return v;
@@ -589,7 +589,7 @@ static enum verdict mirrors_run(struct run *r)
 
 static void run_release(struct run *r)
 {
-	curl_easy_cleanup(r->curl);
+	sym_curl_easy_cleanup(r->curl);
 	part_release(&r->part);
 	buf_release(&r->reasons);
 }
@@ -602,9 +602,9 @@ int download_run(const struct download *d, int dirfd, int *ret_fd, struct err *e
 	const char *name = d->sha256 ? d->sha256 : d->name;
 	enum verdict v;
 
-	if (part_open(&r.part, dirfd, name, d->sha256 != NULL, err) < 0)
+	if (libcurl_load(err) < 0 || part_open(&r.part, dirfd, name, d->sha256 != NULL, err) < 0)
 		return -1;
-	r.curl = curl_easy_init();
+	r.curl = sym_curl_easy_init();
 	if (!r.curl)
 		return err_set(err, ERR_FAILED, "cannot download %s: libcurl does not start", d->what);
 	r.deadline = clock_boot_ms() + 1000ULL * (d->budget ? d->budget : BUDGET_DEFAULT);

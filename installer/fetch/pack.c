@@ -5,9 +5,8 @@
 
 #include "base/str.h"
 #include "sys/io.h"
+#include "sys/libarchive.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -29,8 +28,8 @@ static int failed(struct deb_pack *p, struct err *err)
 {
 	if (p->errnum)
 		return err_errno(err, p->errnum, "cannot write the package");
-	return err_set(err, ERR_FAILED, "cannot write the package: %s",
-		       p->tar && archive_error_string(p->tar) ? archive_error_string(p->tar) : "?");
+	const char *why = p->tar ? sym_archive_error_string(p->tar) : NULL;
+	return err_set(err, ERR_FAILED, "cannot write the package: %s", why ? why : "?");
 }
 
 static int put(struct deb_pack *p, const void *data, size_t len)
@@ -50,7 +49,7 @@ static la_ssize_t write_part(struct archive *a, void *user, const void *data, si
 	/* what is given up is closed all the same: libarchive frees nothing else */
 	if (p->given_up || !put(p, data, len))
 		return (la_ssize_t)len;
-	archive_set_error(a, p->errnum, "cannot be written");
+	sym_archive_set_error(a, p->errnum, "cannot be written");
 	return -1;
 }
 
@@ -67,8 +66,11 @@ static int begin_member(struct deb_pack *p, const char *name, uint64_t size)
 int deb_pack_open(struct deb_pack **ret, int fd, int64_t when, struct err *err)
 {
 	static const char version[] = "2.0\n";
-	struct deb_pack *p CLEANUP(deb_pack_freep) = xcalloc(1, sizeof(*p));
+	struct deb_pack *p CLEANUP(deb_pack_freep) = NULL;
 
+	if (libarchive_load(err) < 0)
+		return -1;
+	p = xcalloc(1, sizeof(*p));
 	p->fd = fd;
 	p->when = when;
 	if (put(p, AR_MAGIC, strlen(AR_MAGIC)) ||
@@ -83,12 +85,13 @@ static bool open_tar(struct deb_pack *p)
 {
 	struct archive *a = p->tar;
 
-	return a && !archive_write_set_format_gnutar(a) && !archive_write_add_filter_gzip(a) &&
-	       !archive_write_set_filter_option(a, "gzip", "compression-level", "1") &&
-	       !archive_write_set_filter_option(a, "gzip", "timestamp", NULL) &&
-	       !archive_write_set_bytes_per_block(a, BLOCK) &&
-	       !archive_write_set_bytes_in_last_block(a, 1) &&
-	       !archive_write_open(a, p, NULL, write_part, NULL);
+	return a && !sym_archive_write_set_format_gnutar(a) &&
+	       !sym_archive_write_add_filter_gzip(a) &&
+	       !sym_archive_write_set_filter_option(a, "gzip", "compression-level", "1") &&
+	       !sym_archive_write_set_filter_option(a, "gzip", "timestamp", NULL) &&
+	       !sym_archive_write_set_bytes_per_block(a, BLOCK) &&
+	       !sym_archive_write_set_bytes_in_last_block(a, 1) &&
+	       !sym_archive_write_open(a, p, NULL, write_part, NULL);
 }
 
 static int end_part(struct deb_pack *p, struct err *err)
@@ -96,9 +99,9 @@ static int end_part(struct deb_pack *p, struct err *err)
 	char size[AR_SIZE_LEN + 1];
 	uint64_t len;
 
-	if (archive_write_close(p->tar))
+	if (sym_archive_write_close(p->tar))
 		return failed(p, err);
-	archive_write_free(STEAL(p->tar));
+	sym_archive_write_free(STEAL(p->tar));
 	len = p->at - p->part;
 	snprintf(size, sizeof(size), "%-10llu", (unsigned long long)len);
 	if (io_pwrite_all(p->fd, size, AR_SIZE_LEN, (off_t)(p->part - AR_HEADER + AR_SIZE_AT))) {
@@ -117,13 +120,13 @@ int deb_pack_part(struct deb_pack *p, const char *stem, struct err *err)
 	if (begin_member(p, name, 0))
 		return failed(p, err);
 	p->part = p->at;
-	p->tar = archive_write_new();
+	p->tar = sym_archive_write_new();
 	return open_tar(p) ? 0 : failed(p, err);
 }
 
 static void entryp(struct archive_entry **e)
 {
-	archive_entry_free(*e);
+	sym_archive_entry_free(*e);
 }
 
 /* "./usr/bin/x"; a directory ends in a slash, which libarchive adds. */
@@ -137,32 +140,32 @@ static void fill(struct archive_entry *e, const struct pack_member *m)
 	char *path CLEANUP(freep) = dotted(m->path);
 	char *first CLEANUP(freep) = m->type == 'h' ? dotted(m->target) : NULL;
 
-	archive_entry_set_pathname(e, path);
-	archive_entry_set_filetype(e, m->type == 'd' ? AE_IFDIR :
+	sym_archive_entry_set_pathname(e, path);
+	sym_archive_entry_set_filetype(e, m->type == 'd' ? AE_IFDIR :
 				      m->type == 'l' ? AE_IFLNK :
 						       AE_IFREG);
-	archive_entry_set_perm(e, m->mode);
-	archive_entry_set_uid(e, m->uid);
-	archive_entry_set_gid(e, m->gid);
-	archive_entry_set_mtime(e, m->mtime, 0);
-	archive_entry_set_size(e, m->type == 'f' ? (la_int64_t)m->size : 0);
+	sym_archive_entry_set_perm(e, m->mode);
+	sym_archive_entry_set_uid(e, m->uid);
+	sym_archive_entry_set_gid(e, m->gid);
+	sym_archive_entry_set_mtime(e, m->mtime, 0);
+	sym_archive_entry_set_size(e, m->type == 'f' ? (la_int64_t)m->size : 0);
 	if (m->type == 'l')
-		archive_entry_set_symlink(e, m->target);
+		sym_archive_entry_set_symlink(e, m->target);
 	if (first)
-		archive_entry_set_hardlink(e, first);
+		sym_archive_entry_set_hardlink(e, first);
 }
 
 int deb_pack_add(struct deb_pack *p, const struct pack_member *m, struct err *err)
 {
-	struct archive_entry *e CLEANUP(entryp) = archive_entry_new();
+	struct archive_entry *e CLEANUP(entryp) = sym_archive_entry_new();
 
 	fill(e, m);
-	return archive_write_header(p->tar, e) ? failed(p, err) : 0;
+	return sym_archive_write_header(p->tar, e) ? failed(p, err) : 0;
 }
 
 int deb_pack_content(struct deb_pack *p, const void *data, size_t len, struct err *err)
 {
-	return archive_write_data(p->tar, data, len) == (la_ssize_t)len ? 0 : failed(p, err);
+	return sym_archive_write_data(p->tar, data, len) == (la_ssize_t)len ? 0 : failed(p, err);
 }
 
 int deb_pack_close(struct deb_pack *p, struct err *err)
@@ -174,7 +177,7 @@ void deb_pack_freep(struct deb_pack **p)
 {
 	if (*p) {
 		(*p)->given_up = true;
-		archive_write_free((*p)->tar);
+		sym_archive_write_free((*p)->tar);
 	}
 	free(STEAL(*p));
 }

@@ -6,9 +6,8 @@
 #include "base/digest.h"
 #include "fetch/control.h"
 #include "sys/io.h"
+#include "sys/libarchive.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <unistd.h>
 
@@ -46,7 +45,7 @@ static int broken_archive(struct reader *r, struct archive *a)
 	char shown[256];
 
 	err_quote(shown, sizeof(shown),
-		  archive_error_string(a) ? archive_error_string(a) : "damaged");
+		  sym_archive_error_string(a) ? sym_archive_error_string(a) : "damaged");
 	return broken(r, shown);
 }
 
@@ -61,7 +60,7 @@ static la_ssize_t read_file(struct archive *a, void *user, const void **ret_bloc
 		n = pread(r->fd, r->raw, sizeof(r->raw), r->at);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		archive_set_error(a, errno, "cannot be read");
+		sym_archive_set_error(a, errno, "cannot be read");
 	else
 		r->at += n;
 	*ret_block = r->raw;
@@ -71,10 +70,10 @@ static la_ssize_t read_file(struct archive *a, void *user, const void **ret_bloc
 static la_ssize_t read_outer(struct archive *a, void *user, const void **ret_block)
 {
 	struct reader *r = user;
-	la_ssize_t n = archive_read_data(r->outer, r->unpacked, sizeof(r->unpacked));
+	la_ssize_t n = sym_archive_read_data(r->outer, r->unpacked, sizeof(r->unpacked));
 
 	if (n < 0)
-		archive_set_error(a, EIO, "%s", archive_error_string(r->outer));
+		sym_archive_set_error(a, EIO, "%s", sym_archive_error_string(r->outer));
 	*ret_block = r->unpacked;
 	return n;
 }
@@ -83,27 +82,31 @@ static void reader_free(struct reader **rp)
 {
 	if (!*rp)
 		return;
-	archive_read_free((*rp)->inner);
-	archive_read_free((*rp)->outer);
+	sym_archive_read_free((*rp)->inner);
+	sym_archive_read_free((*rp)->outer);
 	free(*rp);
 }
 
+/* NULL: libarchive cannot be loaded. */
 static struct reader *reader_new(int fd, const char *what, uint64_t max_bytes, struct err *err)
 {
-	struct reader *r = xcalloc(1, sizeof(*r));
+	struct reader *r;
 
+	if (libarchive_load(err) < 0)
+		return NULL;
+	r = xcalloc(1, sizeof(*r));
 	r->what = what;
 	r->fd = fd;
 	r->left = max_bytes;
 	r->err = err;
-	r->outer = archive_read_new();
-	archive_read_support_format_ar(r->outer);
+	r->outer = sym_archive_read_new();
+	sym_archive_read_support_format_ar(r->outer);
 	return r;
 }
 
 static int open_outer(struct reader *r)
 {
-	if (archive_read_open(r->outer, r, NULL, read_file, NULL) != ARCHIVE_OK)
+	if (sym_archive_read_open(r->outer, r, NULL, read_file, NULL) != ARCHIVE_OK)
 		return broken_archive(r, r->outer);
 	return 0;
 }
@@ -114,13 +117,13 @@ static int next_outer(struct reader *r, const char **ret_name)
 	struct archive_entry *e;
 
 	do {
-		int rc = archive_read_next_header(r->outer, &e);
+		int rc = sym_archive_read_next_header(r->outer, &e);
 
 		if (rc == ARCHIVE_EOF)
 			return broken(r, "a part of it is missing");
 		if (rc != ARCHIVE_OK)
 			return broken_archive(r, r->outer);
-		*ret_name = archive_entry_pathname(e);
+		*ret_name = sym_archive_entry_pathname(e);
 	} while (*ret_name && **ret_name == '_');
 	return *ret_name ? 0 : broken(r, "a part of it has no name");
 }
@@ -137,13 +140,13 @@ static int open_inner(struct reader *r, const char *stem)
 		known |= str_starts(name, stem) && str_eq(name + strlen(stem), suffixes[i]);
 	if (!known)
 		return refuse(r, name, "is not what belongs there");
-	archive_read_free(r->inner);
-	r->inner = archive_read_new();
-	archive_read_support_format_tar(r->inner);
-	archive_read_support_filter_gzip(r->inner);
-	archive_read_support_filter_xz(r->inner);
-	archive_read_support_filter_zstd(r->inner);
-	if (archive_read_open(r->inner, r, NULL, read_outer, NULL) != ARCHIVE_OK)
+	sym_archive_read_free(r->inner);
+	r->inner = sym_archive_read_new();
+	sym_archive_read_support_format_tar(r->inner);
+	sym_archive_read_support_filter_gzip(r->inner);
+	sym_archive_read_support_filter_xz(r->inner);
+	sym_archive_read_support_filter_zstd(r->inner);
+	if (sym_archive_read_open(r->inner, r, NULL, read_outer, NULL) != ARCHIVE_OK)
 		return broken_archive(r, r->inner);
 	return 0;
 }
@@ -157,7 +160,7 @@ static int check_format(struct reader *r)
 	if (next_outer(r, &name) < 0)
 		return -1;
 	if (!str_eq(name, "debian-binary") ||
-	    archive_read_data(r->outer, text, sizeof(text) - 1) < 0)
+	    sym_archive_read_data(r->outer, text, sizeof(text) - 1) < 0)
 		return broken(r, "it does not begin with debian-binary");
 	if (!str_starts(text, "2."))
 		return broken(r, "its format is not 2.x");
@@ -214,13 +217,13 @@ static void member_release(struct deb_member *m)
 
 static int member_type(struct reader *r, struct archive_entry *e, const char *raw, char *ret)
 {
-	if (archive_entry_hardlink(e))
+	if (sym_archive_entry_hardlink(e))
 		return refuse(r, raw, "is a hard link");
-	if (archive_entry_filetype(e) == AE_IFREG)
+	if (sym_archive_entry_filetype(e) == AE_IFREG)
 		*ret = 'f';
-	else if (archive_entry_filetype(e) == AE_IFDIR)
+	else if (sym_archive_entry_filetype(e) == AE_IFDIR)
 		*ret = 'd';
-	else if (archive_entry_filetype(e) == AE_IFLNK)
+	else if (sym_archive_entry_filetype(e) == AE_IFLNK)
 		*ret = 'l';
 	else
 		return refuse(r, raw, "is a device, a pipe or a socket");
@@ -230,22 +233,22 @@ static int member_type(struct reader *r, struct archive_entry *e, const char *ra
 static int member_read(struct reader *r, struct archive_entry *e, struct deb_member *ret)
 {
 	struct deb_member m CLEANUP(member_release) = { 0 };
-	const char *raw = archive_entry_pathname(e);
+	const char *raw = sym_archive_entry_pathname(e);
 
 	if (normalise(r, raw, &m.path) < 0 || member_type(r, e, raw, &m.type) < 0)
 		return -1;
 	if (m.type != 'd' && str_eq(m.path, "/"))
 		return refuse(r, raw, "is no directory");
-	m.mode = archive_entry_perm(e) & 07777;
+	m.mode = sym_archive_entry_perm(e) & 07777;
 	if (m.mode & 06000)
 		return refuse(r, raw, "is set-id");
 	if (m.type == 'l') {
-		m.target = xstrdup(archive_entry_symlink(e));
+		m.target = xstrdup(sym_archive_entry_symlink(e));
 		if (str_empty(m.target) || strlen(m.target) > MAX_PATH || !path_printable(m.target))
 			return refuse(r, raw, "links to nothing usable");
 	}
 	if (m.type == 'f')
-		m.size = (uint64_t)archive_entry_size(e);
+		m.size = (uint64_t)sym_archive_entry_size(e);
 	if (m.size > r->left)	/* said before a byte of it is unpacked */
 		return too_much(r);
 	*ret = m;
@@ -257,7 +260,7 @@ static int member_read(struct reader *r, struct archive_entry *e, struct deb_mem
 static int next_member(struct reader *r, struct deb_member *ret)
 {
 	struct archive_entry *e;
-	int rc = archive_read_next_header(r->inner, &e);
+	int rc = sym_archive_read_next_header(r->inner, &e);
 
 	if (rc == ARCHIVE_EOF)
 		return 1;
@@ -276,7 +279,7 @@ static int read_content(struct reader *r, int (*sink)(void *user, const void *da
 	char block[BLOCK];
 	la_ssize_t n;
 
-	while ((n = archive_read_data(r->inner, block, sizeof(block))) > 0) {
+	while ((n = sym_archive_read_data(r->inner, block, sizeof(block))) > 0) {
 		if ((uint64_t)n > r->left)
 			return too_much(r);
 		r->left -= (uint64_t)n;
@@ -429,7 +432,7 @@ int deb_read(struct deb *ret, int fd, const char *what, uint64_t max_bytes, stru
 	struct reader *r CLEANUP(reader_free) = reader_new(fd, what, max_bytes, err);
 	struct deb d CLEANUP(deb_release) = { 0 };
 
-	if (open_outer(r) < 0 || check_format(r) < 0 || read_control(r, &d.control) < 0 ||
+	if (!r || open_outer(r) < 0 || check_format(r) < 0 || read_control(r, &d.control) < 0 ||
 	    read_data(r, &d) < 0)
 		return -1;
 	*ret = d;
@@ -506,7 +509,7 @@ int deb_extract_all(const struct deb *d, int fd,
 {
 	struct reader *r CLEANUP(reader_free) = reader_new(fd, "the package", UINT64_MAX, err);
 
-	if (open_outer(r) < 0 || check_format(r) < 0 || open_inner(r, "control") < 0 ||
+	if (!r || open_outer(r) < 0 || check_format(r) < 0 || open_inner(r, "control") < 0 ||
 	    open_inner(r, "data") < 0)
 		return -1;
 	return extract_members(r, d, open_member, user);

@@ -4,8 +4,9 @@
 #include "fetch/scratch.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
+#include "sys/libgpgme.h"
 
-#include <gpgme.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #define SKEW 600	/* seconds that clocks may differ */
@@ -29,7 +30,7 @@ static int fail(struct check *c, gpgme_error_t e, const char *doing)
 {
 	char text[128] = "";
 
-	gpgme_strerror_r(e, text, sizeof(text));
+	sym_gpgme_strerror_r(e, text, sizeof(text));
 	return err_set(c->err, ERR_FAILED, "cannot verify %s: %s: %s", c->what, doing, text);
 }
 
@@ -47,39 +48,44 @@ static int context_make(struct check *c)
 {
 	gpgme_error_t e;
 
-	gpgme_check_version(NULL);
-	e = gpgme_new(&c->ctx);
+	if (libgpgme_load(c->err) < 0)
+		return -1;
+	/* What gpgme_check_version is, a macro: the offset tells the library how its caller was
+	 * compiled. */
+	sym_gpgme_check_version_internal(NULL, offsetof(struct _gpgme_signature, validity));
+	e = sym_gpgme_new(&c->ctx);
 	if (!e)
-		e = gpgme_ctx_set_engine_info(c->ctx, GPGME_PROTOCOL_OpenPGP, NULL, c->home.path);
+		e = sym_gpgme_ctx_set_engine_info(c->ctx, GPGME_PROTOCOL_OpenPGP, NULL,
+						  c->home.path);
 	if (!e)
-		e = gpgme_set_protocol(c->ctx, GPGME_PROTOCOL_OpenPGP);
+		e = sym_gpgme_set_protocol(c->ctx, GPGME_PROTOCOL_OpenPGP);
 	if (!e)
-		e = gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP);
+		e = sym_gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP);
 	if (e) {
 		fail(c, e, "gpg does not start");
 		return err_remedy(c->err, "apt-get install gpg");
 	}
-	gpgme_set_offline(c->ctx, 1);
+	sym_gpgme_set_offline(c->ctx, 1);
 	return 0;
 }
 
 static void check_release(struct check *c)
 {
 	if (c->ctx)
-		gpgme_release(c->ctx);
+		sym_gpgme_release(c->ctx);
 	scratch_release(&c->home);
 }
 
 static void data_release(gpgme_data_t *d)
 {
 	if (*d)
-		gpgme_data_release(*d);
+		sym_gpgme_data_release(*d);
 }
 
 static void key_release(gpgme_key_t *k)
 {
 	if (*k)
-		gpgme_key_unref(*k);
+		sym_gpgme_key_unref(*k);
 }
 
 /* A key that is not pinned goes again: gpg stops at the first bad signature by a key that it has,
@@ -91,11 +97,11 @@ static int forget_stranger(struct check *c, const char *fpr)
 
 	if (strv_has(c->pinned, fpr))
 		return 0;
-	e = gpgme_get_key(c->ctx, fpr, &key, 0);
+	e = sym_gpgme_get_key(c->ctx, fpr, &key, 0);
 	if (gpgme_err_code(e) == GPG_ERR_EOF)
 		return 0;
 	if (!e)
-		e = gpgme_op_delete_ext(c->ctx, key, GPGME_DELETE_FORCE);
+		e = sym_gpgme_op_delete_ext(c->ctx, key, GPGME_DELETE_FORCE);
 	return e ? fail(c, e, "cannot read the keyring") : 0;
 }
 
@@ -103,11 +109,11 @@ static int forget_strangers(struct check *c, gpgme_import_result_t result)
 {
 	int rc = 0;
 
-	gpgme_result_ref(result);
+	sym_gpgme_result_ref(result);
 	for (gpgme_import_status_t s = result->imports; s && !rc; s = s->next)
 		if (s->fpr)
 			rc = forget_stranger(c, s->fpr);
-	gpgme_result_unref(result);
+	sym_gpgme_result_unref(result);
 	return rc;
 }
 
@@ -121,13 +127,13 @@ static int import_keys(struct check *c, const void *keyring, size_t len)
 {
 	gpgme_data_t data CLEANUP(data_release) = NULL;
 	gpgme_import_result_t result;
-	gpgme_error_t e = gpgme_data_new_from_mem(&data, keyring, len, 0);
+	gpgme_error_t e = sym_gpgme_data_new_from_mem(&data, keyring, len, 0);
 
 	if (!e)
-		e = gpgme_op_import(c->ctx, data);
+		e = sym_gpgme_op_import(c->ctx, data);
 	if (e && gpgme_err_code(e) != GPG_ERR_NO_DATA)
 		return fail(c, e, "cannot read the keyring");
-	result = e ? NULL : gpgme_op_import_result(c->ctx);
+	result = e ? NULL : sym_gpgme_op_import_result(c->ctx);
 	if (!result || !result->considered)
 		return no_key(c);
 	return forget_strangers(c, result);
@@ -215,7 +221,7 @@ static void judge(struct check *c, gpgme_signature_t sig)
 	gpgme_key_t key CLEANUP(key_release) = NULL;
 	const char *words;
 
-	if (!sig->fpr || gpgme_get_key(c->ctx, sig->fpr, &key, 0) || !key->subkeys ||
+	if (!sig->fpr || sym_gpgme_get_key(c->ctx, sig->fpr, &key, 0) || !key->subkeys ||
 	    !strv_has(c->pinned, key->subkeys->fpr)) {
 		note(c, STRANGER, "is by a stranger's key", sig->fpr);
 		return;
@@ -247,15 +253,15 @@ static int check_signatures(struct check *c, gpgme_data_t sig, gpgme_data_t text
 
 	/* What it returns does not count: gpg has many words for what is no signature, and a
 	 * signature has a status of its own. */
-	gpgme_op_verify(c->ctx, sig, text, NULL);
-	result = gpgme_op_verify_result(c->ctx);
+	sym_gpgme_op_verify(c->ctx, sig, text, NULL);
+	result = sym_gpgme_op_verify_result(c->ctx);
 	if (!result || !result->signatures)
 		return not_signed(c);
 	/* gpgme_get_key, called by judge, replaces the result that the context holds. */
-	gpgme_result_ref(result);
+	sym_gpgme_result_ref(result);
 	for (gpgme_signature_t s = result->signatures; s; s = s->next)
 		judge(c, s);
-	gpgme_result_unref(result);
+	sym_gpgme_result_unref(result);
 	if (c->worth == GOOD)
 		return 0;
 	err_set(c->err, ERR_REFUSED, "%s is refused: %s", c->what, c->why);
@@ -265,10 +271,10 @@ static int check_signatures(struct check *c, gpgme_data_t sig, gpgme_data_t text
 static int verify(struct check *c, const void *data, size_t len, const void *sig, size_t siglen)
 {
 	gpgme_data_t text CLEANUP(data_release) = NULL, signature CLEANUP(data_release) = NULL;
-	gpgme_error_t e = gpgme_data_new_from_mem(&text, data, len, 0);
+	gpgme_error_t e = sym_gpgme_data_new_from_mem(&text, data, len, 0);
 
 	if (!e)
-		e = gpgme_data_new_from_mem(&signature, sig, siglen, 0);
+		e = sym_gpgme_data_new_from_mem(&signature, sig, siglen, 0);
 	return e ? fail(c, e, "gpg failed") : check_signatures(c, signature, text);
 }
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sys/libarchive.h"
+
+#include "base/mem.h"
+#include "sonames.h"
+
+LIBARCHIVE_FUNCTIONS(LIBRARY_DEFINE)
+
+static const struct library_symbol functions[] = { LIBARCHIVE_FUNCTIONS(LIBRARY_ENTRY) };
+
+int libarchive_load(struct err *err)
+{
+	static struct library l = { SONAME_LIBARCHIVE, functions, ARRAY_SIZE(functions), NULL };
+
+	return library_load(&l, err);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sys/library.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+static int fail(const struct library *l, struct err *err)
+{
+	char shown[256];
+
+	err_quote(shown, sizeof(shown), dlerror());
+	err_set(err, ERR_FAILED, "cannot load %s: %s", l->soname, shown);
+	return err_remedy(err, "install the package that has %s", l->soname);
+}
+
+int library_load(struct library *l, struct err *err)
+{
+	void *handle = l->handle ? l->handle : dlopen(l->soname, RTLD_NOW | RTLD_LOCAL);
+
+	if (!handle)
+		return fail(l, err);
+	for (size_t i = 0; !l->handle && i < l->n; i++) {
+		void *found = dlsym(handle, l->symbols[i].name);
+
+		if (!found) {
+			fail(l, err);
+			dlclose(handle);
+			return -1;
+		}
+		memcpy(l->symbols[i].pointer, &found, sizeof(found));
+	}
+	l->handle = handle;
+	return 0;
+}
