@@ -178,7 +178,7 @@ first_boots() {
 	run -6 guest_run "$G" sysboxup status
 	[[ $output == *"transaction 2 (first-boot) was interrupted"* ]]
 	guest_run "$G" rm /etc/systemd/system/sysboxup-firstboot-late.service.d/cut.conf
-	guest_run "$G" sync
+	guest_run "$G" sync -f /
 	guest_kill "$G"
 	guest_reboot "$G"
 	run -0 guest_run "$G" sysboxup status

@@ -51,7 +51,7 @@ apply() {
 }
 
 snap() {
-	guest_run "$guest" sync
+	guest_run "$guest" sync -f /
 	guest_snap "$guest" >"$BATS_TEST_TMPDIR/$1"
 	guest_get "$guest" /var/lib/dpkg/status >"$BATS_TEST_TMPDIR/$1.status"
 }

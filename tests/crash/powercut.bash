@@ -138,7 +138,7 @@ record_run() {
 	logged_start "$host"
 	case $scenario in *-elsewhere*) data_elsewhere "$host" ;; esac
 	guest_run "$host" docker start one >/dev/null
-	guest_run "$host" sync
+	guest_run "$host" sync -f /
 	touch "$dir/begin.time"
 	mark begin
 	host_snap "$host" --known "$pool/known" >"$dir/before"
@@ -151,7 +151,7 @@ record_run() {
 	host_run "$host" rollback
 	mark rolled-back
 	host_snap "$host" --known "$dir/before" >"$dir/rolled-back"
-	guest_run "$host" sync
+	guest_run "$host" sync -f /
 	mark end
 	guest_destroy "$host"
 	blocklog_stop
@@ -171,6 +171,10 @@ powercut_record() {
 		echo "powercut: $scenario: too slow, run $try of 3: what was left out was written by then" >&2
 	done
 	return 1
+}
+
+powercut_again() {
+	rm "$pool/$1/done"
 }
 
 # Every flush of the run, and what the writes after it may have left. Of N, those at the marks are always there: the last

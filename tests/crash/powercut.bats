@@ -67,14 +67,24 @@ control() {
 	points "powercut-$1" "$(grep -c "^BROKEN .*$2" <<<"$output")"
 }
 
+# lost SCENARIO PATTERN: what nobody had asked to be written can be lost. The kernel may have written it of its own accord, when
+# its memory was short; then the run is recorded again, at most 3 times.
+lost() {
+	local try
+	for try in 1 2 3; do
+		acknowledged "$1"
+		[ "$status" -eq 0 ] || break
+		powercut again "$1"
+	done
+	control "$1" "$2"
+}
+
 @test "control: without fsync of files a host is broken after a power cut" {
-	acknowledged files-nofsync
-	control files-nofsync 'apply was acknowledged'
+	lost files-nofsync 'apply was acknowledged'
 }
 
 @test "control: without syncfs after dpkg, what its scripts wrote is lost after an apply that was done" {
-	acknowledged deb-elsewhere-nosyncfs
-	control deb-elsewhere-nosyncfs 'not as applied: .*deb-systemd-helper-enabled.* size [0-9]* -> 0'
+	lost deb-elsewhere-nosyncfs 'not as applied: .*deb-systemd-helper-enabled.* size [0-9]* -> 0'
 	acknowledged deb-elsewhere
 	[ "$status" -eq 0 ]
 	[ "$(grep -c '^ok .*applied' <<<"$output")" -eq 2 ]
