@@ -6,6 +6,7 @@
 #include "sys/proc.h"
 
 #define CANARY_SECONDS 30
+#define TICK_MS 10
 
 /* Keys that a reload takes up and whose values of this type cannot stop the next start: no trial of
  * it. */
@@ -50,8 +51,10 @@ static bool is_unread(const struct docker_config_data *d, const struct host *h)
 	if (d->before.type != NODE_FILE || !d->was_running || docker_validate_available(h) ||
 	    (d->inverted && docker_config_as_left(d, &d->before_text, false)))
 		return false;
-	/* a second for the clock ticks */
-	return d->before.ctime.tv_sec + 1 >= proc_began(h->docker.main_starttime);
+	/* a file's times are those of the last tick, and a daemon reads its file a little later */
+	int64_t written = 1000 * (int64_t)d->before.ctime.tv_sec +
+			  d->before.ctime.tv_nsec / 1000000 + TICK_MS;
+	return written >= proc_began_ms(h->docker.main_starttime);
 }
 
 /* As docker_canary. */

@@ -48,8 +48,9 @@ char *proc_describe(pid_t pid);
 /* Start time of pid in clock ticks since boot (field 22 of stat), or 0. Together with the pid it
  * names one process for ever. */
 uint64_t proc_starttime(pid_t pid);
-/* That as seconds of the clock of today, +- 1; 0: it is not known. */
-time_t proc_began(uint64_t starttime);
+/* That as milliseconds since the epoch by the clock of today, at most a tick of 10 ms early; 0: it is
+ * not known. */
+int64_t proc_began_ms(uint64_t starttime);
 /* Wait until the process (pid, starttime) is gone, at most seconds: 0 gone, -1 still there. */
 int proc_wait_gone(pid_t pid, uint64_t starttime, unsigned int seconds);
 int proc_signal(pid_t pid, int sig);			/* kill(2) */

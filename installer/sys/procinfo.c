@@ -91,13 +91,14 @@ uint64_t proc_starttime(pid_t pid)
 	return t;
 }
 
-time_t proc_began(uint64_t starttime)
+int64_t proc_began_ms(uint64_t starttime)
 {
 	struct timespec now, up;
 
 	if (!starttime || clock_gettime(CLOCK_REALTIME, &now) || clock_gettime(CLOCK_BOOTTIME, &up))
 		return 0;
-	return now.tv_sec - up.tv_sec + (time_t)(starttime / (uint64_t)sysconf(_SC_CLK_TCK));
+	return 1000 * (int64_t)(now.tv_sec - up.tv_sec) + (now.tv_nsec - up.tv_nsec) / 1000000 +
+	       (int64_t)(1000 * starttime / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
 static bool is_gone(pid_t pid, uint64_t starttime)
