@@ -3,6 +3,7 @@
 
 #include "pki/ca_data.h"
 #include "pki/guard.h"
+#include "pki/rotate.h"
 #include "pki/secret.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
@@ -35,41 +36,48 @@ int ca_refuse_second(const struct pki *p, struct err *err)
 	return err_remedy(err, "sysboxup cert show");
 }
 
-static int write_key(const struct pki *p, const struct pki_ca_spec *spec, EVP_PKEY *key,
-		     struct pki_files *files, struct err *err)
+void ca_drop_over(const struct pki *p, struct buf *lines)
 {
-	struct buf secret CLEANUP(secret_release) = BUF_INIT;
-
-	if (guard_make(p->root, spec, files, &secret, err))
-		return -1;
-	return key_write(key, &secret, guard_is_guessable(&secret),
-			 files_add(files, 0400, "key.pem"), err);
+	for (size_t i = 0; i < p->ledger.cas_n; i++)
+		if (!p->ledger.cas[i].dropped && p->ledger.cas[i].to <= p->now)
+			buf_addf(lines, "drop %llu\n", (unsigned long long)p->ledger.cas[i].seq);
 }
 
-int pki_ca_make(struct pki *p, const struct pki_ca_spec *spec, struct err *err)
+int ca_publish(struct pki *p, const struct pki_ca_spec *spec, const X509 *like,
+	       const struct buf *secret, struct pki_files *files, struct err *err)
 {
 	char serial[SERIAL_HEX + 1], spki[DIGEST_HEX + 1], *made_up CLEANUP(freep) = NULL;
-	struct pki_files files CLEANUP(files_release) = PKI_FILES_INIT;
 	struct buf line CLEANUP(buf_release) = BUF_INIT;
 
-	if (ca_refuse_second(p, err))
-		return -1;
 	serial_new(serial);
 	made_up = xasprintf("sysboxup CA %.8s", serial);
 	struct x509_spec x = {
 		.common = spec->common ? spec->common : made_up, .serial = serial,
 		.from = p->now - PKI_BACKDATE, .to = p->now + spec->ttl,
 		.constraints = spec->constraints,
+		.like = like,
 	};
 	EVP_PKEY *key CLEANUP(pkey_freep) = key_new(spec->algorithm, err);
 	X509 *cert CLEANUP(x509_freep) = key ? x509_make(&x, key, NULL, key, err) : NULL;
 
-	if (!cert || x509_write(cert, files_add(&files, 0444, "cert.pem"), err) ||
-	    write_key(p, spec, key, &files, err))
+	if (!cert || x509_write(cert, files_add(files, 0444, "cert.pem"), err) ||
+	    key_write(key, secret, guard_is_guessable(secret), files_add(files, 0400, "key.pem"),
+		      err))
 		return -1;
 	key_digest(key, spki);
 	buf_addf(&line, "ca %s %s %lld %lld\n", serial, spki, (long long)x.from, (long long)x.to);
-	return pki_publish(p, &files, &line, err);
+	ca_drop_over(p, &line);
+	return pki_publish(p, files, &line, err);
+}
+
+int pki_ca_make(struct pki *p, const struct pki_ca_spec *spec, struct err *err)
+{
+	struct pki_files files CLEANUP(files_release) = PKI_FILES_INIT;
+	struct buf secret CLEANUP(secret_release) = BUF_INIT;
+
+	return ca_refuse_second(p, err) || guard_make(p->root, spec, &files, &secret, err) ?
+		       -1 :
+		       ca_publish(p, spec, NULL, &secret, &files, err);
 }
 
 /* --- opened --- */
@@ -97,8 +105,10 @@ void pki_ca_freep(struct pki_ca **ca)
 {
 	if (!*ca)
 		return;
+	pki_ca_freep(&(*ca)->old);
 	X509_free((*ca)->cert);
 	EVP_PKEY_free((*ca)->key);
+	secret_release(&(*ca)->secret);
 	free(*ca);
 	*ca = NULL;
 }
@@ -130,19 +140,18 @@ static int read_private(int dir, const char *name, const char *path, struct buf 
 static int open_key(const struct pki *p, int dir, struct pki_ca *ca, const struct buf *passphrase,
 		    struct err *err)
 {
-	char *base CLEANUP(freep) = pki_path(p, ca->entry->seq, NULL),
+	char *base CLEANUP(freep) = pki_path(p, ca->entry.seq, NULL),
 		   *path CLEANUP(freep) = path_join(base, "key.pem");
-	struct buf pem CLEANUP(secret_release) = BUF_INIT,
-		       secret CLEANUP(secret_release) = BUF_INIT;
+	struct buf pem CLEANUP(secret_release) = BUF_INIT;
 
 	if (guard_of(dir) == GUARD_ELSEWHERE) {
 		err_set(err, ERR_REFUSED, "the authority's key is not on this host");
 		return err_remedy(err, "sysboxup cert request NAME --out FILE, and what comes back: sysboxup cert import FILE");
 	}
 	if (read_private(dir, "key.pem", path, &pem, err) ||
-	    guard_open(p->root, dir, passphrase, &secret, err))
+	    guard_open(p->root, dir, passphrase, &ca->secret, err))
 		return -1;
-	ca->key = key_read(&pem, &secret, err);
+	ca->key = key_read(&pem, &ca->secret, err);
 	return ca->key ? 0 : err_prefix(err, "cannot open the authority's key '%s'", path);
 }
 
@@ -153,7 +162,7 @@ static int check_match(const struct pki_ca *ca, struct err *err)
 
 	key_digest(ca->key, of_key);
 	key_digest(X509_get0_pubkey(ca->cert), of_cert);
-	if (!str_eq(of_cert, ca->entry->spki))
+	if (!str_eq(of_cert, ca->entry.spki))
 		return err_set(err, ERR_REFUSED, "the authority's certificate is not the one that the ledger knows");
 	return str_eq(of_key, of_cert) ? 0 : err_set(err, ERR_REFUSED, "the authority's key does not belong to its certificate");
 }
@@ -163,11 +172,9 @@ static int open_ca(const struct pki *p, struct pki_ca *ca, const struct buf *pas
 {
 	struct buf pem CLEANUP(buf_release) = BUF_INIT;
 
-	ca->entry = pki_ca_find(p, err);
-	if (!ca->entry || refuse_over(p, ca->entry, err) ||
-	    pki_ca_text(p, ca->entry->seq, &pem, err))
+	if (refuse_over(p, &ca->entry, err) || pki_ca_text(p, ca->entry.seq, &pem, err))
 		return -1;
-	int dir CLEANUP(closep) = pki_open_dir(p, ca->entry->seq, NULL, err);
+	int dir CLEANUP(closep) = pki_open_dir(p, ca->entry.seq, NULL, err);
 
 	ca->cert = dir < 0 ? NULL : x509_read(&pem, err);
 	if (!ca->cert || open_key(p, dir, ca, passphrase, err))
@@ -175,13 +182,27 @@ static int open_ca(const struct pki *p, struct pki_ca *ca, const struct buf *pas
 	return check_match(ca, err);
 }
 
+static struct pki_ca *ca_new(const struct ledger_ca *entry)
+{
+	struct pki_ca *ca = xcalloc(1, sizeof(*ca));
+
+	*ca = (struct pki_ca){ .entry = *entry, .secret = BUF_INIT };
+	return ca;
+}
+
 int pki_ca_open(const struct pki *p, const struct buf *passphrase, struct pki_ca **ret,
 		struct err *err)
 {
-	struct pki_ca *ca CLEANUP(pki_ca_freep) = xcalloc(1, sizeof(*ca));
+	const struct ledger_ca *newest = pki_ca_find(p, err), *old = pki_ca_old(p);
+	struct pki_ca *ca CLEANUP(pki_ca_freep) = newest ? ca_new(newest) : NULL;
 
-	if (open_ca(p, ca, passphrase, err))
+	if (!ca || open_ca(p, ca, passphrase, err))
 		return -1;
+	if (old && old->to > p->now) {
+		ca->old = ca_new(old);
+		if (open_ca(p, ca->old, passphrase, err))
+			return err_prefix(err, "the authority that is being replaced");
+	}
 	*ret = STEAL(ca);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The authority: one at a time, made once, replaced only when it is over. Its key is encrypted
- * (PKCS#8, scrypt, AES-256), and how it is opened can be told from its directory:
+ * The authority: one at a time, made once, replaced when it is over, or before (pki/rotate.h). Its
+ * key is encrypted (PKCS#8, scrypt, AES-256), and how it is opened can be told from its directory:
  *
  *	no key.pem		it was imported: its key is elsewhere (pki/request.h)
  *
@@ -39,7 +39,7 @@ int pki_ca_guard(const struct pki *p, enum pki_guard *ret, struct err *err);
 bool pki_creds_available(const struct root *root);
 
 /* passphrase: needed for GUARD_PASSPHRASE alone. ERR_REFUSED: the wrong one, the authority is over,
- * its key is another one's or can be read by others. */
+ * its key is another one's or can be read by others. The one that it replaces is opened with it. */
 int pki_ca_open(const struct pki *p, const struct buf *passphrase, struct pki_ca **ret,
 		struct err *err);
 void pki_ca_freep(struct pki_ca **ca);

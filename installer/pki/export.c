@@ -3,9 +3,9 @@
 
 #include "base/json.h"
 #include "pki/archive.h"
-#include "pki/ca.h"
 #include "pki/issue.h"
 #include "pki/secret.h"
+#include "pki/trust.h"
 #include "sys/fs.h"
 #include "sys/io.h"
 
@@ -40,7 +40,7 @@ int export_load(struct export *ret, const struct pki *p, const struct ledger_cer
 	if (dir < 0 || read_into(dir, "cert.pem", &ret->cert, err) ||
 	    read_into(dir, "key.pem", &ret->key, err))
 		return -1;
-	return pki_ca_text(p, c->ca, &ret->ca, err);
+	return pki_trust_text(p, &ret->ca, err);
 }
 
 static void add_text(struct pki_files *f, mode_t mode, const char *path, const struct buf *text)

@@ -29,7 +29,8 @@ struct export {
 /* names of formats; NULL-terminated */
 extern const char *const export_formats[];
 
-/* The three texts of an issued certificate. */
+/* Certificate and key of one that was issued; and of all authorities that are trusted now, because
+ * the other side may have its own of another one (pki/rotate.h). */
 int export_load(struct export *ret, const struct pki *p, const struct ledger_cert *c,
 		struct err *err);
 void export_release(struct export *e);

@@ -65,14 +65,20 @@ static int make_key_file(const struct root *root, const char *path, struct err *
 	return fs_put(dir, name, 0400, secret.data, secret.len, err);
 }
 
-static int open_key_file(const struct root *root, int dir, struct buf *ret, struct err *err)
+static int read_link(int dir, char **ret, struct err *err)
 {
 	struct root here = { .fd = dir };
+
+	return root_readlink(&here, LINK, ret) < 0 ?
+		       err_errno(err, errno, "cannot read the link '%s'", LINK) :
+		       0;
+}
+
+static int open_key_file(const struct root *root, int dir, struct buf *ret, struct err *err)
+{
 	char *path CLEANUP(freep) = NULL;
 
-	if (root_readlink(&here, LINK, &path) < 0)
-		return err_errno(err, errno, "cannot read the link '%s'", LINK);
-	return read_key_file(root, path, ret, err);
+	return read_link(dir, &path, err) ? -1 : read_key_file(root, path, ret, err);
 }
 
 /* --- systemd-creds --- */
@@ -162,4 +168,23 @@ int guard_open(const struct root *root, int dir, const struct buf *passphrase, s
 		return open_cred(dir, ret, err);
 	}
 	return err_set(err, ERR_REFUSED, "the authority's key is not on this host");
+}
+
+int guard_copy(int dir, struct pki_files *files, struct err *err)
+{
+	char *path CLEANUP(freep) = NULL;
+
+	switch (guard_of(dir)) {
+	case GUARD_ELSEWHERE:
+	case GUARD_PASSPHRASE:
+		return 0;
+	case GUARD_CREDS:
+		return fs_read_at(dir, CRED, CRED_MAX, files_add(files, 0400, CRED), err) ? -1 : 0;
+	case GUARD_KEY_FILE:
+		break;
+	}
+	if (read_link(dir, &path, err))
+		return -1;
+	files_add_link(files, LINK, path);
+	return 0;
 }

@@ -9,6 +9,8 @@
 int guard_make(const struct root *root, const struct pki_ca_spec *spec, struct pki_files *files,
 	       struct buf *ret, struct err *err);
 enum pki_guard guard_of(int dir);
+/* For another authority that the same secret opens. */
+int guard_copy(int dir, struct pki_files *files, struct err *err);
 int guard_open(const struct root *root, int dir, const struct buf *passphrase, struct buf *ret,
 	       struct err *err);
 /* Not of the form that secret_random makes: it may be a person's. */

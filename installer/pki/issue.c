@@ -32,7 +32,7 @@ struct issue {
 	const struct pki_ca *ca;
 	struct pki_files files;
 	struct buf lines;
-	bool cut;			/* one ends with the authority */
+	int64_t cut;			/* one ends with its authority, then */
 };
 
 static void issue_release(struct issue *i)
@@ -51,6 +51,13 @@ static int write_pair(struct issue *i, const char *dir, EVP_PKEY *key, X509 *cer
 	return key ? key_write(key, NULL, false, files_add(&i->files, 0400, key_path), err) : 0;
 }
 
+/* While one authority replaces another, a server shows what clients of both trust
+ * (pki/rotate.h). */
+static const struct pki_ca *signer(const struct issue *i, const struct pki_wish *w)
+{
+	return w->profile == PKI_SERVER && i->ca->old ? i->ca->old : i->ca;
+}
+
 static void add_line(struct issue *i, const struct pki_wish *w, const struct x509_spec *x,
 		     EVP_PKEY *key)
 {
@@ -58,7 +65,7 @@ static void add_line(struct issue *i, const struct pki_wish *w, const struct x50
 
 	key_digest(key, spki);
 	buf_addf(&i->lines, "cert %s %s %lld %lld %llu %s %s %s%s%s %s\n", x->serial, spki,
-		 (long long)x->from, (long long)x->to, (unsigned long long)i->ca->entry->seq,
+		 (long long)x->from, (long long)x->to, (unsigned long long)signer(i, w)->entry.seq,
 		 pki_profile_name(w->profile), w->name, w->renew ? "r" : "", w->detected ? "d" : "",
 		 w->renew || w->detected ? "" : "-", w->profile == PKI_SERVER ? x->sans : "-");
 }
@@ -83,7 +90,7 @@ static EVP_PKEY *key_for(const struct pki_wish *w, const char *common, char **re
 
 static int judge(const struct issue *i, const struct pki_wish *w, X509 *cert, struct err *err)
 {
-	if (!x509_judge(cert, i->ca->cert, w->profile, i->p->now, err))
+	if (!x509_judge(cert, signer(i, w)->cert, w->profile, i->p->now, err))
 		return 0;
 	err_prefix(err, "a certificate for '%s' would not be accepted", w->name);
 	return err_raise(err, ERR_REFUSED);
@@ -94,7 +101,8 @@ static int one(struct issue *i, const struct pki_wish *w, struct err *err)
 	char serial[SERIAL_HEX + 1], *common CLEANUP(freep) = pki_common_of(w->profile, w->name);
 	char *uri CLEANUP(freep) = pki_client_uri(common), *sans CLEANUP(freep) = xstrdup(w->sans);
 	EVP_PKEY *key CLEANUP(pkey_freep) = key_for(w, common, &sans, err);
-	int64_t earliest = i->ca->entry->from, latest = i->ca->entry->to, now = i->p->now;
+	const struct pki_ca *by = signer(i, w);
+	int64_t earliest = by->entry.from, latest = by->entry.to, now = i->p->now;
 	struct x509_spec x = {
 		.common = common, .serial = serial,
 		.from = now - PKI_BACKDATE > earliest ? now - PKI_BACKDATE : earliest,
@@ -104,29 +112,32 @@ static int one(struct issue *i, const struct pki_wish *w, struct err *err)
 	};
 
 	new_serial(i->p, serial);
-	X509 *cert CLEANUP(x509_freep) = key ? x509_make(&x, key, i->ca->cert, i->ca->key, err) :
-					       NULL;
+	X509 *cert CLEANUP(x509_freep) = key ? x509_make(&x, key, by->cert, by->key, err) : NULL;
 
 	if (!cert || write_pair(i, common, w->request ? NULL : key, cert, err) ||
 	    judge(i, w, cert, err))
 		return -1;
-	i->cut |= now + w->ttl > latest;
+	if (now + w->ttl > latest)
+		i->cut = latest;
 	add_line(i, w, &x, key);
 	return 0;
 }
 
+/* more: lines of the same record, or NULL. */
 static int issue_all(struct pki *p, const struct pki_ca *ca, const struct pki_wish *wishes,
-		     size_t n, struct report *rep, struct err *err)
+		     size_t n, const struct buf *more, struct report *rep, struct err *err)
 {
-	struct issue i CLEANUP(issue_release) = { p, ca, PKI_FILES_INIT, BUF_INIT, false };
+	struct issue i CLEANUP(issue_release) = { p, ca, PKI_FILES_INIT, BUF_INIT, 0 };
 	char to[32];
 
 	for (size_t k = 0; k < n; k++)
 		if (one(&i, &wishes[k], err))
 			return -1;
-	clock_iso(ca->entry->to, to);
+	clock_iso(i.cut, to);
 	if (i.cut)
 		report_warn(rep, NULL, "it ends before its time, with the authority: %s", to);
+	if (more)
+		buf_add(&i.lines, more->data, more->len);
 	return pki_publish(p, &i.files, &i.lines, err);
 }
 
@@ -164,14 +175,14 @@ int pki_issue(struct pki *p, const struct pki_ca *ca, const struct pki_wish *wis
 	for (size_t i = 0; i < n; i++)
 		if (refuse_in_force(p, &wishes[i], err))
 			return -1;
-	return issue_all(p, ca, wishes, n, rep, err);
+	return issue_all(p, ca, wishes, n, NULL, rep, err);
 }
 
-int pki_renew(struct pki *p, const struct pki_ca *ca, const struct ledger_cert *const *old,
-	      size_t n, const char *algorithm, const char *sans, struct report *rep,
-	      struct err *err)
+int issue_renewals(struct pki *p, const struct pki_ca *ca, const struct ledger_cert *const *old,
+		   size_t n, const char *algorithm, const char *sans, const struct buf *lines,
+		   struct report *rep, struct err *err)
 {
-	struct pki_wish *wishes CLEANUP(freep) = xcalloc(n, sizeof(*wishes));
+	struct pki_wish *wishes CLEANUP(freep) = xcalloc(n + 1, sizeof(*wishes));
 
 	for (size_t i = 0; i < n; i++)
 		wishes[i] = (struct pki_wish){
@@ -181,5 +192,12 @@ int pki_renew(struct pki *p, const struct pki_ca *ca, const struct ledger_cert *
 			.sans = old[i]->profile == PKI_CLIENT ? NULL :
 				old[i]->detected && sans ? sans : old[i]->sans,
 		};
-	return issue_all(p, ca, wishes, n, rep, err);
+	return issue_all(p, ca, wishes, n, lines, rep, err);
+}
+
+int pki_renew(struct pki *p, const struct pki_ca *ca, const struct ledger_cert *const *old,
+	      size_t n, const char *algorithm, const char *sans, struct report *rep,
+	      struct err *err)
+{
+	return issue_renewals(p, ca, old, n, algorithm, sans, NULL, rep, err);
 }

@@ -45,6 +45,13 @@ EVP_PKEY *key_new(const char *algorithm, struct err *err)
 	return key;
 }
 
+const char *key_algorithm(const EVP_PKEY *key)
+{
+	return EVP_PKEY_is_a(key, "RSA")     ? "rsa3072" :
+	       EVP_PKEY_is_a(key, "ED25519") ? "ed25519" :
+					       "p256";
+}
+
 static X509_SIG *encrypt(PKCS8_PRIV_KEY_INFO *info, const struct buf *secret, bool strong)
 {
 	X509_ALGOR *how = PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), NULL, 0, NULL,

@@ -30,7 +30,7 @@ void ledger_release(struct ledger *l)
 
 bool ledger_alive(const struct ledger_cert *c, int64_t now)
 {
-	return !c->revoked && c->to > now;
+	return !c->revoked && !c->dropped && c->to > now;
 }
 
 static size_t slot_of(const struct ledger *l, const char *serial)
@@ -98,6 +98,25 @@ static int take_ca(struct ledger *l, char **w, uint64_t seq, int64_t now)
 		return -1;
 	l->cas = xreallocarray(l->cas, l->cas_n + 1, sizeof(*l->cas));
 	l->cas[l->cas_n++] = ca;
+	l->trust = seq;
+	return 0;
+}
+
+static int take_drop(struct ledger *l, char **w, uint64_t seq, int64_t now)
+{
+	size_t i = 0;
+	uint64_t ca;
+
+	if (str_to_u64(w[0], UINT64_MAX, &ca))
+		return -1;
+	while (i < l->cas_n && l->cas[i].seq != ca)
+		i++;
+	if (i + 1 >= l->cas_n)	/* unknown, or the newest */
+		return -1;
+	l->cas[i].dropped = true;
+	l->trust = seq;
+	for (i = 0; i < l->certs_n; i++)
+		l->certs[i].dropped |= l->certs[i].ca == ca;
 	return 0;
 }
 
@@ -148,6 +167,7 @@ static int take_crl(struct ledger *l, char **w, uint64_t seq, int64_t now)
 	if (str_to_u64(w[0], UINT64_MAX, &number) || number <= l->crl_number)
 		return -1;
 	l->crl_number = number;
+	l->crl = seq;
 	return read_time(w[1], &l->crl_from) || read_time(w[2], &l->crl_to) ? -1 : 0;
 }
 
@@ -160,6 +180,7 @@ static const struct {
 	{ "cert", 9, take_cert },
 	{ "revoke", 2, take_revoke },
 	{ "crl", 3, take_crl },
+	{ "drop", 1, take_drop },
 };
 
 /* In place: the words stay where they are, with NULs behind them. */

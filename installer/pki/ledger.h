@@ -9,10 +9,14 @@
  *	cert SERIAL SPKI FROM TO CA PROFILE NAME FLAGS SANS
  *	revoke SERIAL REASON
  *	crl NUMBER FROM TO
+ *	drop CA
  *
  * SEQ counts records from 1 without gaps, and names the directory of what a record made
  * (pki/store.h). Times are seconds since the epoch, SPKI the SHA-256 of the public key, CA the SEQ
  * of the authority, FLAGS letters or "-", SANS joined by commas or "-". A batch is one record.
+ *
+ * An authority is trusted until it is dropped, and the newest never is. Two of them are, as long as
+ * one replaces the other (pki/rotate.h).
  *
  * What a crash may leave is a torn record at the end: it is not there for any reader, and the next
  * append writes over it. Anything else that is no whole record is damage, and an error: a ledger
@@ -40,6 +44,7 @@ struct ledger_ca {
 	uint64_t seq;
 	const char *serial, *spki;
 	int64_t from, to;
+	bool dropped;
 };
 
 struct ledger_cert {
@@ -54,6 +59,7 @@ struct ledger_cert {
 	const char *sans;		/* "DNS:a,IP:10.0.0.1", or "-" */
 	int64_t revoked;		/* when, or 0 */
 	const char *reason;
+	bool dropped;			/* its authority is */
 };
 
 struct ledger {
@@ -65,6 +71,8 @@ struct ledger {
 	int64_t time;			/* when that was written */
 	uint64_t crl_number;		/* the highest ever given, 0: none */
 	int64_t crl_from, crl_to;
+	uint64_t crl;			/* the record that has it, 0: none */
+	uint64_t trust;			/* the newest record with "ca" or "drop", 0: none */
 	uint64_t end;			/* bytes of whole records */
 	uint64_t torn;			/* bytes behind them */
 	struct strv texts;		/* what the strings above point into */
@@ -86,7 +94,7 @@ int ledger_append(struct ledger *l, int dirfd, const struct buf *lines, int64_t 
 struct ledger_cert *ledger_find(const struct ledger *l, const char *serial);
 /* The newest of that name, or NULL. */
 struct ledger_cert *ledger_newest(const struct ledger *l, const char *name);
-/* In force at that time: neither over nor revoked. */
+/* In force at that time: neither over nor revoked, nor of an authority that was dropped. */
 bool ledger_alive(const struct ledger_cert *c, int64_t now);
 
 #endif

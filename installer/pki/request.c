@@ -218,6 +218,7 @@ static int publish_cert(struct pki *p, X509 *cert, uint64_t ca, const struct wai
 
 static int import_cert(struct pki *p, X509 *cert, enum pki_came *ret, struct err *err)
 {
+	/* there is no other: what is elsewhere is not rotated */
 	const struct ledger_ca *entry = pki_ca_find(p, err);
 	struct waiting w CLEANUP(waiting_release) = { .key = BUF_INIT };
 	struct buf pem CLEANUP(buf_release) = BUF_INIT;
@@ -272,6 +273,7 @@ static int import_authority(struct pki *p, X509 *cert, struct err *err)
 	buf_addf(&line, "ca %s %s %lld %lld\n", serial, spki,
 		 (long long)asn1_seconds(X509_get0_notBefore(cert)),
 		 (long long)asn1_seconds(X509_get0_notAfter(cert)));
+	ca_drop_over(p, &line);
 	return pki_publish(p, &files, &line, err);
 }
 

@@ -14,13 +14,13 @@
 static bool belongs(const struct ledger_cert *c, const struct pki *p, const struct pki_ca *ca,
 		    int64_t ttl)
 {
-	return c->revoked && c->ca == ca->entry->seq && c->to > p->now - ttl;
+	return c->revoked && c->ca == ca->entry.seq && c->to > p->now - ttl;
 }
 
-static int write_list(struct pki *p, const struct pki_ca *ca, int64_t ttl, struct err *err)
+static int add_list(const struct pki *p, const struct pki_ca *ca, int64_t ttl, struct buf *pem,
+		    struct err *err)
 {
 	const struct ledger *l = &p->ledger;
-	struct buf pem CLEANUP(buf_release) = BUF_INIT;
 	X509_CRL *crl CLEANUP(x509_crl_freep) = crl_begin(ca->cert, l->crl_number, l->crl_from,
 							  l->crl_to, err);
 
@@ -29,8 +29,18 @@ static int write_list(struct pki *p, const struct pki_ca *ca, int64_t ttl, struc
 	for (size_t i = 0; i < l->certs_n; i++)
 		if (belongs(&l->certs[i], p, ca, ttl) && crl_add(crl, &l->certs[i], err))
 			return -1;
-	if (crl_sign(crl, ca->key, &pem, err))
-		return -1;
+	return crl_sign(crl, ca->key, pem, err);
+}
+
+/* One of each authority that is trusted, all of the same number: whoever checks lists wants one of
+ * whoever issued. */
+static int write_list(const struct pki *p, const struct pki_ca *ca, int64_t ttl, struct err *err)
+{
+	struct buf pem CLEANUP(buf_release) = BUF_INIT;
+
+	for (; ca; ca = ca->old)
+		if (add_list(p, ca, ttl, &pem, err))
+			return -1;
 	return fs_put(p->fd, CRL, 0444, pem.data, pem.len, err);
 }
 
@@ -38,8 +48,8 @@ static void add_number(const struct pki *p, const struct pki_ca *ca, int64_t ttl
 {
 	int64_t from = p->now - PKI_BACKDATE;
 
-	if (from < ca->entry->from)
-		from = ca->entry->from;
+	if (from < ca->entry.from)
+		from = ca->entry.from;
 	buf_addf(lines, "crl %llu %lld %lld\n", (unsigned long long)p->ledger.crl_number + 1,
 		 (long long)from, (long long)(p->now + ttl));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pki/store.h"
 
+#include "pki/trust.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/io.h"
@@ -140,7 +141,7 @@ static int read_again(struct pki *p, struct err *err)
 int pki_begin(struct pki *p, enum pki_mode mode, unsigned int lock_seconds, struct err *err)
 {
 	if (make_dirs(p, err) || lock(p, lock_seconds, err) || read_again(p, err) ||
-	    clean_up(p, err))
+	    clean_up(p, err) || pki_trust_settle(p, err))
 		return -1;
 	p->now = clock_now();	/* it took a while to get the lock */
 	return mode == PKI_WRITE_ANY_CLOCK ? 0 : check_clock(p, err);
@@ -175,7 +176,9 @@ int pki_publish(struct pki *p, const struct pki_files *f, const struct buf *line
 		(void)fs_remove_tree(p->gen_fd, from, &ignored);
 		return -1;
 	}
-	return finish(p, from, seq, err);
+	if (finish(p, from, seq, err))
+		return -1;
+	return p->ledger.trust == seq ? pki_trust_settle(p, err) : 0;
 }
 
 static char *below(const char *prefix, uint64_t seq, const char *entry)

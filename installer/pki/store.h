@@ -8,7 +8,8 @@
  *	gen/000001/		what record 1 made: an authority's cert.pem and key.pem, or a
  *				directory NAME/ with these for each certificate of a batch
  *	gen/.new-000002		what record 2 is about to make
- *	crl.pem			the newest revocation list
+ *	crl.pem			the newest revocation list, of each authority that is trusted
+ *	trust.pem		their certificates (pki/trust.h)
  *
  * A certificate comes into being so: all files below .new-N, synced; record N appended, synced; the
  * directory gets its name N, synced. Whoever takes the lock next finishes what a crash left: where

@@ -99,6 +99,13 @@ static bool add_extension(X509 *cert, X509 *ca, int nid, const char *value)
 	return ok;
 }
 
+static bool copy_constraints(X509 *cert, const X509 *like)
+{
+	int at = X509_get_ext_by_NID(like, NID_name_constraints, -1);
+
+	return at < 0 || X509_add_ext(cert, X509_get_ext(like, at), -1);
+}
+
 static bool add_extensions(X509 *cert, X509 *ca, const struct x509_spec *s)
 {
 	bool leaf = s->usage;
@@ -118,7 +125,7 @@ static bool add_extensions(X509 *cert, X509 *ca, const struct x509_spec *s)
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		if (all[i].value && !add_extension(cert, ca, all[i].nid, all[i].value))
 			return false;
-	return true;
+	return !s->like || copy_constraints(cert, s->like);
 }
 
 static bool fill_in(X509 *cert, const struct x509_spec *s, EVP_PKEY *key, X509 *ca)

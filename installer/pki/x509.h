@@ -38,6 +38,7 @@ int crypto_error(struct err *err, const char *what);
 /* --- keys --- */
 
 EVP_PKEY *key_new(const char *algorithm, struct err *err);
+const char *key_algorithm(const EVP_PKEY *key);	/* the word for what key_new made */
 /* PKCS#8 in PEM; without a secret in clear. strong: the secret may be a person's, so guessing it is
  * made slow; what secret_random made needs no such thing. */
 int key_write(EVP_PKEY *key, const struct buf *secret, bool strong, struct buf *ret,
@@ -57,6 +58,7 @@ struct x509_spec {
 	const char *sans;		/* "DNS:a,IP:10.0.0.1", NULL: none */
 	const char *usage;		/* "serverAuth", "clientAuth", or NULL: an authority */
 	const char *constraints;	/* of an authority: "permitted;DNS:example.org", or NULL */
+	const X509 *like;		/* or those that this one has; or NULL */
 };
 
 void serial_new(char hex[SERIAL_HEX + 1]);

@@ -86,6 +86,36 @@ TEST(reads, "what was appended is read: authorities, certificates, revocations, 
 	end(&s, &l);
 }
 
+static int add(struct ledger *l, int fd, const char *text)
+{
+	struct buf b CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	buf_adds(&b, text);
+	return ledger_append(l, fd, &b, 160, &ignored);
+}
+
+TEST(drops, "an authority that is dropped takes what it issued with it; the newest one cannot be, nor one that never was")
+{
+	struct scratch s;
+	struct ledger l, again CLEANUP(ledger_release) = LEDGER_INIT;
+	struct err err = ERR_INIT;
+
+	begin(&s, &l);
+	CHECK_INT(add(&l, s.fd, "ca 00fe " SPKI " 100 2000\ncert 0a " SPKI " 100 200 3 client new - -\n"), 0);
+	CHECK_INT(l.trust, 3);
+	CHECK(ledger_alive(ledger_newest(&l, "n1"), 150));
+	CHECK_INT(add(&l, s.fd, "drop 1\n"), 0);
+	CHECK_INT(ledger_read(&again, s.fd, &err), 0);
+	CHECK(again.cas[0].dropped && !again.cas[1].dropped);
+	CHECK_INT(again.trust, 4);
+	CHECK(!ledger_alive(ledger_newest(&again, "n1"), 150));
+	CHECK(ledger_alive(ledger_newest(&again, "new"), 150));
+	CHECK_INT(add(&l, s.fd, "drop 3\n"), -1);
+	CHECK_INT(add(&again, s.fd, "drop 2\n"), -1);
+	end(&s, &l);
+}
+
 TEST(cut, "cut at any byte of its last record it is the ledger before, and the next append mends it")
 {
 	struct scratch s;
