@@ -4,7 +4,7 @@
  * certificate of the server is one that `sysboxup cert issue` made: apply opens no authority, so it
  * needs no secret. What is put in place:
  *
- *	/etc/sysboxup/api/ca.pem	whose clients are let in
+ *	/etc/sysboxup/api/ca.pem	a link to the authorities whose clients are let in
  *	/etc/sysboxup/api/server	a link to the directory of key and certificate
  *	daemon.json			tlsverify and the rest (step "docker")
  *	sysboxup-api.socket		the address; dockerd itself never binds one
@@ -25,6 +25,7 @@
 #include "pki/names.h"
 #include "pki/secret.h"
 #include "pki/stranger.h"
+#include "pki/trust.h"
 #include "sys/sock.h"
 
 #define STEP "api"
@@ -120,6 +121,29 @@ static const struct ledger_cert *find_server(const struct pki *p, const struct s
 			return c;
 	}
 	return NULL;
+}
+
+/* The certificate that the link to its directory, "/.../gen/000002/api", is for is not the newest
+ * of its name. */
+static bool is_renewed(const struct pki *p, const char *link)
+{
+	const struct ledger_cert *c = ledger_newest(&p->ledger, path_basename(link));
+	char *now CLEANUP(freep) = c && ledger_alive(c, p->now) ?
+					   pki_path(p, c->seq, path_basename(link)) :
+					   NULL;
+
+	return now && !str_eq(now, link);
+}
+
+bool api_is_behind(const struct root *root, const struct pki *p)
+{
+	char *trust CLEANUP(freep) = NULL, *server CLEANUP(freep) = NULL;
+
+	if (root_readlink(root, API_CA, &trust) || root_readlink(root, API_SERVER, &server))
+		return false;
+	char *now CLEANUP(freep) = pki_trust_path(p);
+
+	return !str_eq(now, trust) || is_renewed(p, server);
 }
 
 static int refuse_without(const struct strv *sans, struct err *err)
@@ -236,15 +260,15 @@ static void add_link(struct plan *p, const struct step_ctx *ctx, const char *pat
 static int plan_keys(struct plan *p, const struct step_ctx *ctx, const struct pki *pki,
 		     const struct ledger_cert *server, struct err *err)
 {
-	struct buf ca CLEANUP(buf_release) = BUF_INIT;
 	char *entry CLEANUP(freep) = pki_common(server),
-		   *dir CLEANUP(freep) = pki_path(pki, server->seq, entry);
+		    *dir CLEANUP(freep) = pki_path(pki, server->seq, entry),
+		    *trust CLEANUP(freep) = pki_trust_path(pki);
 
-	if (pki_ca_text(pki, server->ca, &ca, err))
+	if (pki_trust_check(pki, err))
 		return -1;
 	add_dir(p, ctx, "/etc/sysboxup", RANK_LISTEN_KEYS);
 	add_dir(p, ctx, API_DIR, RANK_LISTEN_KEYS);
-	add_file(p, ctx, API_CA, 0444, &ca, RANK_LISTEN_KEYS);
+	add_link(p, ctx, API_CA, trust, RANK_LISTEN_KEYS);
 	add_link(p, ctx, API_SERVER, dir, RANK_LISTEN_KEYS);
 	return 0;
 }
@@ -385,7 +409,12 @@ static bool is_expired(const struct ledger_cert *c, int64_t now)
 
 static bool is_revoked(const struct ledger_cert *c, int64_t now)
 {
-	return c->revoked && c->to > now;
+	return c->revoked && !c->dropped && c->to > now;
+}
+
+static bool is_dropped(const struct ledger_cert *c, int64_t now)
+{
+	return c->dropped && c->to > now;
 }
 
 /* The newest client of that state whose key is here. */
@@ -476,6 +505,8 @@ static void try_all(const struct tried *t, const struct pki *p)
 	must_be_refused(t, "api-server-as-client", "the server's certificate", &server, STATE_BAD);
 	try_old_client(t, p, "api-expired", "expired client certificate", is_expired, STATE_BAD);
 	try_old_client(t, p, "api-revoked", "revoked client certificate", is_revoked, STATE_WARN);
+	try_old_client(t, p, "api-dropped", "client certificate of a dropped authority", is_dropped,
+		       STATE_BAD);
 	must_be_refused(t, "api-tls-1.1", "TLS 1.1", &old, STATE_BAD);
 	must_be_refused(t, "api-plain", "plain HTTP", &plain, STATE_BAD);
 }

@@ -4,6 +4,7 @@
 #define STEPS_API_H
 
 #include "engine/step.h"
+#include "pki/store.h"
 
 #define API_CA "/etc/sysboxup/api/ca.pem"
 #define API_SERVER "/etc/sysboxup/api/server"
@@ -14,6 +15,8 @@
 
 bool api_wanted(const struct step_ctx *ctx);
 bool api_concerned(const struct step_ctx *ctx);	/* or it was there, and goes */
+/* What Docker was given last is not what it would be given now. */
+bool api_is_behind(const struct root *root, const struct pki *p);
 /* The keys of daemon.json. */
 void api_settings(struct json *patch);
 
