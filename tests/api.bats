@@ -17,6 +17,16 @@ setup_file() {
 	local build=${SYSBOXUP_BUILD#"$REPO/"} suite
 	make -s -C "$REPO" BUILD="$build" "$build/sysboxup" "$build/tools/hostdiff"
 	BUILD=$build install_prepare "$BATS_FILE_TMPDIR" 0.7.0
+	authority "$BATS_FILE_TMPDIR/pki"
+}
+
+# authority DIR: below it one that is two days old, a client that was over a day later, a certificate of the server, and a client.
+authority() {
+	mkdir -p "$1/root"
+	faketime -f -2d "$SYSBOXUP_BUILD/sysboxup" --root "$1" -q cert ca --key-file /root/ca.secret
+	faketime -f -2d "$SYSBOXUP_BUILD/sysboxup" --root "$1" -q cert issue late --ttl 24h
+	"$SYSBOXUP_BUILD/sysboxup" --root "$1" -q cert issue api --server --san "$ADDRESS" --san ci.example.org
+	"$SYSBOXUP_BUILD/sysboxup" --root "$1" -q cert issue runner --ttl 24h
 }
 
 setup() {
@@ -37,10 +47,8 @@ host() {
 	install_into "$G" "$BATS_FILE_TMPDIR"
 	guest_put "$G" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
 	guest_run "$G" docker import /root/bb.tar bb:1 >/dev/null
-	guest_run "$G" sh -ec 'sysboxup -q cert ca --key-file /root/ca.secret
-		sysboxup -q cert issue api --server --san '"$ADDRESS"' --san ci.example.org
-		sysboxup -q cert issue runner --ttl 1h
-		sysboxup -q cert export ci-runner --format pem-dir --out /root/runner --docker-host tcp://'"$ADDRESS"':2376'
+	tar -C "$BATS_FILE_TMPDIR/pki" --owner=0 --group=0 -c . | guest_run "$G" tar -C / -x --no-overwrite-dir
+	guest_run "$G" sysboxup -q cert export ci-runner --format pem-dir --out /root/runner --docker-host "tcp://$ADDRESS:2376"
 	profile '{ "listen": ["'"$ADDRESS"':2376"], "names": ["ci.example.org"] }'
 }
 
@@ -56,12 +64,17 @@ up() {
 
 # Where CI would be: a network namespace behind a link of its own; and its own copies of what it was given.
 outside() {
-	local file
 	guest_run "$G" sh -ec 'ip netns add ci; ip link add ci0 type veth peer name eth0 netns ci
 		ip addr add 198.51.100.1/24 dev ci0; ip link set ci0 up
 		ip -n ci addr add 198.51.100.2/24 dev eth0; ip -n ci link set eth0 up; ip -n ci route add default via 198.51.100.1'
-	mkdir -p "$BATS_TEST_TMPDIR/runner"
-	for file in ca cert key; do guest_get "$G" "/root/runner/$file.pem" >"$BATS_TEST_TMPDIR/runner/$file.pem"; done
+	take_out runner
+}
+
+# take_out NAME: what was exported to /root/NAME.
+take_out() {
+	local file
+	mkdir -p "$BATS_TEST_TMPDIR/$1"
+	for file in ca cert key; do guest_get "$G" "/root/$1/$file.pem" >"$BATS_TEST_TMPDIR/$1/$file.pem"; done
 }
 
 # from_outside COMMAND...: this machine's program there.
@@ -127,10 +140,11 @@ opened() {
 	[ "$(job)" = "$pid" ]
 	judged
 	run -0 up verify
-	for id in api-nobody api-stranger api-server-as-client api-tls-1.1 api-plain; do
+	for id in api-nobody api-stranger api-server-as-client api-expired api-tls-1.1 api-plain; do
 		[[ $output == *"ok      $id: "* ]] || { echo "$id: $output"; false; }
 	done
-	[[ $output == *"unknown api-expired: not tried: "* ]]
+	[[ $output == *"ok      api-expired: $ADDRESS:2376: late (expired client certificate): "*"certificate"* ]] || { echo "$output"; false; }
+	[[ $output == *"unknown api-revoked: not tried: "* ]]
 	run -0 up apply
 	[[ ${lines[-1]} == "Nothing to do"* ]]
 	run -0 up status
@@ -175,7 +189,7 @@ opened() {
 	guest_run "$G" sysboxup -q cert renew api
 	[ "$(serial)" = "$first" ]	# dockerd reads none while it runs
 	run -0 up plan
-	[[ $output == *"/etc/sysboxup/api/server  link to /var/lib/sysboxup/pki/gen/000004/api"* ]] || { echo "$output"; false; }
+	[[ $output == *"/etc/sysboxup/api/server  link to /var/lib/sysboxup/pki/gen/000005/api"* ]] || { echo "$output"; false; }
 	[[ $output != *daemon.json* ]]
 	run -0 up apply --quiet
 	[ "$(serial)" != "$first" ]
@@ -187,6 +201,45 @@ opened() {
 	run -0 guest_run "$G" sysboxup rollback --quiet
 	[ "$(serial)" = "$first" ]
 	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
+}
+
+@test "rotate-ca: an old client gets in as long as both are trusted, and never again when the old authority is dropped" {
+	local all=$BATS_TEST_TMPDIR/fresh/ca.pem
+	host bookworm
+	outside
+	up apply --quiet
+	guest_run "$G" sysboxup -q cert rotate-ca
+	guest_run "$G" sh -ec 'sysboxup -q cert issue fresh; sysboxup -q cert export fresh --out /root/fresh'
+	take_out fresh
+	run -0 up status
+	[[ $output == *"two authorities are trusted; of the old one 1 client is in force, the last until "*"try: sysboxup apply"* ]] || { echo "$output"; false; }
+	run ! ask "$BATS_TEST_TMPDIR/fresh"
+	run -0 up plan
+	[[ $output == *"/etc/sysboxup/api/ca.pem  link to /var/lib/sysboxup/pki/gen/000005/trust.pem"* ]] || { echo "$output"; false; }
+	[[ $output != *daemon.json* && $output != *api/server* ]]
+	up apply --quiet
+	# whoever came before trusts one authority alone, and meets the server's certificate of that one
+	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
+	[ "$(ask "$BATS_TEST_TMPDIR/fresh" --cacert "$all")" = 200 ]
+	run -0 up status
+	[[ $output == *"try: sysboxup cert renew runner"* ]] || { echo "$output"; false; }
+	# a revoked one gets in, which is said, until its authority goes
+	run -0 guest_run "$G" sysboxup cert revoke runner
+	[[ $output == *"try: sysboxup cert rotate-ca --now"* ]] || { echo "$output"; false; }
+	run -0 up verify
+	[[ $output == *"warning api-revoked: $ADDRESS:2376: runner (revoked client certificate): HTTP 200"* ]] || { echo "$output"; false; }
+	guest_run "$G" sysboxup -q cert rotate-ca --now
+	run -0 up status
+	[[ $output == *"Docker was started with other certificates than there are by now"*"try: sysboxup apply"* ]] || { echo "$output"; false; }
+	run -0 up apply
+	[[ $output == *"ok      api-dropped: $ADDRESS:2376: runner (client certificate of a dropped authority): "* ]] || { echo "$output"; false; }
+	run ! ask "$BATS_TEST_TMPDIR/runner" --cacert "$all"
+	[ "$(ask "$BATS_TEST_TMPDIR/fresh" --cacert "$all")" = 200 ]
+	# the link of before comes back, and whom Docker lets in does not
+	run -0 guest_run "$G" sysboxup rollback --quiet
+	[ "$(guest_run "$G" readlink /etc/sysboxup/api/ca.pem)" = /var/lib/sysboxup/pki/gen/000005/trust.pem ]
+	run ! ask "$BATS_TEST_TMPDIR/runner" --cacert "$all"
+	[ "$(ask "$BATS_TEST_TMPDIR/fresh" --cacert "$all")" = 200 ]
 }
 
 # serial: of the certificate that is shown to those who connect.

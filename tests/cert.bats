@@ -289,7 +289,8 @@ X509v3 Subject Alternative Name:
 	cert issue b
 	run --separate-stderr -0 "$SYSBOXUP" --root "$R" cert revoke ci-a --reason key-compromise
 	[[ ${lines[1]} == "ci-a "*" revoked "* ]]
-	[[ $stderr == "warning: dockerd reads no revocation list: a daemon that trusts this authority accepts 'ci-a' until 20"*Z ]]
+	[[ ${stderr_lines[0]} == "warning: dockerd reads no revocation list: a daemon that trusts this authority accepts 'ci-a' until 20"*Z ]]
+	[ "${stderr_lines[1]}" = "         try: sysboxup cert rotate-ca --now, which ends all that it issued" ]
 	serial=$(cert_json show b | jq -r 'select(.serial).serial')
 	cert revoke "$serial" 2>/dev/null
 	run -0 openssl crl -in "$P/crl.pem" -noout -text
@@ -298,6 +299,87 @@ X509v3 Subject Alternative Name:
 	[ "$(openssl crl -in "$P/crl.pem" -noout -crlnumber)" = crlNumber=0x02 ] || [ "$(openssl crl -in "$P/crl.pem" -noout -crlnumber)" = crlNumber=02 ]
 	refused 3 "'a' is revoked already" cert revoke a
 	refused 2 "no certificate has the name or serial 'nobody'" cert revoke nobody
+	run -0 cert_sane
+}
+
+# authority SEQ: what openssl and curl take for it.
+authority() { printf '%s/gen/%06d/cert.pem' "$P" "$1"; }
+
+@test "rotate-ca: two authorities, servers by the old one and clients by the new one; the old one goes with its last client" {
+	local later=(faketime -f +25h)
+	cert_ca --permit example.org --algorithm ed25519
+	cert issue srv --server --san a.example.org
+	cert issue a
+	cert issue keeper --ttl 2d --auto-renew
+	cert issue gone
+	cert revoke gone 2>/dev/null
+	cp "$P/gen/000001/trust.pem" "$T/before"
+	cmp "$T/before" "$CA"
+	run -0 "$SYSBOXUP" --root "$R" cert rotate-ca
+	[[ ${lines[0]} == "Made a certificate authority beside the old one, good until "*"/gen/000007/cert.pem" ]]
+	[[ ${lines[1]} == *"two authorities are trusted; of the old one 2 clients are in force, the last until "* ]]
+	[[ ${lines[2]} == *"try: sysboxup cert renew a keeper" ]]
+	# the same secret opens it, and it is of the same kind, with the same constraints
+	openssl pkey -in "$P/gen/000007/key.pem" -passin "file:$R/ca.secret" -noout -text | grep -q ED25519
+	[ "$(extensions "$(authority 7)")" = "$(extensions "$CA")" ]
+	cat "$CA" "$(authority 7)" | cmp - "$P/trust.pem"
+	run -0 cert_sane
+	# what is issued now: each is accepted by whoever trusts both
+	cert issue b
+	cert renew srv
+	openssl verify -x509_strict -CAfile "$(authority 7)" "$(cert_dir b)/cert.pem"
+	openssl verify -x509_strict -CAfile "$CA" "$(cert_dir srv)/cert.pem"
+	cert export b --out "$T/b"
+	cmp "$T/b/ca.pem" "$P/trust.pem"
+	# a list of each, and whoever was revoked still is
+	[ "$(grep -c BEGIN "$P/crl.pem")" -eq 2 ]
+	for client in b a; do openssl verify -crl_check -CRLfile "$P/crl.pem" -CAfile "$P/trust.pem" "$(cert_dir $client)/cert.pem"; done
+	run ! openssl verify -crl_check -CRLfile "$P/crl.pem" -CAfile "$P/trust.pem" "$(cert_dir gone)/cert.pem"
+	# the timer's verbs: clients that ask for it are renewed at once, the old authority has to wait
+	cert renew --due
+	openssl verify -x509_strict -CAfile "$(authority 7)" "$(cert_dir keeper)/cert.pem"
+	run -0 "$SYSBOXUP" --root "$R" cert rotate-ca --due
+	[ "$output" = "Nothing is due." ]
+	refused 3 "of the old authority 2 clients are in force, the last until " cert rotate-ca
+	run -0 "$SYSBOXUP" --root "$R" cert show
+	[[ $output == *"  replaces  $(openssl x509 -in "$CA" -noout -serial | sed 's/.*=//;s/.*/\L&/')"* ]]
+	[[ $output == *"try: sysboxup cert renew a" ]]
+	run -0 "${later[@]}" "$SYSBOXUP" --root "$R" cert rotate-ca --due
+	[[ $output == Nothing* ]]
+	run -0 faketime -f +49h "$SYSBOXUP" --root "$R" cert rotate-ca --due
+	[ "${lines[0]}" = "The old authority is dropped." ]
+	[[ ${lines[2]} == "srv "*" server  valid "* ]]
+	openssl verify -x509_strict -attime $(($(date +%s) + 49 * 3600)) -CAfile "$P/trust.pem" "$(cert_dir srv)/cert.pem"
+	cmp "$P/trust.pem" "$(authority 7)"
+	# under the name of before it is what holds now
+	cmp "$P/trust.pem" "$P/gen/000001/trust.pem"
+	run -0 faketime -f +49h "$SYSBOXUP" --root "$R" cert crl --due
+	run -0 cert_sane
+	run -0 faketime -f +49h "$SYSBOXUP" --root "$R" cert rotate-ca --due
+	[[ $output == Nothing* ]]
+}
+
+@test "rotate-ca --now: the old authority and all that it issued are worth nothing at once; names are free again" {
+	echo secret >"$T/pass"
+	chmod 600 "$T/pass"
+	cert ca --passphrase-file "$T/pass"
+	cert issue a --passphrase-file "$T/pass"
+	cert issue srv --server --san a.example --passphrase-file "$T/pass"
+	refused 2 "there is no terminal to ask at" cert rotate-ca --now </dev/null
+	refused 2 "--due and --now exclude each other" cert rotate-ca --now --due
+	run -0 "$SYSBOXUP" --root "$R" cert rotate-ca --now --passphrase-file "$T/pass"
+	[[ $output == *"try: sysboxup cert renew a"* ]]
+	[ "$(cert_json show a | jq -r 'select(.state).state')" = dropped ]
+	refused 3 "the certificate 'a' is dropped" cert export a --out "$T/x"
+	run -0 "$SYSBOXUP" --root "$R" cert renew a --passphrase-file "$T/pass"
+	run -0 "$SYSBOXUP" --root "$R" cert list
+	[ "${#lines[@]}" -eq 3 ]
+	openssl verify -x509_strict -CAfile "$P/trust.pem" "$(cert_dir a)/cert.pem" "$(cert_dir srv)/cert.pem"
+	run -0 cert_sane
+	# and once more
+	cert rotate-ca --now --passphrase-file "$T/pass"
+	[ "$(grep -c '^drop ' "$P/ledger")" -eq 2 ]
+	[ "$(grep -c BEGIN "$P/trust.pem")" -eq 1 ]
 	run -0 cert_sane
 }
 
@@ -633,6 +715,7 @@ elsewhere() {
 	echo nonsense >"$T/x"
 	refused 2 "this is neither a certificate nor a revocation list in PEM" cert import "$T/x"
 	refused 2 "cannot open '$T/none': no such file or directory" cert import "$T/none"
+	refused 3 "the authority's key is not on this host" cert rotate-ca
 	refused 2 "cannot read '/dev/null': not a regular file" cert import /dev/null
 	cert request a --out "$T/a.csr"
 	refused 2 "'$T/a.csr' exists already" cert request b --out "$T/a.csr"

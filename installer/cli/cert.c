@@ -73,6 +73,8 @@ const char *cert_state(const struct cert_run *r, const struct ledger_cert *c)
 		return "revoked";
 	if (c->to <= r->pki.now)
 		return "expired";
+	if (c->dropped)
+		return "dropped";
 	return c->from > r->pki.now ? "not yet valid" : "valid";
 }
 

@@ -27,7 +27,7 @@ void cert_release(struct cert_run *r);
 /* The certificate that the word names: a name (the newest of it) or a serial. ERR_USAGE. */
 int cert_find(const struct cert_run *r, const char *word, struct ledger_cert **ret,
 	      struct err *err);
-/* "valid", "revoked", "expired", "not yet valid" */
+/* "valid", "revoked", "expired", "dropped", "not yet valid" */
 const char *cert_state(const struct cert_run *r, const struct ledger_cert *c);
 /* One row each, and in JSON one event "certificate". */
 void cert_heading(const struct cert_run *r);
@@ -39,6 +39,11 @@ int cert_warn_drift(const struct cert_run *r, const struct ledger_cert *c, struc
 
 /* Of the newest record: its rows, and where the files are. */
 void cert_show_new(const struct cert_run *r);
+void cert_show_issued(const struct cert_run *r);	/* the same; nothing where it issued none */
+/* How far one authority has replaced another, and the next command; nothing where none does. */
+void cert_tell_phase(const struct root *root, const struct pki *p, struct report *rep);
+/* --permit, as struct pki_ca_spec has it, or NULL; allocated. */
+int cert_constraints(const struct cli *cli, char **ret, struct err *err);
 const char *cert_algorithm(const struct cli *cli);
 /* --san without --server makes no sense. */
 int cert_check_san(const struct cli *cli, struct err *err);
@@ -54,6 +59,7 @@ int cert_show(struct cli *cli, struct err *err);
 int cert_export(struct cli *cli, struct err *err);
 int cert_revoke(struct cli *cli, struct err *err);
 int cert_crl(struct cli *cli, struct err *err);
+int cert_rotate(struct cli *cli, struct err *err);
 int cert_request(struct cli *cli, struct err *err);
 int cert_import(struct cli *cli, struct err *err);
 

@@ -4,6 +4,7 @@
 #include "cli/exit.h"
 #include "pki/export.h"
 #include "pki/names.h"
+#include "pki/rotate.h"
 #include "sys/clock.h"
 #include "sys/io.h"
 
@@ -50,6 +51,7 @@ int cert_list(struct cli *cli, struct err *err)
 			   l->certs_n ? "No certificate is in force; --all shows the others." :
 					"No certificate yet.");
 	warn_crl(&r);
+	cert_tell_phase(&r.s.root, &r.pki, r.s.rep);
 	return EXIT_DONE;
 }
 
@@ -91,6 +93,7 @@ static int show_authority(const struct cert_run *r, struct err *err)
 	const struct ledger *l = &r->pki.ledger;
 	const struct ledger_ca *ca = pki_ca_find(&r->pki, err);
 	struct json *j;
+	const struct ledger_ca *old = pki_ca_old(&r->pki);
 	char to[32];
 
 	if (!ca)
@@ -104,11 +107,17 @@ static int show_authority(const struct cert_run *r, struct err *err)
 	json_set_str(j, "not_after", to);
 	json_set_str(j, "path", path);
 	json_set_i64(j, "crl_number", (int64_t)l->crl_number);
+	if (old)
+		json_set_str(j, "replaces", old->serial);
 	render_row(r->s.cli->out, "authority", j, "Authority %s", ca->serial);
 	show_line(r, "key", ca->spki);
 	show_time(r, "from", ca->from);
 	show_time(r, "until", ca->to);
 	show_line(r, "file", path);
+	if (old) {
+		show_line(r, "replaces", old->serial);
+		show_time(r, "until", old->to);
+	}
 	if (l->crl_number) {
 		char *list CLEANUP(freep) = xasprintf("number %llu",
 						      (unsigned long long)l->crl_number);
@@ -117,6 +126,7 @@ static int show_authority(const struct cert_run *r, struct err *err)
 		show_time(r, "until", l->crl_to);
 	}
 	warn_crl(r);
+	cert_tell_phase(&r->s.root, &r->pki, r->s.rep);
 	return EXIT_DONE;
 }
 

@@ -4,6 +4,7 @@
 #include "cli/exit.h"
 #include "cli/passphrase.h"
 #include "pki/names.h"
+#include "pki/rotate.h"
 #include "pki/secret.h"
 #include "sys/clock.h"
 
@@ -18,7 +19,7 @@ const char *cert_algorithm(const struct cli *cli)
 
 /* --- ca --- */
 
-static int read_constraints(const struct cli *cli, char **ret, struct err *err)
+int cert_constraints(const struct cli *cli, char **ret, struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT, all CLEANUP(strv_release) = STRV_INIT;
 
@@ -71,7 +72,7 @@ int cert_ca(struct cli *cli, struct err *err)
 
 	if ((spec.common && name_check_common(spec.common, err)) ||
 	    ttl_read_ca(option_text(&cli->opts, "ttl"), &spec.ttl, err) ||
-	    read_constraints(cli, &constraints, err) || session_open(&r.s, cli, 0, err) < 0 ||
+	    cert_constraints(cli, &constraints, err) || session_open(&r.s, cli, 0, err) < 0 ||
 	    choose_guard(cli, &r.s.root, &spec, err) ||
 	    (spec.guard == GUARD_PASSPHRASE && passphrase_get(cli, true, &passphrase, err)))
 		return -1;
@@ -189,6 +190,14 @@ void cert_show_new(const struct cert_run *r)
 		"unless Docker runs Sysbox or user namespaces there.");
 }
 
+void cert_show_issued(const struct cert_run *r)
+{
+	const struct ledger *l = &r->pki.ledger;
+
+	if (l->certs_n && l->certs[l->certs_n - 1].seq == l->seq)
+		cert_show_new(r);
+}
+
 /* What a request says of itself is not asked of this host. */
 static int read_like(struct cert_run *r, struct pki_wish *like, char **ret_sans,
 		     struct buf *request, struct err *err)
@@ -267,14 +276,15 @@ static int old_named(const struct cert_run *r, struct old_list *ret, struct err 
 	return 0;
 }
 
-/* The newest of each name that asks for it. */
+/* The newest of each name that asks for it: it is time, or its authority goes. */
 static void old_due(const struct cert_run *r, struct old_list *ret)
 {
 	const struct ledger *l = &r->pki.ledger;
 
 	for (size_t i = 0; i < l->certs_n; i++)
 		if (l->certs[i].renew && !l->certs[i].revoked &&
-		    pki_due(&l->certs[i], r->pki.now) &&
+		    (pki_due(&l->certs[i], r->pki.now) ||
+		     pki_is_left_behind(&r->pki, &l->certs[i])) &&
 		    ledger_newest(l, l->certs[i].name) == &l->certs[i])
 			old_add(ret, &l->certs[i]);
 }

@@ -44,9 +44,9 @@ static void tell_one(const struct cert_run *r, const struct ledger_cert *c)
 
 	clock_iso(c->to, to);
 	cert_row(r, c);
-	if (c->to > r->pki.now)
+	if (c->to > r->pki.now && !c->dropped)
 		report_warn(
-			r->s.rep, NULL,
+			r->s.rep, "sysboxup cert rotate-ca --now, which ends all that it issued",
 			"dockerd reads no revocation list: a daemon that trusts this authority accepts '%s' until %s",
 			common, to);
 }
@@ -101,7 +101,8 @@ static bool crl_due(const struct cert_run *r)
 {
 	const struct ledger *l = &r->pki.ledger;
 
-	return !l->crl_number || r->pki.now - l->crl_from >= (l->crl_to - l->crl_from) / 2;
+	return !l->crl_number || l->crl < l->trust ||
+	       r->pki.now - l->crl_from >= (l->crl_to - l->crl_from) / 2;
 }
 
 int cert_crl(struct cli *cli, struct err *err)

@@ -6,11 +6,11 @@
 #include "pki/words.h"
 
 static const struct option_spec cert_options[] = {
-	{ .name = "name", .arg = "TEXT", .help = "ca: what the authority is called" },
+	{ .name = "name", .arg = "TEXT", .help = "ca, rotate-ca: what the authority is called" },
 	{ .name = "permit",
 	  .arg = "NAME",
 	  .repeated = true,
-	  .help = "ca: a domain or network; the authority can speak of no other" },
+	  .help = "ca, rotate-ca: a domain or network; the authority can speak of no other" },
 	{ .name = "key-file",
 	  .arg = "FILE",
 	  .value = VALUE_FILE,
@@ -21,7 +21,7 @@ static const struct option_spec cert_options[] = {
 	{ .name = "algorithm",
 	  .arg = "NAME",
 	  .choices = key_algorithms,
-	  .help = "ca, issue, renew, request: p256 (default), rsa3072 or ed25519" },
+	  .help = "ca, rotate-ca, issue, renew, request: p256 (default), rsa3072 or ed25519" },
 	{ .name = "ttl",
 	  .arg = "TIME",
 	  .help = "how long it is good: ca 1825d, client 24h, server 90d, crl 30d" },
@@ -40,7 +40,8 @@ static const struct option_spec cert_options[] = {
 	  .value = VALUE_FILE,
 	  .help = "issue: for the key and the names of this request" },
 	{ .name = "auto-renew", .help = "issue: 'renew --due' renews it" },
-	{ .name = "due", .help = "renew, crl: only what is due" },
+	{ .name = "due", .help = "renew, crl, rotate-ca: only what is due" },
+	{ .name = "now", .help = "rotate-ca: the old authority is dropped at once" },
 	{ .name = "all", .help = "list: also what is over or revoked" },
 	{ .name = "reason",
 	  .arg = "WORD",
@@ -96,6 +97,12 @@ static const struct verb {
 	  cert_revoke,
 	  { "reason", "ttl", PASSPHRASE } },
 	{ "crl", "", 0, 0, cert_crl, { "ttl", "due", PASSPHRASE } },
+	{ "rotate-ca",
+	  "[--now | --due]",
+	  0,
+	  0,
+	  cert_rotate,
+	  { "now", "due", "name", "permit", "algorithm", "ttl", PASSPHRASE } },
 	{ "export", "NAME --out PATH", 1, 1, cert_export, { "format", "out", "docker-host" } },
 	{ "request",
 	  "NAME --out FILE",
@@ -107,7 +114,7 @@ static const struct verb {
 };
 
 static const char *const words[] = { "ca", "issue", "list", "show", "renew", "revoke", "crl",
-				     "export", "request", "import", NULL };
+				     "rotate-ca", "export", "request", "import", NULL };
 
 static const struct verb *verb_find(const char *word)
 {
@@ -168,23 +175,25 @@ static int run(struct cli *cli, struct err *err)
 const struct command cmd_cert = {
 	.name = "cert",
 	.usage =
-		"ca | issue NAME | list | show [NAME] | renew NAME | revoke NAME | crl | export NAME | request NAME | import FILE",
+		"ca | issue NAME | list | show [NAME] | renew NAME | revoke NAME | crl | rotate-ca | export NAME | request NAME | import FILE",
 	.summary = "certificates for a Docker API behind mutual TLS",
-	.about =
-		"A certificate authority of one's own for Docker's API, and what it issues: "
-		"\"ca\" makes it, \"issue\" makes keys and certificates of clients (or with "
-		"--server of a daemon), \"renew\" makes them anew under the same names, "
-		"\"revoke\" takes them back, \"crl\" writes the revocation list, \"list\" and "
-		"\"show\" look, \"export\" writes a key and its certificates in the form that a "
-		"CI system takes. What was issued and revoked is kept in a ledger that no "
-		"rollback touches. No daemon is changed by this command. Docker reads no "
-		"revocation list: whom a daemon trusts it trusts until the certificate ends. "
-		"Whoever holds a client's key is root on a Docker host that accepts it, unless "
-		"Docker runs Sysbox or user namespaces there. The authority's key is encrypted: "
-		"with a passphrase, by --key-file, or by --systemd-creds. Or it is elsewhere: "
-		"\"import\" takes the authority's certificate, \"request\" makes a key here and "
-		"a request for it, which \"issue --request\" signs there, and \"import\" takes "
-		"what comes back, and revocation lists.",
+	.about = "A certificate authority of one's own for Docker's API, and what it issues: "
+		 "\"ca\" makes it, \"issue\" makes keys and certificates of clients (or with "
+		 "--server of a daemon), \"renew\" makes them anew under the same names, "
+		 "\"revoke\" takes them back, \"crl\" writes the revocation list, \"rotate-ca\" "
+		 "puts a new authority beside the old one and, called again when the last client "
+		 "of that is over, drops it (--now: at once), \"list\" and \"show\" look, "
+		 "\"export\" writes a key and its certificates in the form that a "
+		 "CI system takes. What was issued and revoked is kept in a ledger that no "
+		 "rollback touches. No daemon is changed by this command. Docker reads no "
+		 "revocation list: whom a daemon trusts it trusts until the certificate ends, or "
+		 "its authority is dropped. "
+		 "Whoever holds a client's key is root on a Docker host that accepts it, unless "
+		 "Docker runs Sysbox or user namespaces there. The authority's key is encrypted: "
+		 "with a passphrase, by --key-file, or by --systemd-creds. Or it is elsewhere: "
+		 "\"import\" takes the authority's certificate, \"request\" makes a key here and "
+		 "a request for it, which \"issue --request\" signs there, and \"import\" takes "
+		 "what comes back, and revocation lists.",
 	.options = cert_options,
 	.words = words,
 	.args_min = 1,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cert.h"
 #include "cli/changed.h"
 #include "cli/cmds.h"
 #include "cli/exit.h"
@@ -169,6 +170,19 @@ static void show_theirs(struct session *s)
 	}
 }
 
+/* A ledger that cannot be read is no matter of what is in place: said, and no failure. */
+static void show_certificates(struct session *s)
+{
+	struct pki pki CLEANUP(pki_release) = PKI_INIT;
+	struct err why = ERR_INIT;
+
+	if (pki_open(&pki, &s->root, PKI_READ, 0, &why))
+		report_check(s->rep, "certificates", STATE_UNKNOWN, NULL, why.remedy, "%s",
+			     why.msg);
+	else if (pki.ledger.trust)
+		cert_tell_phase(&s->root, &pki, s->rep);
+}
+
 static int run(struct cli *cli, struct err *err)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
@@ -180,6 +194,7 @@ static int run(struct cli *cli, struct err *err)
 	if (rc < 0)
 		return -1;
 	show_theirs(&s);
+	show_certificates(&s);
 	if (rc > 0)
 		render_say(cli->out, PAINT_NONE, "Nothing was ever changed here by sysboxup.");
 	return rc > 0 ? EXIT_DONE : check_all(&s, err);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cert rotate-ca, and where it stands */
+#include "cli/cert.h"
+#include "cli/exit.h"
+#include "pki/names.h"
+#include "pki/rotate.h"
+#include "steps/api.h"
+#include "sys/clock.h"
+
+enum { NAMED = 8 }; /* clients in a line */
+
+/* --- where it stands --- */
+
+/* "sysboxup cert renew a b", for the clients that have theirs from an authority that goes or is
+ * gone; NULL where there are none. */
+static char *renew_command(const struct pki *p)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+
+	for (size_t i = 0; i < p->ledger.certs_n && names.n <= NAMED; i++)
+		if (pki_is_left_behind(p, &p->ledger.certs[i]))
+			strv_add(&names, names.n < NAMED ? p->ledger.certs[i].name : "...");
+	if (!names.n)
+		return NULL;
+	char *list CLEANUP(freep) = strv_join(&names, " ");
+
+	return xasprintf("sysboxup cert renew %s", list);
+}
+
+static char *overlap_words(const struct pki *p)
+{
+	int64_t until;
+	size_t n = pki_old_clients(p, &until);
+	char to[32];
+
+	if (!n)
+		return xstrdup(
+			"two authorities are trusted, and the old one has no client in force any more");
+	clock_iso(until, to);
+	return xasprintf(
+		"two authorities are trusted; of the old one %zu client%s in force, the last until %s",
+		n, n > 1 ? "s are" : " is", to);
+}
+
+/* What Docker was told comes first: as long as it trusts one alone, a certificate of the other is
+ * of no use. */
+void cert_tell_phase(const struct root *root, const struct pki *p, struct report *rep)
+{
+	char *renew CLEANUP(freep) = p->ledger.cas_n > 1 ? renew_command(p) : NULL,
+		    *words CLEANUP(freep) = NULL;
+	const char *next = api_is_behind(root, p) ? "sysboxup apply" : renew;
+
+	if (pki_ca_old(p)) {
+		words = overlap_words(p);
+		if (!next)
+			next = "sysboxup cert rotate-ca, when that is over; --now does not wait";
+	} else if (next) {
+		words = xstrdup(
+			renew ? "the old authority is dropped, and what it issued is worth nothing" :
+				"Docker was started with other certificates than there are by now");
+	}
+	if (words)
+		report_check(rep, "certificates", STATE_NONE, NULL, next, "%s", words);
+}
+
+/* --- and goes on --- */
+
+static bool is_over(const struct pki *p)
+{
+	int64_t until;
+
+	return pki_ca_old(p) && !pki_old_clients(p, &until);
+}
+
+static int refuse_early(const struct cert_run *r, struct err *err)
+{
+	int64_t until;
+	size_t n = pki_old_clients(&r->pki, &until);
+	char to[32];
+
+	if (!n || option_given(&r->s.cli->opts, "now"))
+		return 0;
+	clock_iso(until, to);
+	err_set(err, ERR_REFUSED, "of the old authority %zu client%s in force, the last until %s",
+		n, n > 1 ? "s are" : " is", to);
+	return err_remedy(err, "sysboxup cert rotate-ca --now, if they may stop working at once");
+}
+
+/* Whoever checks lists wants one of each authority. The timer does it too: this is sooner. */
+static void write_lists(struct cert_run *r)
+{
+	struct err why = ERR_INIT;
+	int64_t ttl;
+
+	if (r->pki.ledger.crl &&
+	    (ttl_read_crl(NULL, &ttl, &why) || pki_crl(&r->pki, r->ca, ttl, &why)))
+		report_warn(r->s.rep, "sysboxup cert crl",
+			    "there is no revocation list of the new authority yet: %s", why.msg);
+}
+
+static int begin(struct cert_run *r, const struct pki_ca_spec *spec, struct err *err)
+{
+	char to[32];
+
+	if (pki_rotate(&r->pki, &r->ca, spec, err))
+		return -1;
+	const struct ledger_ca *newest = &r->pki.ledger.cas[r->pki.ledger.cas_n - 1];
+	char *path CLEANUP(freep) = pki_path(&r->pki, newest->seq, "cert.pem");
+	struct json *j = json_obj();
+
+	r->s.cli->result.changed = true;
+	r->s.cli->result.host = "two authorities are trusted; the old one is not dropped";
+	clock_iso(newest->to, to);
+	json_set_str(j, "path", path);
+	json_set_str(j, "not_after", to);
+	render_row(r->s.cli->out, "authority", j,
+		   "Made a certificate authority beside the old one, good until %s: %s", to, path);
+	write_lists(r);
+	return 0;
+}
+
+static int end(struct cert_run *r, struct err *err)
+{
+	char *sans CLEANUP(freep) = NULL;
+	bool detected;
+
+	if (refuse_early(r, err) || cert_sans(r, &sans, &detected, err) ||
+	    pki_drop(&r->pki, r->ca, cert_algorithm(r->s.cli), sans, r->s.rep, err))
+		return -1;
+	r->s.cli->result.changed = true;
+	render_say(r->s.cli->out, PAINT_GOOD, "The old authority is dropped.");
+	cert_show_issued(r);
+	return 0;
+}
+
+static int go_on(struct cert_run *r, const struct pki_ca_spec *spec, struct err *err)
+{
+	bool now = option_given(&r->s.cli->opts, "now");
+
+	if (!pki_ca_old(&r->pki)) {
+		if (begin(r, spec, err))
+			return -1;
+		if (!now)
+			return 0;
+	}
+	return end(r, err);
+}
+
+static int read_spec(struct cli *cli, struct pki_ca_spec *ret, char **ret_constraints,
+		     struct err *err)
+{
+	const char *ttl = option_text(&cli->opts, "ttl");
+
+	ret->common = option_text(&cli->opts, "name");
+	ret->algorithm = option_text(&cli->opts, "algorithm");
+	if ((ret->common && name_check_common(ret->common, err)) ||
+	    (ttl && ttl_read_ca(ttl, &ret->ttl, err)) ||
+	    cert_constraints(cli, ret_constraints, err))
+		return -1;
+	ret->constraints = *ret_constraints;
+	return 0;
+}
+
+/* What is due is the end of a rotation, and only a beginning has anything to choose. */
+static int check_due(const struct cli *cli, struct err *err)
+{
+	static const char *const others[] = { "now", "name", "permit", "ttl" };
+
+	for (size_t i = 0; option_given(&cli->opts, "due") && i < ARRAY_SIZE(others); i++)
+		if (option_given(&cli->opts, others[i]))
+			return err_set(err, ERR_USAGE, "--due and --%s exclude each other",
+				       others[i]);
+	return 0;
+}
+
+int cert_rotate(struct cli *cli, struct err *err)
+{
+	struct cert_run r CLEANUP(cert_release) = CERT_RUN_INIT;
+	char *constraints CLEANUP(freep) = NULL;
+	struct pki_ca_spec spec = { .ttl = 0 };
+
+	if (check_due(cli, err) || read_spec(cli, &spec, &constraints, err) ||
+	    cert_open(&r, cli, PKI_READ, err))
+		return -1;
+	/* nothing due needs no key */
+	if (option_given(&cli->opts, "due") && !is_over(&r.pki)) {
+		render_say(cli->out, PAINT_GOOD, "Nothing is due.");
+		return EXIT_DONE;
+	}
+	if (cert_open_ca(&r, err) || go_on(&r, &spec, err))
+		return -1;
+	cert_tell_phase(&r.s.root, &r.pki, r.s.rep);
+	return EXIT_DONE;
+}
