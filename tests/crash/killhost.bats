@@ -43,19 +43,32 @@ traced() {
 		--profile /srv/demo/profile.json -q "$@" </dev/null 2>&1) || rc=$?
 }
 
-# begin_torn: from before, killed when all is in place, half way to the commit.
-begin_torn() {
-	traced --at "$TORN" kill -- "${APPLY[@]}"
+# begin STATE: from before or after, whatever STATE comes of. Torn: an apply was killed when all is in place, half way to the
+# commit; torn-back: a rollback, when all is gone.
+begin() {
+	case $1 in
+	before | after) return 0 ;;
+	torn) traced --at "$TORN" kill -- "${APPLY[@]}" ;;
+	torn-back) traced --at "$TORN" kill -- "${ROLLBACK[@]}" ;;
+	esac
 	[ "$rc" -eq 137 ] || { why="not killed at $TORN: $said"; return 1; }
 }
 
-# learn STATE VERB...: what calls there are, from an untouched run; in /root/log. The host is then in STATE again.
+# learn STATE VERB...: what calls there are, from an untouched run; in /root/log. The host is then as it was before.
 learn() {
-	[ "$1" != torn ] || begin_torn || return 1
+	begin "$1" || return 1
 	traced --log /root/log -- "${@:2}"
 	[ "$rc" -eq 0 ] || { why="untouched, exit $rc: $said"; return 1; }
-	[ "$1" != before ] || live_keep after
-	[ "$1" = torn ] || live_settle "$1"
+	case $1 in
+	before) live_keep after && live_settle before ;;
+	after) live_settle after ;;
+	esac
+}
+
+# learn_torn STATE VERB...: TORN, half way between the last call of dpkg and the end.
+learn_torn() {
+	learn "$@" || return 1
+	TORN=$(guest_run "$G" awk '$3 == "dpkg" { last = $1 } END { print int((last + $1) / 2) }' /root/log)
 }
 
 # sample LETTER COUNT: so many of the calls that can be hit so, evenly spread; or all.
@@ -80,9 +93,11 @@ letter_of() {
 one_point() {
 	local state=$1 mode=$2 n=$3 action=$2 began=before ended=after options=()
 	case $state in
-	torn) ended=before && begin_torn || return 1 ;;
+	torn) ended=before ;;
 	after) began=after ended=before ;;
+	torn-back) began=after ;;
 	esac
+	begin "$state" || return 1
 	[ "$mode" != one ] || { action=kill options=(--one); }
 	traced --at "$n" "$action" --hit /root/hit "${options[@]}" -- "${@:4}"
 	case $(guest_get "$G" /root/hit | wc -l)-$mode-$rc in
@@ -149,8 +164,16 @@ each() {
 # Torn half way between the last call of dpkg and the commit: all is there, and all goes.
 @test "recover by deb, killed or torn at calls of its own and of its children: before" {
 	live_settle before
-	learn before "${APPLY[@]}" || { echo "$why"; return 1; }
-	TORN=$(guest_run "$G" awk '$3 == "dpkg" { last = $1 } END { print int((last + $1) / 2) }' /root/log)
+	learn_torn before "${APPLY[@]}" || { echo "$why"; return 1; }
 	each torn "${KILLHOST_MODES:-kill/2 tear/1}" "${RECOVER[@]}"
 	points killhost-recover "$TOTAL"
+}
+
+# Torn when dpkg has purged it already: all of it comes back.
+@test "recover of a rollback by deb, killed or torn at calls of its own and of its children: after" {
+	live_settle before
+	live_apply
+	learn_torn after "${ROLLBACK[@]}" || { echo "$why"; return 1; }
+	each torn-back "${KILLHOST_MODES:-kill/2 tear/1}" "${RECOVER[@]}"
+	points killhost-recover-back "$TOTAL"
 }
