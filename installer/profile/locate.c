@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profile/locate.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static const char *skip_comment(const char *p, const char *end)
@@ -58,11 +59,9 @@ static const char *skip_value(const char *p, const char *end)
 	return p;
 }
 
-/* The string that is key in the object at p, or NULL. */
-static const char *find_key(const char *p, const char *end, const char *key)
+/* The string that is the key of n bytes in the object at p, or NULL. */
+static const char *find_key(const char *p, const char *end, const char *key, size_t n)
 {
-	size_t n = strlen(key);
-
 	p = skip_space(p, end);
 	if (p == end || *p != '{')
 		return NULL;
@@ -85,22 +84,31 @@ static unsigned int line_at(const char *text, const char *p)
 	return line;
 }
 
+/* Into *value's object as far as the dotted path is found there; *at: the last key of it. */
+static bool descend(const char **value, const char *end, const char *path, const char **at)
+{
+	for (; *path; path += *path == '.') {
+		size_t n = strcspn(path, ".");
+		const char *found = find_key(*value, end, path, n);
+
+		if (!found)
+			return false;
+		*at = found;
+		*value = skip_string(found, end);
+		path += n;
+	}
+	return true;
+}
+
 unsigned int locate_line(const char *text, size_t len, const char *section, const char *key)
 {
-	const char *const path[] = { section, key };
-	const char *end = text + len, *at = text, *value = text;
+	const char *end = text + len, *at = text, *value = text, *found;
 
 	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
 		value += 3;
-	for (size_t i = 0; i < 2; i++) {
-		if (!path[i])
-			continue;
-		const char *found = find_key(value, end, path[i]);
-
-		if (!found)
-			break;
-		at = found;
-		value = skip_string(found, end);
+	if (descend(&value, end, section ? section : "", &at) && key) {
+		found = find_key(value, end, key, strlen(key));
+		at = found ? found : at;
 	}
 	return line_at(text, at);
 }

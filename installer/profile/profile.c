@@ -12,7 +12,7 @@
 
 #define PROFILE_PATH "/etc/sysboxup/profile.json"
 #define KEEP_MAX 10000
-#define MAX_SIZE_MIN (1024 * 1024)
+#define SIZE_MIN (1024 * 1024)
 
 struct reader {
 	struct profile *p;
@@ -289,10 +289,89 @@ static int set_names(struct reader *r, const struct field *f, const struct json 
 
 static int set_daemon(struct reader *r, const struct field *f, const struct json *value)
 {
-	if (str_eq(json_string(value), "host"))
-		return 0;
-	return bad(r, f, "must be \"host\", which is all that this version can do",
-		   json_string(value));
+	const char *s = json_string(value);
+
+	if (!str_eq(s, "host") && !str_eq(s, "dedicated"))
+		return bad(r, f, "must be \"host\" or \"dedicated\"", s);
+	*(bool *)slot(r, f) = str_eq(s, "dedicated");
+	return 0;
+}
+
+/* A whole /16 of those that are nobody's, as "10.209.0.0/16". */
+static int set_network(struct reader *r, const struct field *f, const struct json *value)
+{
+	const char *s = json_string(value);
+	char *address CLEANUP(freep) = xstrndup(s, strcspn(s, "/"));
+	unsigned char b[4];
+	char again[INET_ADDRSTRLEN];
+	bool ok = str_ends(s, ".0.0/16") && inet_pton(AF_INET, address, b) == 1 &&
+		  inet_ntop(AF_INET, b, again, sizeof(again)) && str_eq(again, address) &&
+		  (b[0] == 10 || (b[0] == 172 && b[1] >= 16 && b[1] < 32) ||
+		   (b[0] == 192 && b[1] == 168) || (b[0] == 100 && b[1] >= 64 && b[1] < 128));
+
+	if (!ok)
+		return bad(r, f, "must be a private network of 16 bits, such as \"10.209.0.0/16\"", s);
+	str_replace(slot(r, f), s);
+	return 0;
+}
+
+static bool port_valid(const char *s)
+{
+	uint64_t port;
+
+	return isdigit((unsigned char)*s) && *s != '0' && !str_to_u64(s, 65535, &port);
+}
+
+static int set_publish(struct reader *r, const struct field *f, const struct json *value)
+{
+	const char *s = json_string(value), *dash = strchr(s, '-');
+	char *first CLEANUP(freep) = xstrndup(s, strcspn(s, "-"));
+	uint64_t from, to;
+
+	if (!dash || !port_valid(first) || !port_valid(dash + 1) ||
+	    str_to_u64(first, 65535, &from) || str_to_u64(dash + 1, 65535, &to) || from >= to)
+		return bad(r, f, "must be two ports, the lower one first, such as \"30000-30100\"", s);
+	str_replace(slot(r, f), s);
+	return 0;
+}
+
+static int set_prune_after(struct reader *r, const struct field *f, const struct json *value)
+{
+	const char *s = json_string(value);
+	char *number CLEANUP(freep) = xstrndup(s, strspn(s, "0123456789"));
+	uint64_t hours;
+
+	if (!str_eq(s + strlen(number), "h") || *s == '0' || str_to_u64(number, 87600, &hours))
+		return bad(r, f, "must be a number of hours, such as \"168h\"", s);
+	str_replace(slot(r, f), s);
+	return 0;
+}
+
+static int read_object(struct reader *r, const char *section, const struct json *obj);
+
+static int set_limits(struct reader *r, const struct field *f, const struct json *value)
+{
+	return read_object(r, "api.limits", value);
+}
+
+static int set_cpus(struct reader *r, const struct field *f, const struct json *value)
+{
+	double n = json_number(value);
+
+	if (!(n >= 0.01 && n <= 4096))
+		return complain(r, f->section, f->key, "must be a number of processors from 0.01, not %.17g", n);
+	*(double *)slot(r, f) = n;
+	return 0;
+}
+
+static int set_tasks(struct reader *r, const struct field *f, const struct json *value)
+{
+	double n = json_number(value);
+
+	if (!(n >= 1 && n <= 4194304) || n != (double)(uint64_t)n)
+		return complain(r, f->section, f->key, "must be a whole number from 1, not %.17g", n);
+	*(uint64_t *)slot(r, f) = (uint64_t)n;
+	return 0;
 }
 
 static int set_keep(struct reader *r, const struct field *f, const struct json *value)
@@ -305,11 +384,11 @@ static int set_keep(struct reader *r, const struct field *f, const struct json *
 	return 0;
 }
 
-static int set_max_size(struct reader *r, const struct field *f, const struct json *value)
+static int set_size(struct reader *r, const struct field *f, const struct json *value)
 {
 	uint64_t n;
 
-	if (str_to_size(json_string(value), &n) < 0 || n < MAX_SIZE_MIN)
+	if (str_to_size(json_string(value), &n) < 0 || n < SIZE_MIN)
 		return bad(r, f, "must be a size of at least 1M, such as \"1G\"", json_string(value));
 	*(uint64_t *)slot(r, f) = n;
 	return 0;
@@ -334,7 +413,17 @@ static const struct field fields[] = {
 	{ "api", "listen", JSON_ARRAY, set_listen, AT(api.listen) },
 	{ "api", "any_address", JSON_BOOL, set_bool, AT(api.any_address) },
 	{ "api", "names", JSON_ARRAY, set_names, AT(api.names) },
-	{ "api", "daemon", JSON_STRING, set_daemon, 0 },
+	{ "api", "daemon", JSON_STRING, set_daemon, AT(api.dedicated) },
+	{ "api", "default_runtime", JSON_BOOL, set_bool, AT(api.default_runtime) },
+	{ "api", "network", JSON_STRING, set_network, AT(api.network) },
+	{ "api", "publish", JSON_STRING, set_publish, AT(api.publish) },
+	{ "api", "prune_after", JSON_STRING, set_prune_after, AT(api.prune_after) },
+	{ "api", "limits", JSON_OBJECT, set_limits, 0 },
+	{ "api.limits", "cpus", JSON_NUMBER, set_cpus, AT(api.limits.cpus) },
+	{ "api.limits", "memory", JSON_STRING, set_size, AT(api.limits.memory) },
+	{ "api.limits", "tasks", JSON_NUMBER, set_tasks, AT(api.limits.tasks) },
+	{ "api.limits", "io_read", JSON_STRING, set_size, AT(api.limits.io_read) },
+	{ "api.limits", "io_write", JSON_STRING, set_size, AT(api.limits.io_write) },
 	{ "clients", NULL, JSON_ARRAY, set_unsupported, 0 },
 	{ "firewall", NULL, JSON_OBJECT, set_unsupported, 0 },
 	{ "catalog", NULL, JSON_OBJECT, set_present, AT(catalog.present) },
@@ -346,7 +435,7 @@ static const struct field fields[] = {
 	{ "catalog", "plain_mirrors", JSON_ARRAY, set_mirrors, AT(catalog.plain_mirrors) },
 	{ "history", NULL, JSON_OBJECT, NULL, 0 },
 	{ "history", "keep", JSON_NUMBER, set_keep, AT(history.keep) },
-	{ "history", "max_size", JSON_STRING, set_max_size, AT(history.max_size) },
+	{ "history", "max_size", JSON_STRING, set_size, AT(history.max_size) },
 };
 
 /* The name under which f is found in the object of section (NULL: the top), or NULL if it is not in
@@ -396,8 +485,6 @@ static int unknown_key(struct reader *r, const char *section, const char *name)
 	return complain(r, section, name, "is not a known key; did you mean '%s'?", path);
 }
 
-static int read_object(struct reader *r, const char *section, const struct json *obj);
-
 static int read_member(struct reader *r, const char *section, const struct json *value)
 {
 	const char *name = json_key(value);
@@ -440,6 +527,21 @@ static int check_catalog(struct reader *r)
 			"is plain http and not below one of 'catalog.plain_mirrors'");
 }
 
+/* What only a daemon of its own can have. */
+static int check_dedicated(struct reader *r, const struct json *api)
+{
+	static const char *const keys[] = { "default_runtime", "network", "publish", "prune_after",
+					    "limits" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys) && !r->p->api.dedicated; i++)
+		if (json_get(api, keys[i]))
+			return complain(r, "api", keys[i], "needs \"daemon\": \"dedicated\"");
+	if (r->p->api.default_runtime &&
+	    (!r->p->sysbox.present || str_eq(r->p->sysbox.version, "absent")))
+		return complain(r, "api", "default_runtime", "needs Sysbox: a section 'sysbox'");
+	return 0;
+}
+
 static int check_api(struct reader *r)
 {
 	const struct profile *p = r->p;
@@ -461,6 +563,8 @@ static int check_api(struct reader *r)
 static void set_defaults(struct profile *p)
 {
 	p->sysbox.version = xstrdup("latest");
+	p->api.network = xstrdup("10.209.0.0/16");
+	p->api.prune_after = xstrdup("168h");
 	p->history.keep = 50;
 	p->history.max_size = 1024ULL * 1024 * 1024;
 }
@@ -472,7 +576,10 @@ static int read_tree(struct reader *r, const struct json *tree)
 			       json_type_name(json_type(tree)));
 	if (read_object(r, NULL, tree) < 0)
 		return -1;
-	return check_catalog(r) || check_api(r) ? -1 : 0;
+	return check_catalog(r) || check_api(r) ||
+			       check_dedicated(r, json_get(tree, "api")) ?
+		       -1 :
+		       0;
 }
 
 int profile_parse(struct profile *ret, const char *text, size_t len, const char *source,
@@ -531,6 +638,9 @@ void profile_release(struct profile *p)
 	json_free(p->docker.settings);
 	strv_release(&p->api.listen);
 	strv_release(&p->api.names);
+	free(p->api.network);
+	free(p->api.publish);
+	free(p->api.prune_after);
 	free(p->catalog.url);
 	free(p->catalog.keyring);
 	strv_release(&p->catalog.fingerprints);

@@ -12,6 +12,13 @@
 
 #define PROFILE_MAX (1024 * 1024)	/* bytes; a larger file is an error */
 
+/* What all containers of the dedicated daemon together may take; 0: no limit. */
+struct profile_limits {
+	double cpus;
+	uint64_t memory, io_read, io_write;	/* bytes, and bytes in a second */
+	uint64_t tasks;
+};
+
 enum sysbox_method { METHOD_AUTO, METHOD_DEB, METHOD_FILES };
 
 struct profile {
@@ -34,6 +41,12 @@ struct profile {
 		struct strv listen;		/* "10.0.0.5:2376", "[fd00::5]:2376": as systemd takes them */
 		bool any_address;		/* 0.0.0.0 and [::] are meant */
 		struct strv names;		/* by which clients call it; at least what listen says */
+		bool dedicated;			/* "daemon": one for CI alone, which all below is about */
+		bool default_runtime;		/* Sysbox, unless a client asks for another */
+		char *network;			/* its part of 10.0.0.0/8 and the like: "10.209.0.0/16" */
+		char *publish;			/* ports of this host that lead to it: "30000-30100"; or NULL */
+		char *prune_after;		/* Docker's own spelling of a time: "168h" */
+		struct profile_limits limits;
 	} api;
 	struct {
 		bool present;

@@ -163,11 +163,74 @@ TEST(api, "an address is one, with its port, in the one way to write it; all of 
 	CHECK_INT(p.api.listen.n, 2);
 }
 
+static int parse_api(const char *more)
+{
+	char *text CLEANUP(freep) = xasprintf(
+		"{ \"sysbox\": {},\n\"api\": { \"listen\": [ \"10.0.0.5:2376\" ],\n%s } }", more);
+
+	return parse(text);
+}
+
+TEST(dedicated, "a daemon of its own has a network, ports, a default runtime and limits, and the host's own has none of them")
+{
+	static const struct {
+		const char *text, *msg;
+	} bad[] = {
+		{ "\"daemon\": \"other\"",
+		  "'p.json', line 3: 'api.daemon' must be \"host\" or \"dedicated\", not \"other\"" },
+		{ "\"network\": \"10.1.0.0/16\"",
+		  "'p.json', line 3: 'api.network' needs \"daemon\": \"dedicated\"" },
+		{ "\"limits\": {}", "'p.json', line 3: 'api.limits' needs \"daemon\": \"dedicated\"" },
+		{ "\"daemon\": \"dedicated\", \"network\": \"8.8.0.0/16\"",
+		  "'p.json', line 3: 'api.network' must be a private network of 16 bits, such as "
+		  "\"10.209.0.0/16\", not \"8.8.0.0/16\"" },
+		{ "\"daemon\": \"dedicated\", \"network\": \"10.1.0.0/24\"",
+		  "'p.json', line 3: 'api.network' must be a private network of 16 bits, such as "
+		  "\"10.209.0.0/16\", not \"10.1.0.0/24\"" },
+		{ "\"daemon\": \"dedicated\", \"publish\": \"30100-30000\"",
+		  "'p.json', line 3: 'api.publish' must be two ports, the lower one first, such as "
+		  "\"30000-30100\", not \"30100-30000\"" },
+		{ "\"daemon\": \"dedicated\", \"publish\": \"1-2 drop\"",
+		  "'p.json', line 3: 'api.publish' must be two ports, the lower one first, such as "
+		  "\"30000-30100\", not \"1-2 drop\"" },
+		{ "\"daemon\": \"dedicated\", \"prune_after\": \"7d\"",
+		  "'p.json', line 3: 'api.prune_after' must be a number of hours, such as \"168h\", "
+		  "not \"7d\"" },
+		{ "\"daemon\": \"dedicated\", \"limits\": {\n\"memory\": \"12\" }",
+		  "'p.json', line 4: 'api.limits.memory' must be a size of at least 1M, such as "
+		  "\"1G\", not \"12\"" },
+		{ "\"daemon\": \"dedicated\", \"limits\": {\n\"cpus\": 0 }",
+		  "'p.json', line 4: 'api.limits.cpus' must be a number of processors from 0.01, not 0" },
+		{ "\"daemon\": \"dedicated\", \"limits\": { \"tasks\": 1.5 }",
+		  "'p.json', line 3: 'api.limits.tasks' must be a whole number from 1, not 1.5" },
+		{ "\"daemon\": \"dedicated\", \"limits\": {\n\n\"memry\": \"1G\" }",
+		  "'p.json', line 5: 'api.limits.memry' is not a known key; did you mean "
+		  "'api.limits.memory'?" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		CHECK_INT(parse_api(bad[i].text), -1);
+		CHECK_STR(err.msg, bad[i].msg);
+	}
+	CHECK_INT(parse_api("\"daemon\": \"dedicated\", \"default_runtime\": true, \"network\": "
+			    "\"172.31.0.0/16\", \"publish\": \"1-65535\", \"prune_after\": \"24h\", "
+			    "\"limits\": { \"cpus\": 1.5, \"memory\": \"8G\", \"tasks\": 4096, "
+			    "\"io_read\": \"50M\", \"io_write\": \"40M\" }"),
+		  0);
+	CHECK(p.api.dedicated && p.api.default_runtime);
+	CHECK_STR(p.api.network, "172.31.0.0/16");
+	CHECK(p.api.limits.cpus == 1.5);
+	CHECK_INT(p.api.limits.memory, 8ll << 30);
+	CHECK_INT(p.api.limits.tasks, 4096);
+	CHECK_INT(p.api.limits.io_read, 50 << 20);
+	CHECK_INT(p.api.limits.io_write, 40 << 20);
+	check_refused("{ \"api\": { \"listen\": [ \"10.0.0.5:2376\" ], \"daemon\": \"dedicated\", "
+		      "\"default_runtime\": true } }",
+		      "'p.json', line 1: 'api.default_runtime' needs Sysbox: a section 'sysbox'");
+}
+
 TEST(later, "what later versions do is known, and refused plainly")
 {
-	check_refused("{ \"api\": { \"listen\": [ \"10.0.0.5:2376\" ], \"daemon\": \"dedicated\" } }",
-		      "'p.json', line 1: 'api.daemon' must be \"host\", which is all that this version "
-		      "can do, not \"dedicated\"");
 	check_refused("{\n\n\"clients\": [] }",
 		      "'p.json', line 3: 'clients' is not supported by this version of sysboxup");
 	check_refused("{ \"firewall\": {} }",
