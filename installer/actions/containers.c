@@ -18,6 +18,7 @@ enum { STOP_SECONDS = 300, START_SECONDS = 120 };
 
 struct containers_data {
 	char *runtime;
+	char *socket;		/* of a daemon beside the host's own; or NULL */
 	bool stop;		/* which half */
 	struct json *list;	/* [{ id, name, policy }] that run, in the order in which they were started */
 	char *boot_id;
@@ -31,24 +32,29 @@ static void containers_release(struct action *a)
 
 	json_free(d->list);
 	free(d->runtime);
+	free(d->socket);
 	free(d->boot_id);
 	free(d);
 }
 
-static struct action *containers_action(const char *step, const char *runtime, bool stop)
+static struct action *containers_action(const char *step, const char *runtime, const char *socket,
+					bool stop)
 {
 	struct containers_data *d = xcalloc(1, sizeof(*d));
-	char *key CLEANUP(freep) = xasprintf("containers:%s:%s", runtime, stop ? "stop" : "start");
+	char *key CLEANUP(freep) = xasprintf("containers:%s%s%s:%s", socket ? socket : "",
+					     socket ? ":" : "", runtime, stop ? "stop" : "start");
 
 	d->runtime = xstrdup(runtime);
+	d->socket = xstrdup(socket);
 	d->stop = stop;
 	d->list = json_arr();
 	return action_new(&containers_ops, key, step, stop ? -RANK_CONTAINERS : RANK_CONTAINERS, d);
 }
 
-struct action *action_containers(const char *step, const char *runtime, bool stop)
+struct action *action_containers(const char *step, const char *runtime, const char *socket,
+				 bool stop)
 {
-	return containers_action(step, runtime, stop);
+	return containers_action(step, runtime, socket, stop);
 }
 
 static int containers_rank(const struct action *a, bool forward)
@@ -60,9 +66,16 @@ static int containers_rank(const struct action *a, bool forward)
 
 /* ---- which ---- */
 
-static bool docker_runs(const struct action_ctx *ctx)
+static bool docker_runs(const struct containers_data *d, const struct action_ctx *ctx)
 {
-	return ctx->host->running && ctx->host->docker.main_pid > 0;
+	return ctx->host->running &&
+	       (d->socket ? root_exists(ctx->root, d->socket) : ctx->host->docker.main_pid > 0);
+}
+
+static int open_api(const struct containers_data *d, const struct action_ctx *ctx,
+		    struct docker_api **ret, struct err *err)
+{
+	return docker_api_open(ret, d->socket ? d->socket : ctx->host->docker.socket, err);
 }
 
 static int by_start(const void *a, const void *b)
@@ -129,7 +142,11 @@ static int refuse_running(const struct containers_data *d, const struct docker_c
 
 	if (str_eq(d->runtime, ANY_RUNTIME)) {
 		err_set(err, ERR_REFUSED, "Docker would go, and containers run: %s", names);
-		return err_remedy(err, "stop them first (docker stop ...); images, volumes and containers stay on the disk");
+		return err_remedy(
+			err,
+			"stop them first (docker %s%s%sstop ...); images, volumes and containers stay on the disk",
+			d->socket ? "-H unix://" : "",
+			d->socket ? d->socket : "", d->socket ? " " : "");
 	}
 	err_set(err, ERR_REFUSED, "containers run under %s: %s", d->runtime, names);
 	return err_remedy(err, "stop them first (docker stop ...); with --stop-containers they are stopped, and started again");
@@ -173,6 +190,22 @@ static int look(struct containers_data *d, const struct action_ctx *ctx,
 	return 0;
 }
 
+/* The directory of its socket is there as long as its containers may run. */
+static bool is_stopped(const struct containers_data *d, const struct action_ctx *ctx)
+{
+	char *dir CLEANUP(freep) = d->socket ? path_dirname(d->socket) : NULL;
+
+	return dir && ctx->host->running && root_exists(ctx->root, dir) && !docker_runs(d, ctx);
+}
+
+static int refuse_unasked(const struct containers_data *d, struct err *err)
+{
+	err_raise(err, ERR_REFUSED);
+	return d->socket ? err_remedy(err,
+				      "make it answer first; with --force it goes with whatever runs there") :
+			   -1;
+}
+
 static int containers_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct containers_data *d = a->data;
@@ -181,11 +214,19 @@ static int containers_prepare(struct action *a, struct action_ctx *ctx, struct e
 	size_t n = 0;
 
 	str_replace(&d->boot_id, clock_boot_id());
-	if (!docker_runs(ctx))
+	if (d->socket && goes_on_regardless(ctx))
 		return 0;
-	if (docker_api_open(&api, ctx->host->docker.socket, err) ||
+	if (is_stopped(d, ctx)) {
+		err_set(err, ERR_REFUSED,
+			"the Docker at '%s' is stopped, and cannot tell whether containers run",
+			d->socket);
+		return refuse_unasked(d, err);
+	}
+	if (!docker_runs(d, ctx))
+		return 0;
+	if (open_api(d, ctx, &api, err) ||
 	    containers_of(api, d->runtime, &c, &n, err))
-		return err_raise(err, ERR_REFUSED);
+		return refuse_unasked(d, err);
 	int r = look(d, ctx, c, n, err);
 	docker_containers_free(c, n);
 	return r;
@@ -268,9 +309,9 @@ static int containers_commit(struct action *a, struct action_ctx *ctx, struct er
 	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
 	char *names CLEANUP(freep) = list_names(d->list);
 
-	if (!docker_runs(ctx) || goes_on_regardless(ctx) || (!d->stop && !json_len(d->list)))
+	if (!docker_runs(d, ctx) || goes_on_regardless(ctx) || (!d->stop && !json_len(d->list)))
 		return 0;
-	if (docker_api_open(&api, ctx->host->docker.socket, err))
+	if (open_api(d, ctx, &api, err))
 		return -1;
 	if (json_len(d->list))
 		report_info(ctx->rep, "%s containers: %s", d->stop ? "stopping" : "starting",
@@ -344,12 +385,12 @@ static int containers_undo(struct action *a, struct action_ctx *ctx, struct err 
 
 	if (!json_len(d->list))
 		return 0;
-	if (!str_eq(d->boot_id, clock_boot_id()) || !docker_runs(ctx)) {
+	if (!str_eq(d->boot_id, clock_boot_id()) || !docker_runs(d, ctx)) {
 		if (d->stop)
 			say_after_boot(d, ctx);
 		return 0;
 	}
-	if (docker_api_open(&api, ctx->host->docker.socket, err))
+	if (open_api(d, ctx, &api, err))
 		return -1;
 	if (d->stop)
 		return start_each(d, api, err);
@@ -364,6 +405,8 @@ static int containers_encode(const struct action *a, struct json *j)
 	const struct containers_data *d = a->data;
 
 	json_set_str(j, "runtime", d->runtime);
+	if (d->socket)
+		json_set_str(j, "socket", d->socket);
 	json_set_bool(j, "stop", d->stop);
 	json_set(j, "list", json_dup(d->list));
 	json_set(j, "boot_id", json_str(d->boot_id));
@@ -377,6 +420,7 @@ static int containers_decode(struct action *a, const struct json *j, struct err 
 
 	a->data = d;
 	d->runtime = xstrdup(json_get_str(j, "runtime"));
+	d->socket = xstrdup(json_get_str(j, "socket"));
 	d->stop = json_get_bool(j, "stop", false);
 	d->boot_id = xstrdup(json_get_str(j, "boot_id"));
 	d->list = list && json_type(list) == JSON_ARRAY ? json_dup(list) : json_arr();
@@ -391,7 +435,7 @@ static char *names_now(const struct containers_data *d, const struct action_ctx 
 	struct err ignored = ERR_INIT;
 	size_t n = 0;
 
-	if (!docker_runs(ctx) || docker_api_open(&api, ctx->host->docker.socket, &ignored) ||
+	if (!docker_runs(d, ctx) || open_api(d, ctx, &api, &ignored) ||
 	    containers_of(api, d->runtime, &c, &n, &ignored))
 		return xstrdup("");
 	char *names = names_of(c, n);

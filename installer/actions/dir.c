@@ -17,6 +17,7 @@ struct dir_data {
 	mode_t mode;
 	bool existed;
 	bool remove;		/* inverted: take it away if it is empty */
+	bool data;		/* others keep something in it: said when it is taken back */
 };
 
 extern const struct action_ops dir_ops;
@@ -43,6 +44,15 @@ static struct action *dir_action(const char *step, const char *path, mode_t mode
 struct action *action_dir(const char *step, const char *path, mode_t mode)
 {
 	return dir_action(step, path, mode, false);
+}
+
+struct action *action_data_dir(const char *step, const char *path, mode_t mode)
+{
+	struct action *a = dir_action(step, path, mode, false);
+	struct dir_data *d = a->data;
+
+	d->data = true;
+	return a;
 }
 
 static int not_taken(const struct dir_data *d, int errnum, struct err *err)
@@ -154,6 +164,8 @@ static int dir_invert(const struct record *oldest, const struct record *newest, 
 		*ret = o->existed ? dir_action("rollback", o->path, o->mode, false) : NULL;
 	else if (!o->existed)
 		*ret = dir_action("rollback", o->path, o->mode, true);
+	if (*ret)
+		((struct dir_data *)(*ret)->data)->data = o->data;
 	return 0;
 }
 
@@ -165,6 +177,8 @@ static int dir_encode(const struct action *a, struct json *j)
 	json_set_i64(j, "mode", d->mode);
 	json_set_bool(j, "existed", d->existed);
 	json_set_bool(j, "remove", d->remove);
+	if (d->data)
+		json_set_bool(j, "data", true);
 	return 0;
 }
 
@@ -177,6 +191,7 @@ static int dir_decode(struct action *a, const struct json *j, struct err *err)
 	d->mode = (mode_t)json_get_i64(j, "mode", 0755);
 	d->existed = json_get_bool(j, "existed", false);
 	d->remove = json_get_bool(j, "remove", false);
+	d->data = json_get_bool(j, "data", false);
 	return d->path ? 0 : err_set(err, ERR_FAILED, "no path");
 }
 
@@ -184,6 +199,11 @@ static void dir_describe(const struct action *a, const struct action_ctx *ctx, s
 {
 	const struct dir_data *d = a->data;
 
+	if (d->remove && d->data) {
+		report_change(r, d->path, "stays, with the data in it; to delete it: rm -r '%s'",
+			      d->path);
+		return;
+	}
 	report_change(r, d->path, "%s",
 		      d->remove ? "remove directory, if empty" : "create directory");
 }

@@ -26,6 +26,7 @@ struct units_data {
 	struct strv before;	/* those that were active before */
 	struct strv invocations;	/* beside each of them, which run of it that was */
 	char *runtime;		/* containers of it need them; or NULL */
+	char *socket;		/* of the daemon whose containers those are; NULL: of the host's own */
 	bool restart;		/* their files change */
 	bool watch;		/* a new version: does it stay up? */
 	bool daemon;		/* Docker's own: behind daemon.json on the way there */
@@ -42,6 +43,7 @@ static void units_release(struct action *a)
 	strv_release(&d->before);
 	strv_release(&d->invocations);
 	free(d->runtime);
+	free(d->socket);
 	free(d);
 }
 
@@ -85,6 +87,16 @@ struct action *action_daemon(const char *step, const char *const *units)
 	return a;
 }
 
+struct action *action_units_of(const char *step, const char *const *units, const char *socket,
+			       bool restart)
+{
+	struct action *a = units_action(step, units, units, ANY_RUNTIME, restart);
+	struct units_data *d = a->data;
+
+	d->socket = xstrdup(socket);
+	return a;
+}
+
 static int units_rank(const struct action *a, bool forward)
 {
 	const struct units_data *d = a->data;
@@ -105,15 +117,15 @@ static struct action *units_escort(const struct action *a, unsigned int i)
 	if (!d->runtime)
 		return again && i == 0 ? action_halt(a->step, (const char *const *)d->units.v) :
 					 NULL;
-	if (d->daemon && !again)	/* they do not come back: there is nobody to start them */
-		return i == 0 ? action_containers(a->step, d->runtime, true) : NULL;
+	if ((d->daemon || d->socket) && !again)	/* they do not come back: there is nobody to start them */
+		return i == 0 ? action_containers(a->step, d->runtime, d->socket, true) : NULL;
 	switch (i) {
 	case 0:
-		return action_containers(a->step, d->runtime, true);
+		return action_containers(a->step, d->runtime, d->socket, true);
 	case 1:
 		return again ? action_halt(a->step, (const char *const *)d->units.v) : NULL;
 	case 2:
-		return action_containers(a->step, d->runtime, false);
+		return action_containers(a->step, d->runtime, d->socket, false);
 	default:
 		return NULL;
 	}
@@ -264,7 +276,10 @@ static int units_invert(const struct record *oldest, const struct record *newest
 	*ret = units_action("rollback", (const char *const *)o->units.v,
 			    (const char *const *)o->before.v, o->runtime,
 			    any_restart(oldest) || !o->before.n);
-	((struct units_data *)(*ret)->data)->daemon = o->daemon;
+	struct units_data *d = (*ret)->data;
+
+	d->daemon = o->daemon;
+	d->socket = xstrdup(o->socket);
 	return 0;
 }
 
@@ -287,6 +302,8 @@ static int units_encode(const struct action *a, struct json *j)
 	json_set(j, "invocations", strv_json(&d->invocations));
 	if (d->runtime)
 		json_set_str(j, "runtime", d->runtime);
+	if (d->socket)
+		json_set_str(j, "socket", d->socket);
 	json_set_bool(j, "restart", d->restart);
 	if (d->daemon)
 		json_set_bool(j, "daemon", true);
@@ -303,6 +320,7 @@ static int units_decode(struct action *a, const struct json *j, struct err *err)
 	json_strv(json_get(j, "before"), &d->before);
 	json_strv(json_get(j, "invocations"), &d->invocations);
 	d->runtime = xstrdup(json_get_str(j, "runtime"));
+	d->socket = xstrdup(json_get_str(j, "socket"));
 	d->restart = json_get_bool(j, "restart", false);
 	d->daemon = json_get_bool(j, "daemon", false);
 	return d->units.n ? 0 : err_set(err, ERR_FAILED, "no units");

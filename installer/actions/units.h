@@ -20,8 +20,9 @@ int units_settle(const struct action_ctx *ctx, const struct strv *units, const s
 #define ANY_RUNTIME "*"
 
 struct action *action_halt(const char *step, const char *const *units);
-/* Escorts of units that containers of this runtime need while they run: see
- * actions/containers.c. */
-struct action *action_containers(const char *step, const char *runtime, bool stop);
+/* Escorts of units that containers of this runtime need while they run; socket: of the daemon that
+ * they are of, NULL for the host's own. See actions/containers.c. */
+struct action *action_containers(const char *step, const char *runtime, const char *socket,
+				 bool stop);
 
 #endif
