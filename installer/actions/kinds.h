@@ -21,7 +21,8 @@ struct action *action_remove_link(const char *step, const char *path, const char
 struct action *action_link(const char *step, const char *path, const char *target);	/* symlink */
 /* made if absent; undo removes it if empty and ours */
 struct action *action_dir(const char *step, const char *path, mode_t mode);
-/* the same; what others keep in it by then stays, and whoever takes it back is told where that is */
+/* the same; what others keep in it by then stays, and whoever takes it back is told where that
+ * is */
 struct action *action_data_dir(const char *step, const char *path, mode_t mode);
 
 /* Fetches, verifies and unpacks this package (borrowed: it lives as long as the catalog) into
@@ -60,8 +61,8 @@ struct action *action_units_stop(const char *step, const char *const *units, con
  * be, so that nobody has to be told, and stop when it is taken back. No container may run then. */
 struct action *action_daemon(const char *step, const char *const *units);
 
-/* Those of a daemon beside the host's own, which listens on `socket` (in a directory that is there as
- * long as its containers may run): they stop only when none of its containers runs. */
+/* Those of a daemon beside the host's own, which listens on `socket` (in a directory that is there
+ * as long as its containers may run): they stop only when none of its containers runs. */
 struct action *action_units_of(const char *step, const char *const *units, const char *socket,
 			       bool restart);
 

@@ -5,6 +5,7 @@
 #include "cli/exit.h"
 #include "cli/show.h"
 #include "cli/who.h"
+#include "steps/api.h"
 #include "steps/installed.h"
 
 /* Undoing it is nothing. */
@@ -195,6 +196,8 @@ static int run(struct cli *cli, struct err *err)
 		return -1;
 	show_theirs(&s);
 	show_certificates(&s);
+	if (api_is_open(s.index))
+		report_check(s.rep, "api", STATE_WARN, NULL, NULL, "%s", API_WARNING);
 	if (rc > 0)
 		render_say(cli->out, PAINT_NONE, "Nothing was ever changed here by sysboxup.");
 	return rc > 0 ? EXIT_DONE : check_all(&s, err);

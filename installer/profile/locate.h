@@ -9,7 +9,8 @@
 #include <stddef.h>
 
 /* Line (from 1) of section or of section's key; section NULL means the top, "api.limits" one in
- * another, key NULL the section itself. What is not found (a key spelled with escapes) gives the line of what encloses it. */
+ * another, key NULL the section itself. What is not found (a key spelled with escapes) gives the
+ * line of what encloses it. */
 unsigned int locate_line(const char *text, size_t len, const char *section, const char *key);
 
 #endif

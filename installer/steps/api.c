@@ -26,17 +26,27 @@
 #include "pki/secret.h"
 #include "pki/stranger.h"
 #include "pki/trust.h"
+#include "steps/daemon.h"
 #include "sys/sock.h"
 
 #define STEP "api"
 #define UNIT "sysboxup-api.socket"
 #define UNIT_FILE "/etc/systemd/system/" UNIT
-#define API_DIR "/etc/sysboxup/api"
 #define LISTENER_KEY "listener:" UNIT ":open"
 
 bool api_wanted(const struct step_ctx *ctx)
 {
-	return ctx->profile->api.present;
+	return ctx->profile->api.present && !ctx->profile->api.dedicated;
+}
+
+bool api_is_open(const struct json *index)
+{
+	return json_get(index, LISTENER_KEY) || json_get(index, CI_UNITS_KEY);
+}
+
+static bool wanted(const struct step_ctx *ctx)
+{
+	return ctx->profile->api.present || api_concerned(ctx);
 }
 
 bool api_concerned(const struct step_ctx *ctx)
@@ -135,15 +145,22 @@ static bool is_renewed(const struct pki *p, const char *link)
 	return now && !str_eq(now, link);
 }
 
-bool api_is_behind(const struct root *root, const struct pki *p)
+static bool is_behind(const struct root *root, const struct pki *p, const char *dir)
 {
-	char *trust CLEANUP(freep) = NULL, *server CLEANUP(freep) = NULL;
+	char *trust CLEANUP(freep) = NULL, *server CLEANUP(freep) = NULL,
+	     *ca_path CLEANUP(freep) = path_join(dir, API_CA_NAME),
+	     *link CLEANUP(freep) = path_join(dir, API_SERVER_NAME);
 
-	if (root_readlink(root, API_CA, &trust) || root_readlink(root, API_SERVER, &server))
+	if (root_readlink(root, ca_path, &trust) || root_readlink(root, link, &server))
 		return false;
 	char *now CLEANUP(freep) = pki_trust_path(p);
 
 	return !str_eq(now, trust) || is_renewed(p, server);
+}
+
+bool api_is_behind(const struct root *root, const struct pki *p)
+{
+	return is_behind(root, p, API_DIR) || is_behind(root, p, CI_DIR);
 }
 
 static int refuse_without(const struct strv *sans, struct err *err)
@@ -171,13 +188,20 @@ static int refuse_plain(const char *what, const char *where, struct err *err)
 		"take that out first, and restart Docker: without TLS it is root for everybody");
 }
 
-static int check_flags(const struct step_ctx *ctx, struct err *err)
+static int check_hosts(const struct step_ctx *ctx, struct err *err)
 {
 	const struct docker_flags *f = ctx->host->docker.flags;
 
 	for (size_t i = 0; f && i < f->n; i++)
 		if (str_eq(f->v[i].name, "host") && str_starts(f->v[i].value, "tcp:"))
 			return refuse_plain(f->v[i].value, f->v[i].file, err);
+	return 0;
+}
+
+static int check_flags(const struct step_ctx *ctx, struct err *err)
+{
+	const struct docker_flags *f = ctx->host->docker.flags;
+
 	for (size_t i = 0; f && i < f->n; i++)
 		if (str_starts(f->v[i].name, "tls")) {
 			err_set(err, ERR_REFUSED, "Docker is given --%s in %s", f->v[i].name,
@@ -223,6 +247,11 @@ static int check_socket(const struct step_ctx *ctx, struct err *err)
 	return 0;
 }
 
+int api_refuse_plain(const struct step_ctx *ctx, struct err *err)
+{
+	return check_hosts(ctx, err) || check_file(ctx, err) || check_socket(ctx, err) ? -1 : 0;
+}
+
 /* ---- plan ---- */
 
 static void add_ranked(struct plan *p, struct action *a, int rank)
@@ -231,46 +260,70 @@ static void add_ranked(struct plan *p, struct action *a, int rank)
 	plan_add(p, a);
 }
 
-static void add_dir(struct plan *p, const struct step_ctx *ctx, const char *path, int rank)
+void api_add_dir(struct plan *p, const struct step_ctx *ctx, const char *step, const char *path,
+		 int rank)
 {
-	if (!root_exists(ctx->host->root, path))
-		add_ranked(p, action_dir(STEP, path, 0755), rank);
+	char *key CLEANUP(freep) = xasprintf("dir:%s", path);
+
+	if (!root_exists(ctx->host->root, path) && !plan_has(p, key))
+		add_ranked(p, action_dir(step, path, 0755), rank);
 }
 
-static void add_file(struct plan *p, const struct step_ctx *ctx, const char *path, mode_t mode,
-		     const struct buf *data, int rank)
+bool api_add_file(struct plan *p, const struct step_ctx *ctx, const char *step, const char *path,
+		  mode_t mode, const struct buf *data, int rank)
 {
 	struct buf now CLEANUP(buf_release) = BUF_INIT;
 	struct err ignored = ERR_INIT;
 
-	if (root_read_optional(ctx->host->root, path, PROFILE_MAX, &now, &ignored) ||
-	    !buf_equal(&now, data))
-		add_ranked(p, action_file(STEP, path, mode, data->data, data->len), rank);
+	if (!root_read_optional(ctx->host->root, path, PROFILE_MAX, &now, &ignored) &&
+	    buf_equal(&now, data))
+		return false;
+	add_ranked(p, action_file(step, path, mode, data->data, data->len), rank);
+	return true;
 }
 
-static void add_link(struct plan *p, const struct step_ctx *ctx, const char *path,
-		     const char *target, int rank)
+void api_add_link(struct plan *p, const struct step_ctx *ctx, const char *step, const char *path,
+		  const char *target, int rank)
 {
 	char *now CLEANUP(freep) = NULL;
 
 	if (root_readlink(ctx->host->root, path, &now) || !str_eq(now, target))
-		add_ranked(p, action_link(STEP, path, target), rank);
+		add_ranked(p, action_link(step, path, target), rank);
 }
 
-static int plan_keys(struct plan *p, const struct step_ctx *ctx, const struct pki *pki,
-		     const struct ledger_cert *server, struct err *err)
+static int add_keys(struct plan *p, const struct step_ctx *ctx, const struct pki *pki,
+		    const struct ledger_cert *server, const char *step, const char *dir, int rank,
+		    struct err *err)
 {
 	char *entry CLEANUP(freep) = pki_common(server),
-		    *dir CLEANUP(freep) = pki_path(pki, server->seq, entry),
-		    *trust CLEANUP(freep) = pki_trust_path(pki);
+		   *target CLEANUP(freep) = pki_path(pki, server->seq, entry),
+		   *ca_path CLEANUP(freep) = path_join(dir, API_CA_NAME),
+		   *link CLEANUP(freep) = path_join(dir, API_SERVER_NAME),
+		   *trust CLEANUP(freep) = pki_trust_path(pki);
 
 	if (pki_trust_check(pki, err))
 		return -1;
-	add_dir(p, ctx, "/etc/sysboxup", RANK_LISTEN_KEYS);
-	add_dir(p, ctx, API_DIR, RANK_LISTEN_KEYS);
-	add_link(p, ctx, API_CA, trust, RANK_LISTEN_KEYS);
-	add_link(p, ctx, API_SERVER, dir, RANK_LISTEN_KEYS);
+	api_add_dir(p, ctx, step, "/etc/sysboxup", rank);
+	api_add_dir(p, ctx, step, dir, rank);
+	api_add_link(p, ctx, step, ca_path, trust, rank);
+	api_add_link(p, ctx, step, link, target, rank);
 	return 0;
+}
+
+int api_plan_keys(struct plan *p, const struct step_ctx *ctx, const char *step, const char *dir,
+		  int rank, struct err *err)
+{
+	struct pki pki CLEANUP(pki_release) = PKI_INIT;
+	struct strv sans CLEANUP(strv_release) = STRV_INIT;
+	const struct ledger_cert *server;
+
+	if (wanted_sans(ctx->profile, &sans, err) ||
+	    pki_open(&pki, ctx->host->root, PKI_READ, 0, err))
+		return err_raise(err, ERR_REFUSED);
+	server = find_server(&pki, &sans);
+	if (!server)
+		return refuse_without(&sans, err);
+	return add_keys(p, ctx, &pki, server, step, dir, rank, err);
 }
 
 static int render_unit(const struct step_ctx *ctx, struct buf *ret, struct err *err)
@@ -299,9 +352,9 @@ static int plan_units(struct plan *p, const struct step_ctx *ctx, struct err *er
 	buf_add(&conf, e->data, e->len);
 	if (render_unit(ctx, &unit, err))
 		return -1;
-	add_dir(p, ctx, dir, RANK_LISTEN_FILES);
-	add_file(p, ctx, UNIT_FILE, 0644, &unit, RANK_LISTEN_FILES);
-	add_file(p, ctx, path, 0644, &conf, RANK_LISTEN_FILES);
+	api_add_dir(p, ctx, STEP, dir, RANK_LISTEN_FILES);
+	api_add_file(p, ctx, STEP, UNIT_FILE, 0644, &unit, RANK_LISTEN_FILES);
+	api_add_file(p, ctx, STEP, path, 0644, &conf, RANK_LISTEN_FILES);
 	return 0;
 }
 
@@ -329,7 +382,7 @@ static int refuse_here(const struct step_ctx *ctx, struct err *err)
 			"the API needs its keys in daemon.json, which docker.managed says is not ours to write");
 	if (!ctx->host->docker.unit)
 		return err_set(err, ERR_REFUSED, "the API needs a Docker that systemd starts");
-	return check_flags(ctx, err) || check_file(ctx, err) || check_socket(ctx, err) ? -1 : 0;
+	return api_refuse_plain(ctx, err) || check_flags(ctx, err) ? -1 : 0;
 }
 
 static void add_listener(struct plan *p, const struct step_ctx *ctx)
@@ -342,18 +395,10 @@ static void add_listener(struct plan *p, const struct step_ctx *ctx)
 
 static int plan_open(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
-	struct pki pki CLEANUP(pki_release) = PKI_INIT;
-	struct strv sans CLEANUP(strv_release) = STRV_INIT;
-	const struct ledger_cert *server;
 	size_t before = p->n;
 
-	if (refuse_here(ctx, err) || wanted_sans(ctx->profile, &sans, err) ||
-	    pki_open(&pki, ctx->host->root, PKI_READ, 0, err))
-		return err_raise(err, ERR_REFUSED);
-	server = find_server(&pki, &sans);
-	if (!server)
-		return refuse_without(&sans, err);
-	if (plan_keys(p, ctx, &pki, server, err) || plan_units(p, ctx, err))
+	if (refuse_here(ctx, err) ||
+	    api_plan_keys(p, ctx, STEP, API_DIR, RANK_LISTEN_KEYS, err) || plan_units(p, ctx, err))
 		return -1;
 	if (p->n > before || !json_get(ctx->index, LISTENER_KEY))
 		add_listener(p, ctx);
@@ -526,7 +571,7 @@ static int verify(const struct step_ctx *ctx, struct report *rep, struct err *er
 	struct strv sans CLEANUP(strv_release) = STRV_INIT;
 	const struct ledger_cert *server;
 
-	if (!api_wanted(ctx) || !ctx->host->running || ctx->quick)
+	if (!ctx->profile->api.present || !ctx->host->running || ctx->quick)
 		return 0;
 	if (wanted_sans(ctx->profile, &sans, err) ||
 	    pki_open(&pki, ctx->host->root, PKI_READ, 0, err))
@@ -557,7 +602,7 @@ static int verify(const struct step_ctx *ctx, struct report *rep, struct err *er
 const struct step step_api = {
 	.name = STEP,
 	.summary = "the Docker API over TCP, for holders of a client certificate",
-	.wanted = api_concerned,
+	.wanted = wanted,
 	.plan = plan,
 	.verify = verify,
 };
