@@ -51,6 +51,18 @@ uint64_t proc_starttime(pid_t pid);
 /* That as milliseconds since the epoch by the clock of today, at most a tick of 10 ms early; 0: it is
  * not known. */
 int64_t proc_began_ms(uint64_t starttime);
+/*
+ * The login that this process belongs to, and when it began, on clock_boot_ms(). By the kernel's
+ * number of the login (pam_loginuid), which sudo, su and a multiplexed connection of ssh do not
+ * change: it began with the first of our ancestors that has it, for ssh the process that was
+ * started for the connection. Where there is no such number, the session of setsid(2), and its
+ * leader; 0: its leader is gone.
+ */
+struct login {
+	char id[64];
+	uint64_t since;
+};
+void proc_login(struct login *ret);
 /* Wait until the process (pid, starttime) is gone, at most seconds: 0 gone, -1 still there. */
 int proc_wait_gone(pid_t pid, uint64_t starttime, unsigned int seconds);
 int proc_signal(pid_t pid, int sig);			/* kill(2) */

@@ -101,6 +101,54 @@ int64_t proc_began_ms(uint64_t starttime)
 	       (int64_t)(1000 * starttime / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
+/* ---- logins ---- */
+
+static int64_t login_number(pid_t pid)
+{
+	enum { NONE = UINT32_MAX };
+	char raw[32];
+	int64_t n;
+
+	if (read_of(pid, "sessionid", raw, sizeof raw) <= 0 ||
+	    str_to_i64(str_trim(raw), 0, (int64_t)NONE - 1, &n))
+		return -1;
+	return n;
+}
+
+/* 0: there is none that we could see. */
+static pid_t parent_of(pid_t pid)
+{
+	enum { PPID = 4 - 3 };
+	struct strv f CLEANUP(strv_release) = STRV_INIT;
+	int64_t parent;
+
+	if (stat_fields(pid, &f) || f.n <= PPID || str_to_i64(f.v[PPID], 0, INT32_MAX, &parent))
+		return 0;
+	return (pid_t)parent;
+}
+
+static uint64_t boot_ms(uint64_t ticks)
+{
+	return ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+void proc_login(struct login *ret)
+{
+	pid_t first = getpid(), parent;
+	int64_t number = login_number(first);
+
+	if (number < 0) {
+		first = getsid(0);
+		snprintf(ret->id, sizeof(ret->id), "session %ld of %llu", (long)first,
+			 (unsigned long long)proc_starttime(first));
+	} else {
+		while ((parent = parent_of(first)) > 0 && login_number(parent) == number)
+			first = parent;
+		snprintf(ret->id, sizeof(ret->id), "login %lld", (long long)number);
+	}
+	ret->since = boot_ms(proc_starttime(first));
+}
+
 static bool is_gone(pid_t pid, uint64_t starttime)
 {
 	struct strv f CLEANUP(strv_release) = STRV_INIT;

@@ -285,4 +285,61 @@ TEST(describes, "a process is named by pid and command line, start times tell pi
 	CHECK_STR(words, "exit status 2");
 }
 
+/* ---- logins ---- */
+
+/* As pam_loginuid does for who logs in; false: not allowed here. */
+static bool log_in(void)
+{
+	int fd CLEANUP(closep) = open("/proc/self/loginuid", O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, "0", 1) == 1;
+}
+
+struct seen {
+	struct login first;
+	bool again, session;
+};
+
+static int child_of_login(void *arg)
+{
+	struct seen *seen = arg;
+	struct login now;
+
+	if ((seen->session && setsid() < 0) || (seen->again && !log_in()))
+		return 3;
+	proc_login(&now);
+	return (strcmp(now.id, seen->first.id) ? 1 : 0) | (now.since == seen->first.since ? 0 : 2);
+}
+
+/* Bits: 1 another login, 2 begun at another time; 8: nobody numbers logins here. */
+static int someone(void *arg)
+{
+	struct seen *seen = arg;
+
+	if (!log_in())
+		return 8;
+	proc_login(&seen->first);
+	return in_child(child_of_login, seen);
+}
+
+TEST(login, "a login is the same in a session of its own, another one has another number")
+{
+	struct seen same = { .session = true }, other = { .again = true };
+	int got = in_child(someone, &same);
+
+	CHECK(got == 0 || got == 8);
+	CHECK(in_child(someone, &other) & (got ? 8 : 1));
+}
+
+TEST(login_session, "where nobody numbers logins it is the session, and began with its leader")
+{
+	struct login one, two;
+
+	proc_login(&one);
+	proc_login(&two);
+	CHECK_STR(one.id, two.id);
+	CHECK_INT(one.since, two.since);
+	CHECK(one.since <= clock_boot_ms());
+}
+
 RUN_TESTS()
