@@ -81,7 +81,9 @@ struct action_ctx {
 	 * none. */
 	uint64_t deadline;
 	struct gate *gate;		/* asked before a restart of Docker (docker/gate.h); NULL: nobody is */
-	bool force;			/* rollback --force: a stranger's version is kept beside, and we go on */
+	/* A stranger's version is kept beside, and we go on: rollback --force; in undo, of what
+	 * nobody confirmed. */
+	bool force;
 	bool recovering;		/* undo in a later process, or at boot */
 	/*
 	 * At boot, in the units that hold back Docker: it does not run, so its files go back and it

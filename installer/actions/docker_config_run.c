@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/docker_config.h"
 
+#include "actions/put.h"
 #include "base/splice.h"
 #include "docker/api.h"
 #include "docker/daemon.h"
@@ -219,6 +220,7 @@ struct way_back {
 	bool now_absent, target_absent;
 	bool stranger;		/* somebody edited it: only our keys go back */
 	bool untouched;		/* the bytes of before and no text of ours: what else was done to it is theirs */
+	bool broken;		/* what they made of it is no JSON: it is beside, and all of ours goes back */
 	bool interim;		/* a text of the way back is over it by now */
 };
 
@@ -240,8 +242,8 @@ static int read_old(const struct docker_config_data *d, const struct action_ctx 
 	return docker_config_read_fd(fd, ret, err);
 }
 
-static int take_back_keys(const struct docker_config_data *d, struct way_back *w,
-			  const struct buf *old, struct err *err)
+static int take_back_keys(const struct docker_config_data *d, const struct action_ctx *ctx,
+			  struct way_back *w, const struct buf *old, struct err *err)
 {
 	struct json *now CLEANUP(json_freep) = NULL, *then CLEANUP(json_freep) = NULL,
 			 *patch CLEANUP(json_freep) = NULL;
@@ -255,6 +257,11 @@ static int take_back_keys(const struct docker_config_data *d, struct way_back *w
 	if (conflicts.n) {
 		char *list CLEANUP(freep) = strv_join(&conflicts, ", ");
 
+		if (ctx->force) {
+			report_warn(ctx->rep, NULL, "%s in '%s' was changed by somebody else and stays", list, d->path);
+			return json_splice(w->now.data, w->now.len, patch, d->path, &w->target,
+					   err);
+		}
 		err_set(err, ERR_FAILED, "somebody else changed %s in '%s' meanwhile", list, d->path);
 		return err_remedy(err, "set it as you want it to stay, with no key of ours in it, then run: sysboxup recover");
 	}
@@ -276,6 +283,40 @@ static void find_owner(const struct docker_config_data *d, struct way_back *w)
 	w->stranger = !w->untouched && !strv_has(&d->known, hex);
 }
 
+/* What lies behind the path, symlinks followed as sys/replace.c follows them. */
+static int node_there(const struct docker_config_data *d, const struct action_ctx *ctx,
+		      struct node *ret, struct err *err)
+{
+	int dir CLEANUP(closep) = -1;
+	char *name CLEANUP(freep) = NULL;
+
+	if (root_parent(ctx->root, d->path, true, &dir, &name, NULL, err))
+		return -1;
+	return node_read_at(ret, dir, name, NODE_DIGEST, err);
+}
+
+static bool is_json(const struct buf *text)
+{
+	struct json *j CLEANUP(json_freep) = NULL;
+	struct err ignored = ERR_INIT;
+
+	return !docker_config_tree(text, "", &j, &ignored);
+}
+
+/* Their file, in which no key can be told from another, beside. */
+static int keep_beside(const struct docker_config_data *d, const struct action_ctx *ctx,
+		       const struct way_back *w, struct err *err)
+{
+	struct node now CLEANUP(node_release) = NODE_INIT;
+	char *beside CLEANUP(freep) = xasprintf("%s.sysboxup-kept-%u", d->path, ctx->log->id);
+
+	if (node_there(d, ctx, &now, err))
+		return -1;
+	report_warn(ctx->rep, NULL, "'%s' is not valid JSON any more: it is kept as '%s'", d->path,
+		    beside);
+	return put_node(ctx, beside, &now, w->now.data, w->now.len, true, err);
+}
+
 static int find_way_back(const struct docker_config_data *d, const struct action_ctx *ctx,
 			 struct way_back *w, struct err *err)
 {
@@ -287,23 +328,16 @@ static int find_way_back(const struct docker_config_data *d, const struct action
 	w->now_absent = absent;
 	find_owner(d, w);
 	w->target_absent = w->now_absent; /* somebody took it away: away it stays */
-	if (w->stranger)
-		return w->now_absent ? 0 : take_back_keys(d, w, &old, err);
+	if (w->stranger && w->now_absent)
+		return 0;
+	w->broken = w->stranger && ctx->force && !is_json(&w->now);
+	if (w->broken && keep_beside(d, ctx, w, err))
+		return -1;
+	if (w->stranger && !w->broken)
+		return take_back_keys(d, ctx, w, &old, err);
 	w->target_absent = d->before.type != NODE_FILE;
 	buf_add(&w->target, old.data, old.len);
 	return 0;
-}
-
-/* What lies behind the path, symlinks followed as sys/replace.c follows them. */
-static int node_there(const struct docker_config_data *d, const struct action_ctx *ctx,
-		      struct node *ret, struct err *err)
-{
-	int dir CLEANUP(closep) = -1;
-	char *name CLEANUP(freep) = NULL;
-
-	if (root_parent(ctx->root, d->path, true, &dir, &name, NULL, err))
-		return -1;
-	return node_read_at(ret, dir, name, NODE_DIGEST, err);
 }
 
 /* Owner, mode and the like are those of before; interim texts have what they found. */
@@ -413,7 +447,7 @@ static int bring_back(const struct docker_config_data *d, const struct action_ct
 	int r;
 
 	/* The file is back already, but the daemon may not be: it had the after-image at most. */
-	if (down || is_back(w))
+	if (down || is_back(w) || w->broken)
 		from = text_or_null(&d->after_text, &d->after);
 	if (docker_config_stages(&way, from, to, &stages, &n, err))
 		return -1;

@@ -275,10 +275,49 @@ static int file_undo_kept(const struct file_data *d, const struct action_ctx *ct
 	return d->kept ? put_node(ctx, d->kept, &absent, NULL, 0, false, err) : 0;
 }
 
+/* Their version beside; what is no file and no link is not to be moved by us. */
+static int keep_beside(const struct file_data *d, const struct action_ctx *ctx, struct err *err)
+{
+	struct node now CLEANUP(node_release) = NODE_INIT;
+	struct buf bytes CLEANUP(buf_release) = BUF_INIT;
+	char *beside CLEANUP(freep) = xasprintf("%s.sysboxup-kept-%u", d->path, ctx->log->id);
+
+	if (node_read(&now, ctx->root, d->path, NODE_DIGEST, err))
+		return -1;
+	if (now.type == NODE_ABSENT)
+		return 0;
+	if (now.type != NODE_FILE && now.type != NODE_LINK)
+		return err_set(err, ERR_FAILED, "'%s' is no file any more", d->path);
+	if (now.type == NODE_FILE && root_read(ctx->root, d->path, SIZE_MAX / 2, &bytes, err))
+		return -1;
+	report_warn(ctx->rep, NULL, "'%s' was changed by somebody else: their version is kept as '%s'",
+		    d->path, beside);
+	return put_node(ctx, beside, &now, bytes.data, bytes.len, true, err);
+}
+
+/* Nobody is there to ask: what was before us goes over what somebody else made of it since. */
+static int undo_over(struct file_data *d, const struct action_ctx *ctx, int content_fd,
+		     struct err *err)
+{
+	struct replace rp = file_replace(d, ctx);
+	int r = keep_beside(d, ctx, err) || replace_finish(&rp, err) ? -1 : 0;
+
+	node_release(&rp.before);
+	node_release(&rp.after);
+	node_copy(&rp.after, &d->before);
+	rp.content_fd = content_fd;
+	rp.set_mtime = true;
+	if (!r && (replace_check(&rp, err) || replace_commit(&rp, err) || replace_finish(&rp, err)))
+		r = -1;
+	replace_release(&rp);
+	return r;
+}
+
 static int file_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct file_data *d = a->data;
 	struct replace rp = file_replace(d, ctx);
+	struct err why = ERR_INIT;
 	int fd CLEANUP(closep) = -1, r = 0;
 
 	if (!parent_exists(d, ctx)) {
@@ -286,11 +325,15 @@ static int file_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 		return 0;
 	}
 	if (d->before.type == NODE_FILE)
-		r = txnlog_before_open(ctx->state, ctx->log->id, ctx->index, &fd, err);
+		r = txnlog_before_open(ctx->state, ctx->log->id, ctx->index, &fd, &why);
 	rp.content_fd = fd;
 	if (!r)
-		r = replace_undo(&rp, err);
+		r = replace_undo(&rp, &why);
 	replace_release(&rp);
+	if (r == REPLACE_CONFLICT && ctx->force)
+		return undo_over(d, ctx, fd, err) || file_undo_kept(d, ctx, err) ? -1 : 0;
+	if (r)
+		*err = why;
 	if (r == REPLACE_CONFLICT && d->before.type == NODE_ABSENT)
 		err_remedy(err, "move your version of '%s' away, then run: sysboxup recover", d->path);
 	else if (r == REPLACE_CONFLICT)
