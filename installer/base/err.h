@@ -23,6 +23,7 @@ enum err_kind {
 	ERR_UNDO = 5,		/* failed and could not roll back fully */
 	ERR_INTERRUPTED = 6,	/* an earlier run is unfinished: recover first */
 	ERR_DRIFT = 7,		/* not as wanted */
+	ERR_PENDING = 8,	/* a transaction waits for `sysboxup confirm`; nothing touched */
 };
 
 struct err {

@@ -36,6 +36,7 @@ int exit_code(enum err_kind kind)
 	case ERR_INTERRUPTED:
 		return EXIT_INTERRUPTED;
 	case ERR_DRIFT:
+	case ERR_PENDING:
 		return EXIT_NOT_AS_WANTED;
 	case ERR_NONE:
 	case ERR_FAILED:

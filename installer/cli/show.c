@@ -23,10 +23,12 @@ const char *show_txn_state(const struct txn_summary *t)
 		return "interrupted early";
 	case TXN_PREPARED:
 		return "interrupted";
+	case TXN_PENDING:
+		return pending_over(t) ? "not confirmed, not undone yet" : "waits to be confirmed";
 	case TXN_COMMITTED:
 		return t->clean ? "committed" : "committed, not cleaned up";
 	case TXN_ROLLED_BACK:
-		return "failed, undone";
+		return t->pending ? "not confirmed, undone" : "failed, undone";
 	case TXN_FAILED:
 		return "failed, not undone";
 	}

@@ -23,14 +23,22 @@
  *	    | write_prepared
  *	    v                 commit_one fails, signal, verify or prove fails, crash
  *	PREPARED, INTENT n ----------------------------------------------------+
- *	    | write_committed                                                  | undo_from_records
+ *	    |      | leave_pending                                             |
+ *	    |   PENDING ------- deadline, another boot (pending_over) ---------+
+ *	    |      | txn_confirm                                               |
+ *	    | finish_committed                                                 | undo_from_records
  *	    v                                                                  v
  *	COMMITTED --finish_all, clean--> done          ROLLED_BACK <--all undone-- undo --one fails--> FAILED
  *	                                                    |                       ^                    |
  *	                                                    +-- finish_all, clean   +---- recover -------+
  *
  * In the process that failed and in a later one undo takes the same path: the actions are decoded
- * from PREPARED again. UNDONE n, behind PREPARED or FAILED, leads nowhere: n is not undone again.
+ * from PREPARED again. UNDONE n, behind PREPARED, PENDING or FAILED, leads nowhere: n is not undone
+ * again.
+ *
+ * PENDING holds no lock. Who confirms it, and who undoes it when its time is over, takes the lock
+ * and reads the records first: so the first terminal record is the only one. What was pending is
+ * undone with `force`, because nobody is there to ask: a stranger's version is kept beside.
  *
  * At boot recovery has two halves (sysboxup-recover.service, sysboxup-recover-late.service), both
  * in front of Docker and Sysbox, and both take this path. The order of undo is one and does not
@@ -58,12 +66,13 @@
 #include <stdio.h>
 
 /* Never used up: a spare behind a terminal record says that cleaning up is not finished. */
-enum { SPARES_LAST = 1, SPARES_TERMINAL = 1, SPARES_FAILED = 1 };
+enum { SPARES_LAST = 1, SPARES_TERMINAL = 1, SPARES_FAILED = 1, SPARES_PENDING = 1 };
 
-/* INTENT and UNDONE of each action, FAILED, the terminal record. */
-static unsigned int spares_needed(size_t actions)
+/* INTENT and UNDONE of each action, PENDING, FAILED, the terminal record. */
+static unsigned int spares_needed(size_t actions, bool confirm)
 {
-	return 2 * (unsigned int)actions + SPARES_FAILED + SPARES_TERMINAL + SPARES_LAST;
+	return 2 * (unsigned int)actions + (confirm ? SPARES_PENDING : 0) + SPARES_FAILED +
+	       SPARES_TERMINAL + SPARES_LAST;
 }
 
 static void ctx_at(struct action_ctx *ctx, struct txnlog *log, unsigned int index, char *tag,
@@ -122,16 +131,17 @@ static int prepare_all(struct txn_request *rq, struct txnlog *log, struct err *e
 	return 0;
 }
 
-static int write_prepared(const struct plan *plan, struct txnlog *log, struct err *err)
+static int write_prepared(const struct txn_request *rq, struct txnlog *log, struct err *err)
 {
+	const struct plan *plan = rq->plan;
 	struct json *body CLEANUP(json_freep) = json_obj(), *actions = json_arr();
 
 	for (size_t i = 0; i < plan->n; i++)
 		json_add(actions, action_encode(plan->v[i]));
 	json_set_str(body, "boot_id", stamp_boot_id());
 	json_set(body, "actions", actions);
-	if (ballast_set_aside(log, err) || txnlog_spare(log, spares_needed(plan->n), err) ||
-	    txnlog_sync(log, err))
+	if (ballast_set_aside(log, err) ||
+	    txnlog_spare(log, spares_needed(plan->n, rq->confirm), err) || txnlog_sync(log, err))
 		return -1;
 	return txnlog_append(log, RECORD_PREPARED, body, err);
 }
@@ -466,6 +476,20 @@ static int finish_committed(struct txn_request *rq, struct txnlog *log, struct e
 	return 0;
 }
 
+/* As finish_committed: a PENDING that may be in place could be confirmed, so there is no way
+ * back. */
+static int leave_pending(struct txn_request *rq, struct txnlog *log, struct err *err)
+{
+	if (!pending_write(log, rq->confirm, err))
+		return 0;
+	return log->in_doubt ? leave_in_doubt(err) : roll_back(rq, log, err);
+}
+
+static int proven(struct txn_request *rq, struct txnlog *log, struct err *err)
+{
+	return rq->confirm ? leave_pending(rq, log, err) : finish_committed(rq, log, err);
+}
+
 int txn_run(struct txn_request *rq, unsigned int *ret_id, struct err *err)
 {
 	struct txnlog log = TXNLOG_INIT;
@@ -476,11 +500,11 @@ int txn_run(struct txn_request *rq, unsigned int *ret_id, struct err *err)
 	if (txnlog_begin(&log, rq->ctx.state, rq->begin, err))
 		return -1;
 	id = log.id;
-	if (prepare_all(rq, &log, err) || write_prepared(rq->plan, &log, err)) {
+	if (prepare_all(rq, &log, err) || write_prepared(rq, &log, err)) {
 		discard(&log, &gone);
 		return -1;
 	}
-	r = commit_all(rq, &log, err) ? roll_back(rq, &log, err) : finish_committed(rq, &log, err);
+	r = commit_all(rq, &log, err) ? roll_back(rq, &log, err) : proven(rq, &log, err);
 	txnlog_release(&log);
 	if (!r)
 		*ret_id = id;
@@ -520,6 +544,8 @@ int txn_check_unfinished(const struct state *s, struct err *err)
 		return r > 0 ? 0 : -1;
 	if (t.state == TXN_FAILED)
 		txn_failed(&t, err);
+	else if (t.state == TXN_PENDING && !state_busy(s, err))
+		pending_error(&t, err);
 	else if ((t.state == TXN_PREPARED || t.state == TXN_NONE || !t.clean) &&
 		 !state_busy(s, err))
 		err_set(err, ERR_INTERRUPTED, "transaction %u was interrupted", t.id);
@@ -541,12 +567,29 @@ static int clean_terminal(const struct action_ctx *base, struct txnlog *log,
 		       0;
 }
 
+static int undo_left(const struct action_ctx *base, struct txnlog *log, const struct txn_summary *t,
+		     enum txn_recovered *ret, struct err *err)
+{
+	const char *reason = t->pending ? pending_reason(t) : "interrupted";
+	struct action_ctx ctx = *base;
+	int r;
+
+	ctx.force = t->pending != NULL;
+	report_info(base->rep, "transaction %u was %s: undoing it", t->id, reason);
+	r = undo_from_records(&ctx, log, reason, err);
+	if (r >= 0)
+		*ret = r ? RECOVERED_PART : RECOVERED_DONE;
+	return r;
+}
+
 static int recover_one(const struct action_ctx *base, const struct txn_summary *t,
 		       enum txn_recovered *ret, struct err *err)
 {
 	struct txnlog log = TXNLOG_INIT;
 	int r;
 
+	if (t->state == TXN_PENDING && !pending_over(t))
+		return pending_error(t, err);
 	if (t->state == TXN_NONE)
 		return txnlog_discard(base->state, t->id, err);
 	if (txnlog_open(&log, base->state, t->id, err))
@@ -556,10 +599,7 @@ static int recover_one(const struct action_ctx *base, const struct txn_summary *
 		if (r)
 			err_raise(err, ERR_INTERRUPTED);
 	} else {
-		report_info(base->rep, "transaction %u was interrupted: undoing it", t->id);
-		r = undo_from_records(base, &log, "interrupted", err);
-		if (r >= 0)
-			*ret = r ? RECOVERED_PART : RECOVERED_DONE;
+		r = undo_left(base, &log, t, ret, err);
 	}
 	txnlog_release(&log);
 	return r < 0 ? -1 : 0;

@@ -17,6 +17,7 @@ static const char *const type_names[RECORD_TYPES] = {
 	[RECORD_ROLLED_BACK] = "rolled-back",
 	[RECORD_FAILED] = "failed",
 	[RECORD_UNDONE] = "undone",
+	[RECORD_PENDING] = "pending",
 	[RECORD_BASE] = "base",
 };
 

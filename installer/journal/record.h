@@ -22,6 +22,7 @@ enum record_type {
 	RECORD_ROLLED_BACK,	/* terminal: everything undone */
 	RECORD_FAILED,		/* an undo failed: reason and remedy; what is left is told by the records before it */
 	RECORD_UNDONE,		/* action N, which had an INTENT, is undone: an undo that is tried again leaves it alone */
+	RECORD_PENDING,		/* all is in place and proven; until its deadline it can be confirmed (engine/pending.h) */
 	RECORD_BASE,		/* not of a transaction: what is left of pruned ones (journal/base.h) */
 	RECORD_TYPES
 };

@@ -310,6 +310,8 @@ static struct json **summary_place(struct txn_summary *t, enum record_type type)
 		return &t->begin;
 	case RECORD_PREPARED:
 		return &t->prepared;
+	case RECORD_PENDING:
+		return &t->pending;
 	case RECORD_COMMITTED:
 	case RECORD_ROLLED_BACK:
 	case RECORD_FAILED:
@@ -331,6 +333,7 @@ static void summary_take(struct txn_summary *t, enum record_type type, struct js
 		[RECORD_BEGIN] = TXN_NONE,
 		[RECORD_PREPARED] = TXN_PREPARED,
 		[RECORD_INTENT] = TXN_PREPARED,
+		[RECORD_PENDING] = TXN_PENDING,
 		[RECORD_COMMITTED] = TXN_COMMITTED,
 		[RECORD_ROLLED_BACK] = TXN_ROLLED_BACK,
 		[RECORD_FAILED] = TXN_FAILED,
@@ -427,8 +430,9 @@ void txn_summary_release(struct txn_summary *t)
 {
 	json_free(t->begin);
 	json_free(t->prepared);
+	json_free(t->pending);
 	json_free(t->terminal);
-	t->begin = t->prepared = t->terminal = NULL;
+	t->begin = t->prepared = t->pending = t->terminal = NULL;
 }
 
 unsigned int txn_summary_left(const struct txn_summary *t)

@@ -42,6 +42,7 @@ struct txnlog {
 enum txn_state {
 	TXN_NONE,		/* directory without a whole PREPARED: nothing visible happened */
 	TXN_PREPARED,		/* PREPARED, no terminal record: recover undoes it */
+	TXN_PENDING,		/* PENDING is the newest record but for UNDONE: confirmed, or undone when its time is over */
 	TXN_COMMITTED,
 	TXN_ROLLED_BACK,
 	TXN_FAILED,		/* FAILED is the newest record: recover tries again */
@@ -56,6 +57,7 @@ struct txn_summary {		/* read from the records */
 	int undone_from;	/* this action and all behind it are undone; -1: none is */
 	struct json *begin;	/* bodies, or NULL */
 	struct json *prepared;
+	struct json *pending;
 	struct json *terminal;	/* of COMMITTED, ROLLED_BACK or FAILED */
 };
 
