@@ -216,6 +216,7 @@ EARLY := sysboxup-recover.service sysboxup-firstboot.service
 LATE  := sysboxup-recover-late.service sysboxup-firstboot-late.service
 CERT  := sysboxup-cert.path sysboxup-cert.timer sysboxup-cert.service
 WATCH := sysboxup-watch.path sysboxup-watch.service
+PENDING := sysboxup-pending.timer sysboxup-pending.service
 
 install: $(BUILD)/sysboxup $(MAN) $(BUILD)/completion.bash
 	$(Q)install -D -m 0755 $(BUILD)/sysboxup $(DESTDIR)$(BINDIR)/sysboxup
@@ -224,7 +225,7 @@ install: $(BUILD)/sysboxup $(MAN) $(BUILD)/completion.bash
 	$(Q)install -D -m 0644 $(BUILD)/completion.bash $(DESTDIR)$(COMPDIR)/sysboxup
 	$(Q)install -d -m 0755 $(DESTDIR)$(UNITDIR)/sysinit.target.wants $(DESTDIR)$(UNITDIR)/multi-user.target.wants \
 		$(DESTDIR)$(UNITDIR)/paths.target.wants
-	$(Q)for u in $(EARLY) $(LATE) $(CERT) $(WATCH); do \
+	$(Q)for u in $(EARLY) $(LATE) $(CERT) $(WATCH) $(PENDING); do \
 		install -m 0644 templates/$$u $(DESTDIR)$(UNITDIR)/$$u && \
 		sed -i 's|/usr/bin/|$(BINDIR)/|g' $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	$(Q)for u in $(EARLY); do ln -sfn ../$$u $(DESTDIR)$(UNITDIR)/sysinit.target.wants/$$u || exit 1; done
@@ -238,7 +239,7 @@ uninstall:
 		$(addprefix $(DESTDIR)$(UNITDIR)/sysinit.target.wants/,$(EARLY)) \
 		$(addprefix $(DESTDIR)$(UNITDIR)/multi-user.target.wants/,$(LATE)) \
 		$(DESTDIR)$(UNITDIR)/paths.target.wants/sysboxup-cert.path $(DESTDIR)$(UNITDIR)/paths.target.wants/sysboxup-watch.path \
-		$(addprefix $(DESTDIR)$(UNITDIR)/,$(EARLY) $(LATE) $(CERT) $(WATCH))
+		$(addprefix $(DESTDIR)$(UNITDIR)/,$(EARLY) $(LATE) $(CERT) $(WATCH) $(PENDING))
 
 # Lines and branches that the tests run; fails below the floor (scripts/coverage).
 coverage:
@@ -253,7 +254,7 @@ lint:
 
 # Every call of the binary in every mode, not only every so many-th; the same on a whole host, of the programs that it
 # calls, of pruning, and of a record cut or flipped.
-check-killat check-killhost check-meddle check-prune check-records: check-%:
+check-killat check-killhost check-meddle check-pending check-prune check-records: check-%:
 	$(Q)SYSBOXUP_EVERY=1 BUILD=$(BUILD) tests/run --no-skip tests/crash/$*.bats
 
 # Every point of the recorded runs on whole hosts, which takes hours; what is done already stays in build/powercut as long
@@ -280,7 +281,7 @@ bench: $(BUILD)/sysboxup
 clean:
 	rm -rf build
 
-.PHONY: all objects tools units coverage check-unit check-killat check-killhost check-meddle check-prune check-records check-blocklog check-model check-powercut check-powercut-vm fuzzers \
+.PHONY: all objects tools units coverage check-unit check-killat check-killhost check-meddle check-pending check-prune check-records check-blocklog check-model check-powercut check-powercut-vm fuzzers \
 	fuzz-programs fuzz lint bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(FAULTY)

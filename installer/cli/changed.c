@@ -41,7 +41,7 @@ static char *at_work(struct cli *cli, struct err *err)
 
 	if (session_open(&s, cli, 0, err) < 0)
 		return NULL;
-	if (state_busy(&s.state, &busy))
+	if (state_busy(&s.state, &busy) || txn_check_pending(&s.state, &busy))
 		return xstrdup(busy.msg);
 	char *who = frontend_holder(&s.root);
 

@@ -134,12 +134,15 @@ static bool is_ours(const struct cli *cli, const struct txn_summary *t)
 {
 	const char *run = json_get_str(t->begin, "run");
 
-	return t->state == TXN_COMMITTED &&
-	       (run ? str_eq(run, who_run_id()) : t->id > cli->newest_before);
+	if (t->state != TXN_COMMITTED && t->state != TXN_PENDING)
+		return false;
+	if (str_eq(json_get_str(t->terminal, "run"), who_run_id()))	/* who confirmed it */
+		return true;
+	return run ? str_eq(run, who_run_id()) : t->id > cli->newest_before;
 }
 
-/* The newest transaction is of this run, and it was committed before the worker died. */
-static bool committed_by_us(struct cli *cli)
+/* The newest transaction is of this run, and was committed, or pending, before the worker died. */
+static bool in_place_by_us(struct cli *cli)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
 	struct err ignored = ERR_INIT;
@@ -182,6 +185,18 @@ static int recover_waiting(struct cli *cli, enum txn_recovered *ret, struct err 
 	}
 }
 
+/* Killed behind its last step, or in front of its first. */
+static int rescue_pending(struct cli *cli, const char *how, struct err *err)
+{
+	if (in_place_by_us(cli)) {
+		report_warn(cli->rep, err->remedy, "the working process was %s, but everything is in place: %s", how,
+			    err->msg);
+		return conclude(cli, EXIT_DONE, err);
+	}
+	err_prefix(err, "the working process was %s, and nothing was touched", how);
+	return conclude(cli, -1, err);
+}
+
 /* The parent's part, after the worker was killed (DESIGN.md section 5, "Children"). */
 static int rescue(void *arg, int wait_status)
 {
@@ -192,10 +207,12 @@ static int rescue(void *arg, int wait_status)
 
 	proc_status_words(wait_status, how, sizeof(how));
 	if (recover_waiting(cli, &came, &err) < 0) {
+		if (err.kind == ERR_PENDING)
+			return rescue_pending(cli, how, &err);
 		err_prefix(&err, "the working process was %s, and recovery failed", how);
 		return conclude(cli, err_raise(&err, ERR_UNDO), &err);
 	}
-	if (committed_by_us(cli)) {
+	if (in_place_by_us(cli)) {
 		report_warn(cli->rep, NULL, "the working process was %s, but after the commit: it is done", how);
 		return conclude(cli, EXIT_DONE, &err);
 	}

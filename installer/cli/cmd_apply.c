@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/changed.h"
 #include "cli/cmds.h"
+#include "cli/confirm.h"
 #include "cli/exit.h"
 #include "cli/restart.h"
 #include "cli/show.h"
@@ -19,6 +20,7 @@ static const struct option_spec apply_options[] = {
 	  .arg = "CHECK-ID",
 	  .repeated = true,
 	  .help = "let this check of preflight not refuse; may be repeated" },
+	OPTION_CONFIRM_WITHIN,
 	OPTION_WHEN_IDLE,
 	OPTION_LOCK_WAIT,
 	OPTION_IMAGE,
@@ -47,19 +49,32 @@ static int read_deadline(const struct cli *cli, unsigned int *ret, struct err *e
 	return 0;
 }
 
-static int transact(struct session *s, struct plan *plan, unsigned int seconds,
+/* How long it may take, and how long it waits to be confirmed afterwards (0: it does not). */
+struct times {
+	unsigned int deadline, confirm;
+};
+
+static int transact(struct session *s, struct plan *plan, const struct times *times,
 		    unsigned int *ret_id, struct err *err)
 {
 	struct json *begin CLEANUP(json_freep) = who_begin(s, "apply");
+	struct pending_request confirm = { .seconds = times->confirm };
 	struct txn_request rq = {
 		.plan = plan,
 		.begin = begin,
 		.ctx = session_action_ctx(s),
-		.seconds = seconds,
+		.seconds = times->deadline,
 		.prove = session_prove,
 		.user = s,
 	};
 
+	if (times->confirm) {
+		if (confirm_arm(s, err) < 0)
+			return -1;
+		proc_login(&confirm.login);
+		json_set_i64(begin, "confirm_within", times->confirm);
+		rq.confirm = &confirm;
+	}
 	return txn_run(&rq, ret_id, err);
 }
 
@@ -72,7 +87,16 @@ static void keep_profile(struct session *s)
 		report_warn(s->rep, NULL, "the profile could not be kept for status and verify: %s", why.msg);
 }
 
-static int change(struct session *s, struct plan *plan, unsigned int seconds, struct err *err)
+/* Behind a commit. */
+static void settle(struct session *s)
+{
+	keep_profile(s);
+	changed_begin(s);
+	session_prune(s);
+	session_settle(s);
+}
+
+static int change(struct session *s, struct plan *plan, const struct times *times, struct err *err)
 {
 	struct action_ctx ctx = session_action_ctx(s);
 	unsigned int id = 0, shown = s->rep->changes;
@@ -83,13 +107,12 @@ static int change(struct session *s, struct plan *plan, unsigned int seconds, st
 	render_say(s->cli->out, PAINT_NONE, "%s", "");
 	if (session_preflight(s, err) < 0)
 		return -1;
-	if (remember_catalog(s, err) < 0 || transact(s, plan, seconds, &id, err) < 0)
+	if (remember_catalog(s, err) < 0 || transact(s, plan, times, &id, err) < 0)
 		return -1;
 	s->cli->result = (struct summary){ .changed = true, .transaction = id, .actions = plan->n };
-	keep_profile(s);
-	changed_begin(s);
-	session_prune(s);
-	session_settle(s);
+	if (times->confirm)
+		return confirm_say(s, err) < 0 ? -1 : EXIT_DONE;
+	settle(s);
 	render_say(s->cli->out, PAINT_GOOD, "Done: transaction %u, %u change%s. To take it back: sysboxup rollback", id,
 		   shown, shown == 1 ? "" : "s");
 	return EXIT_DONE;
@@ -99,17 +122,18 @@ static int attempt(struct cli *cli, struct gate *gate, struct err *err)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
-	unsigned int seconds = 0;
+	struct times times = { 0 };
 
 	s.gate = gate;
-	if (read_deadline(cli, &seconds, err) < 0 ||
+	if (read_deadline(cli, &times.deadline, err) < 0 ||
+	    confirm_read_option(cli, &times.confirm, err) < 0 ||
 	    session_open(&s, cli, SESSION_PROFILE | SESSION_LOCK | SESSION_HOST | SESSION_PACKAGE,
 			 err) < 0)
 		return -1;
 	if (session_plan(&s, &plan, err) < 0)
 		return -1;
 	if (plan.n)
-		return change(&s, &plan, seconds, err);
+		return change(&s, &plan, &times, err);
 	if (remember_catalog(&s, err) < 0)
 		return -1;
 	plan_describe(&plan, NULL, s.rep);
@@ -127,13 +151,14 @@ static int run(struct cli *cli, struct err *err)
 
 const struct command cmd_apply = {
 	.name = "apply",
-	.usage = "[--image] [--allow-restart] [--when-idle TIME] [--stop-containers] [--package FILE] "
+	.usage = "[--image] [--confirm-within TIME] [--allow-restart] [--when-idle TIME] [--stop-containers] [--package FILE] "
 		 "[--force CHECK-ID] [--lock-wait TIME] [--deadline TIME]",
 	.summary = "make this host as the profile wants it",
 	.about =
 		"Shows the changes, makes them in one transaction, and proves by asking the running services that they "
 		"work. If anything fails, or the program is killed, everything is undone: the host is as before. A second run "
-		"finds nothing to do.",
+		"finds nothing to do. With --confirm-within it is undone by itself after that time, or when the host is started "
+		"again, unless \"confirm\" is run from a new login before.",
 	.options = apply_options,
 	.flags = CMD_ROOT | CMD_CHANGES,
 	.run = run,

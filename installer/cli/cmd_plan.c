@@ -52,6 +52,8 @@ static int run(struct cli *cli, struct err *err)
 	if (session_open(&s, cli, SESSION_PROFILE | SESSION_BLIND | SESSION_HOST | SESSION_PACKAGE,
 			 err) < 0)
 		return -1;
+	if (txn_check_pending(&s.state, err) < 0)	/* a plan would be outdated before it is read */
+		return -1;
 	warn_unfinished(&s);
 	if (session_plan(&s, &plan, err) < 0)
 		return -1;

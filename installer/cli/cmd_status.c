@@ -2,6 +2,7 @@
 #include "cli/cert.h"
 #include "cli/changed.h"
 #include "cli/cmds.h"
+#include "cli/confirm.h"
 #include "cli/exit.h"
 #include "cli/show.h"
 #include "cli/who.h"
@@ -77,6 +78,15 @@ static int interrupted(struct session *s, const struct txn_summary *t, struct er
 	return err_remedy(err, "sysboxup recover");
 }
 
+/* What is in place now is nothing to compare with: it stays, or it goes. */
+static int pending(struct session *s, const struct txn_summary *t, struct err *err)
+{
+	if (state_busy(&s->state, err) < 0)
+		return -1;
+	confirm_event(s, t);
+	return pending_error(t, err);
+}
+
 static void show_last(struct cli *cli, const struct txn_summary *t)
 {
 	char *who CLEANUP(freep) = who_words(t->begin);
@@ -108,6 +118,8 @@ static int check_last(struct session *s, struct err *err)
 	show_last(s->cli, &t);
 	if (t.state == TXN_FAILED)
 		rc = failed(s, &t, err);
+	else if (t.state == TXN_PENDING)
+		rc = pending(s, &t, err);
 	else if (t.state == TXN_NONE || t.state == TXN_PREPARED || !t.clean)
 		rc = interrupted(s, &t, err);
 	txn_summary_release(&t);
@@ -209,7 +221,7 @@ const struct command cmd_status = {
 	.summary = "what is in place, and what drifted since",
 	.about =
 		"Shows the last transaction, and for each thing that is sysboxup's whether it is "
-		"still as it was left. Exits with 7 when something drifted, with 6 when a run was "
+		"still as it was left. Exits with 7 when something drifted or waits to be confirmed, with 6 when a run was "
 		"interrupted, with 4 while one is at work, with 5 when one could not be rolled "
 		"back fully; then it names everything that is left, and what to do.",
 	.options = no_options,

@@ -15,7 +15,7 @@ static int prove(struct session *s, unsigned int *ret_bad, struct err *err)
 {
 	/* It changes nothing that a run could trip over, so it takes no lock; but what a run is in
 	 * the middle of proves nothing. */
-	if (state_busy(&s->state, err) < 0)
+	if (state_busy(&s->state, err) < 0 || txn_check_pending(&s->state, err) < 0)
 		return -1;
 	show_target(s, "Proofs");
 	return session_verify(s, ret_bad, err);

@@ -8,6 +8,7 @@
 extern const struct command cmd_apply;
 extern const struct command cmd_cert;
 extern const struct command cmd_completion;
+extern const struct command cmd_confirm;
 extern const struct command cmd_distros;
 extern const struct command cmd_seal;
 extern const struct command cmd_fetch;

@@ -6,6 +6,7 @@
 const struct command *const commands[] = {
 	&cmd_plan,
 	&cmd_apply,
+	&cmd_confirm,
 	&cmd_rollback,
 	&cmd_recover,
 	&cmd_firstboot,

@@ -82,6 +82,7 @@ static int gather_host(struct session *s, struct err *err)
 {
 	const char *distro = option_text(&s->cli->opts, "distro");
 
+	host_release(&s->host);
 	return s->image ? host_gather_image(&s->host, &s->root, distro, err) :
 			  host_gather_as(&s->host, &s->root, distro, err);
 }
@@ -359,7 +360,7 @@ static int gather_left(struct session *s, struct err *err)
 	return left_by_image(s, &s->image, err) < 0 || gather_host(s, err) < 0 ? -1 : 0;
 }
 
-static int recover(struct session *s, enum txn_recovered *ret, struct err *err)
+int session_recover_locked(struct session *s, enum txn_recovered *ret, struct err *err)
 {
 	struct action_ctx ctx = session_action_ctx(s);
 	const char *half = option_text(&s->cli->opts, "boot");
@@ -377,15 +378,19 @@ static int recover(struct session *s, enum txn_recovered *ret, struct err *err)
 	return 0;
 }
 
+int session_lock(struct session *s, const char *command, struct err *err)
+{
+	state_release(&s->state);
+	return state_open(&s->state, &s->root, STATE_CREATE, err) < 0 ?
+		       -1 :
+		       state_lock(&s->state, command, err);
+}
+
 static int lock_and_recover(struct session *s, enum txn_recovered *ret, struct err *err)
 {
 	if (s->state.fd < 0)
 		return 0;
-	state_release(&s->state);
-	if (state_open(&s->state, &s->root, STATE_CREATE, err) < 0 ||
-	    state_lock(&s->state, "recover", err) < 0)
-		return -1;
-	return recover(s, ret, err);
+	return session_lock(s, "recover", err) < 0 ? -1 : session_recover_locked(s, ret, err);
 }
 
 /* "The host is as before" must not be said while something is unfinished. */

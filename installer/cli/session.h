@@ -34,7 +34,7 @@ struct session {
 enum session_want {
 	SESSION_PROFILE = 1,	/* --profile, /etc/sysboxup/profile.json or the embedded default */
 	SESSION_APPLIED = 2,	/* --profile, or else the one last applied, or else as above */
-	SESSION_LOCK = 4,	/* state made if absent, locked, nothing unfinished in it (ERR_INTERRUPTED, ERR_UNDO) */
+	SESSION_LOCK = 4,	/* state made if absent, locked, nothing unfinished in it (txn_check_unfinished) */
 	SESSION_BLIND = 32,	/* where the state may not be read, a warning and an empty history will do */
 	SESSION_HOST = 8,	/* host facts and the index */
 	SESSION_PACKAGE = 16,	/* the catalog and its entry, if the profile wants Sysbox */
@@ -66,6 +66,10 @@ void session_release(struct session *s);
 /* 1: there is no state here, and none was made; else 0. */
 int session_no_state(struct cli *cli, struct err *err);
 
+/* The lock, whatever is unfinished: for those that finish it. Of a session without SESSION_LOCK,
+ * where there is a state. */
+int session_lock(struct session *s, const char *command, struct err *err);
+
 /* For the engine. Without SESSION_HOST its host is NULL. */
 struct action_ctx session_action_ctx(struct session *s);
 /* What the steps want changed. When a step cannot plan, preflight's refusal, if there is one, is
@@ -92,5 +96,7 @@ int session_purge(struct session *s, struct err *err);
 
 /* Opens, locks, and undoes or cleans up what a dead run left; --boot says in which half. */
 int session_recover(struct cli *cli, enum txn_recovered *ret, struct err *err);
+/* The part behind session_lock. */
+int session_recover_locked(struct session *s, enum txn_recovered *ret, struct err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * everycall --start TREE --root DIR --mode MODE [--step N] [--inner N] [--recovery] -- SYSBOXUP
- * ARG...
+ * everycall --start TREE --root DIR --mode MODE [--step N] [--inner N] [--recovery] [--confirm]
+ * -- SYSBOXUP ARG...
  *
  * Hits a command at every call that killat (beside this program) counts, each time from a fresh
  * copy of TREE at DIR, and judges what is there afterwards; ARG... names DIR as its --root. First
@@ -17,6 +17,9 @@
  *			`recover` gives before. EINTR fails nothing. A failure is told in one line
  *	recover		killed at every call; then `recover` is killed at every call of its own
  *			(--inner N: at every N-th); then as after "kill"
+ *
+ * --confirm: what the command leaves may wait to be confirmed, and is confirmed before it is
+ * judged.
  *
  * --step N: every N-th point only. --recovery: the command is itself `recover`, TREE what a crash
  * left, "before" what the untouched run gives. Before is judged by hostdiff, whose table says what
@@ -68,7 +71,7 @@ static struct {
 	const char *start, *root;
 	const struct mode *mode;
 	unsigned long step, inner;
-	bool recovery, keep_going;
+	bool recovery, confirm, keep_going;
 	char *const *command;
 } options = { .step = 1, .inner = 1 };
 
@@ -135,6 +138,17 @@ static void run_recover(struct outcome *ret)
 	const char *argv[] = { options.command[0], "--root", options.root, "-q", "recover", NULL };
 
 	run(argv, NULL, ret);
+}
+
+/* Exit status 7 of `recover`: it waits. */
+static bool confirmed(struct outcome *ret)
+{
+	const char *argv[] = { options.command[0], "--root", options.root, "-q", "confirm", "--same-session", NULL };
+
+	run_recover(ret);
+	if (options.confirm && ret->status == 7)
+		run(argv, NULL, ret);
+	return !ret->status;
 }
 
 /* Under killat, with these options of it before the command's own words. */
@@ -282,8 +296,7 @@ static bool recover_twice(bool may_before, bool may_after)
 	struct tree once, twice;
 	bool good;
 
-	run_recover(&o);
-	if (o.status)
+	if (!confirmed(&o))
 		return wrong("recover fails", &o);
 	if (!check_ends(may_before, may_after, "after recover"))
 		return false;
@@ -308,6 +321,8 @@ static bool again(void)
 	run_command(&o);
 	if (o.status)
 		return wrong("the command again fails", &o);
+	if (options.confirm && !confirmed(&o))
+		return wrong("it cannot be confirmed", &o);
 	return check_ends(false, true, "after the command again");
 }
 
@@ -362,13 +377,17 @@ static bool judge_failed(const struct outcome *o)
 			return false;
 		break;
 	case 0:
-		return (is_unfinished(o) || check_ends(false, true, "after exit 0")) &&
+		return (is_unfinished(o) || options.confirm || check_ends(false, true, "after exit 0")) &&
 		       recover_twice(false, true) && again();
 	case 1:
 	case 3:
 		if (!check_message(o) || !check_ends(true, false, "after failure"))
 			return false;
 		break;
+	case 7:
+		if (!options.confirm || !check_message(o))
+			return wrong("nothing can wait to be confirmed here", o);
+		return recover_twice(false, true) && again();
 	case 5:
 	case 6:
 		if (!may_undo)
@@ -452,7 +471,7 @@ static bool try_point(unsigned long at, char *hit, size_t size, size_t *points)
 	 * untouched, and is no point. */
 	if (!was_hit(hit, size))
 		return o.status ? wrong("the call was never reached", &o) :
-				  check_ends(false, true, "after an untouched run");
+				  options.confirm || check_ends(false, true, "after an untouched run");
 	if (options.mode->how == COMPOUND)
 		return o.status == 137 ? judge_compound(points) : wrong("it was not killed", &o);
 	++*points;
@@ -480,6 +499,10 @@ static int try_all(void)
 	tree_write(&start, options.root);
 	if (!learn((const char *const *)options.command, &p, options.mode->letter, &o)) {
 		printf("the untouched run fails: %d %s\n", o.status, o.errout);
+		return 2;
+	}
+	if (options.confirm && !confirmed(&o)) {
+		printf("the untouched run cannot be confirmed: %d %s\n", o.status, o.errout);
 		return 2;
 	}
 	after = tree_read(options.root);
@@ -532,6 +555,8 @@ static bool take_options(char **argv)
 			options.keep_going = true;
 		} else if (!strcmp(*argv, "--recovery")) {
 			options.recovery = true;
+		} else if (!strcmp(*argv, "--confirm")) {
+			options.confirm = true;
 		} else if (!argv[1] || !take_option(argv[0], argv[1])) {
 			return false;
 		} else {
@@ -561,7 +586,7 @@ static void set_paths(void)
 int main(int argc, char **argv)
 {
 	if (!argc || !take_options(argv)) {
-		fputs("usage: everycall --start TREE --root DIR --mode MODE [--step N] [--inner N] [--recovery]\n"
+		fputs("usage: everycall --start TREE --root DIR --mode MODE [--step N] [--inner N] [--recovery] [--confirm]\n"
 		      "                 -- SYSBOXUP ARG...\n",
 		      stderr);
 		return 2;
