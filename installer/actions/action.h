@@ -53,6 +53,7 @@ enum action_rank {
 	RANK_RELOAD = 42,	/* daemon-reload when committed */
 	RANK_UNITS = 50,
 	RANK_APPARMOR = 55,
+	RANK_CERTIFICATES = 57,	/* issued, and never taken back */
 	RANK_LISTEN_SETTLE = 58,	/* a restart of Docker when a listener is as before */
 	RANK_LISTEN_KEYS = 59,	/* certificates */
 	RANK_DOCKER = 60,	/* daemon.json and what the daemon makes of it */

@@ -5,6 +5,7 @@
 #define ACTIONS_KINDS_H
 
 #include "actions/action.h"
+#include "pki/ledger.h"
 #include "base/digest.h"
 #include "fetch/catalog.h"
 
@@ -120,5 +121,21 @@ void action_docker_config_tls_idle(struct action *a);
 enum listener_role { LISTENER_OPEN, LISTENER_RELOAD, LISTENER_SETTLE };
 struct action *action_listener(const char *step, const char *unit, const struct strv *addresses,
 			       enum listener_role role);
+
+/*
+ * Certificates of one kind, by an authority whose key is opened without a person: refused in
+ * prepare where that cannot be, or where it would not issue one. They are in the ledger before
+ * their keys can be had, are renewed by the timer, and stay: undo and rollback leave them alone.
+ * One server's may be made beside another one of its name. record: its number in the ledger, where
+ * other actions of the plan have to know it, or 0; if somebody else gets in between, it is undone.
+ * key "certificates:server", "certificates:client".
+ */
+struct certificate_wanted {
+	const char *name;
+	int64_t ttl;			/* seconds */
+};
+struct action *action_certificates(const char *step, enum pki_profile profile,
+				   const struct certificate_wanted *v, size_t n, const char *sans,
+				   uint64_t record);
 
 #endif

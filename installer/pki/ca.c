@@ -206,3 +206,12 @@ int pki_ca_open(const struct pki *p, const struct buf *passphrase, struct pki_ca
 	*ret = STEAL(ca);
 	return 0;
 }
+
+bool pki_ca_unattended(const struct pki *p)
+{
+	const struct buf nobody = BUF_INIT;
+	struct pki_ca *ca CLEANUP(pki_ca_freep) = NULL;
+	struct err ignored = ERR_INIT;
+
+	return !pki_ca_open(p, &nobody, &ca, &ignored);
+}

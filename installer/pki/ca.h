@@ -42,6 +42,8 @@ bool pki_creds_available(const struct root *root);
  * its key is another one's or can be read by others. The one that it replaces is opened with it. */
 int pki_ca_open(const struct pki *p, const struct buf *passphrase, struct pki_ca **ret,
 		struct err *err);
+/* It opens now, and nobody is asked anything. */
+bool pki_ca_unattended(const struct pki *p);
 void pki_ca_freep(struct pki_ca **ca);
 /* Its certificate in PEM. */
 int pki_ca_text(const struct pki *p, uint64_t seq, struct buf *ret, struct err *err);

@@ -146,7 +146,7 @@ static int refuse_in_force(const struct pki *p, const struct pki_wish *w, struct
 	const struct ledger_cert *c = ledger_newest(&p->ledger, w->name);
 	char to[32];
 
-	if (!c || !ledger_alive(c, p->now))
+	if (!c || w->anew || !ledger_alive(c, p->now))
 		return 0;
 	clock_iso(c->to, to);
 	err_set(err, ERR_REFUSED, "a certificate '%s' is in force until %s", w->name, to);
@@ -167,15 +167,33 @@ static int refuse_twice(const struct pki_wish *wishes, size_t n, struct err *err
 	return 0;
 }
 
-int pki_issue(struct pki *p, const struct pki_ca *ca, const struct pki_wish *wishes, size_t n,
-	      struct report *rep, struct err *err)
+static int refuse(const struct pki *p, const struct pki_wish *wishes, size_t n, struct err *err)
 {
 	if (refuse_twice(wishes, n, err))
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (refuse_in_force(p, &wishes[i], err))
 			return -1;
-	return issue_all(p, ca, wishes, n, NULL, rep, err);
+	return 0;
+}
+
+int pki_try(struct pki *p, const struct pki_ca *ca, const struct pki_wish *wishes, size_t n,
+	    struct err *err)
+{
+	struct issue i CLEANUP(issue_release) = { p, ca, PKI_FILES_INIT, BUF_INIT, 0 };
+
+	if (refuse(p, wishes, n, err))
+		return -1;
+	for (size_t k = 0; k < n; k++)
+		if (one(&i, &wishes[k], err))
+			return -1;
+	return 0;
+}
+
+int pki_issue(struct pki *p, const struct pki_ca *ca, const struct pki_wish *wishes, size_t n,
+	      struct report *rep, struct err *err)
+{
+	return refuse(p, wishes, n, err) ? -1 : issue_all(p, ca, wishes, n, NULL, rep, err);
 }
 
 int issue_renewals(struct pki *p, const struct pki_ca *ca, const struct ledger_cert *const *old,

@@ -16,6 +16,7 @@ struct pki_wish {
 	int64_t ttl;
 	const char *sans;		/* of a server: "DNS:a,IP:10.0.0.1" */
 	bool renew, detected;		/* as in struct ledger_cert */
+	bool anew;			/* also while one of that name is in force */
 	const struct buf *request;	/* of a key that is elsewhere, or NULL; it has the names of a server */
 };
 
@@ -28,7 +29,11 @@ struct pki_wish {
 int pki_issue(struct pki *p, const struct pki_ca *ca, const struct pki_wish *wishes, size_t n,
 	      struct report *rep, struct err *err);
 
-/* The same, and lifetime, names and flags as the old one had. sans: of now, where they were
+/* Would it? Nothing is written, and nobody needs the lock. */
+int pki_try(struct pki *p, const struct pki_ca *ca, const struct pki_wish *wishes, size_t n,
+	    struct err *err);
+
+/* As pki_issue; and lifetime, names and flags as the old one had. sans: of now, where they were
  * detected. */
 int pki_renew(struct pki *p, const struct pki_ca *ca, const struct ledger_cert *const *old,
 	      size_t n, const char *algorithm, const char *sans, struct report *rep,
