@@ -175,7 +175,8 @@ static int run(struct cli *cli, struct err *err)
 const struct command cmd_cert = {
 	.name = "cert",
 	.usage =
-		"ca | issue NAME | list | show [NAME] | renew NAME | revoke NAME | crl | rotate-ca | export NAME | request NAME | import FILE",
+		"ca | issue NAME | list | show [NAME] | renew NAME | revoke NAME | crl | "
+		"rotate-ca | export NAME | request NAME | import FILE",
 	.summary = "certificates for a Docker API behind mutual TLS",
 	.about = "A certificate authority of one's own for Docker's API, and what it issues: "
 		 "\"ca\" makes it, \"issue\" makes keys and certificates of clients (or with "
