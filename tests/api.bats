@@ -52,9 +52,9 @@ host() {
 	profile '{ "listen": ["'"$ADDRESS"':2376"], "names": ["ci.example.org"] }'
 }
 
-# profile API [DOCKER]: what is wanted.
+# profile API [DOCKER [CLIENTS]]: what is wanted.
 profile() {
-	echo "{ \"version\": 1, \"docker\": { \"settings\": ${2:-{ \"live-restore\": true \}} }, \"api\": $1 }" |
+	echo "{ \"version\": 1, \"docker\": { \"settings\": ${2:-{ \"live-restore\": true \}} }, \"api\": $1, \"clients\": [ ${3:-} ] }" |
 		guest_run "$G" sh -c 'cat >/run/profile.json'
 }
 
@@ -203,6 +203,42 @@ opened() {
 	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
 }
 
+@test "the server's certificate and those of the profile's clients are issued by apply, and no rollback takes them back" {
+	local records
+	host bookworm
+	outside
+	profile '{ "listen": ["'$ADDRESS':2376"], "names": ["new.example.org"] }' '' '{ "name": "job-7", "ttl": "2h" }, { "name": "runner" }'
+	run -0 up plan
+	[[ $output == *"api  server certificate for 90d, of IP:$ADDRESS,DNS:new.example.org; no rollback takes it back"* ]] || { echo "$output"; false; }
+	[[ $output == *"ci-job-7  client certificate for 2h; no rollback takes it back"* ]]
+	[[ $output != *ci-runner* ]]
+	[[ $output == *"/etc/sysboxup/api/server  link to /var/lib/sysboxup/pki/gen/000005/api"* ]]
+	run -0 up apply
+	[[ $output == *"ok      api-client: $ADDRESS:2376: job-7: HTTP 200"* ]] || { echo "$output"; false; }
+	[[ $output == *"ok      clients: runner: in force until 20"* ]]
+	guest_run "$G" sysboxup -q cert export job-7 --out /root/job
+	take_out job
+	[ "$(ask "$BATS_TEST_TMPDIR/job")" = 200 ]
+	run -0 up apply
+	[[ ${lines[-1]} == "Nothing to do"* ]]
+	records=$(guest_run "$G" sha256sum /var/lib/sysboxup/pki/ledger)
+	run -0 guest_run "$G" sysboxup rollback
+	closed
+	[ "$(guest_run "$G" sha256sum /var/lib/sysboxup/pki/ledger)" = "$records" ]
+	# the same again finds them, and whom somebody revoked is not brought back
+	guest_run "$G" sysboxup -q cert revoke job-7
+	run -0 up plan
+	[[ $output != *"client certificate for"* && $output != *"server certificate for"* ]] || { echo "$output"; false; }
+	[[ $output == *"warning: clients: 'job-7' was revoked, and is not issued again: take it out of the profile"* ]]
+	# names and times as bad as on the command line
+	profile '{ "listen": ["'$ADDRESS':2376"] }' '' '{ "name": "../x" }'
+	run -2 up apply
+	[[ $output == *"clients: the name '../x' has other letters than a-z, 0-9 and '-'"* ]] || { echo "$output"; false; }
+	profile '{ "listen": ["'$ADDRESS':2376"] }' '' '{ "name": "x", "ttl": "36500d" }'
+	run -2 up apply
+	[[ $output == *"clients: the ttl '36500d' of 'x' is no time from 1m to 90d"* ]] || { echo "$output"; false; }
+}
+
 @test "rotate-ca: an old client gets in as long as both are trusted, and never again when the old authority is dropped" {
 	local all=$BATS_TEST_TMPDIR/fresh/ca.pem
 	host bookworm
@@ -294,9 +330,14 @@ refused() {
 	host bookworm
 	outside
 	snap before
+	guest_run "$G" mv /root/ca.secret /root/away
 	profile '{ "listen": ["'$ADDRESS':2376"], "names": ["other.example.org"] }'
 	refused "there is no server certificate in force, its key here, for IP:$ADDRESS, DNS:other.example.org"
 	[[ $output == *"sysboxup cert issue api --server --san $ADDRESS --san"*"other.example.org"* ]] || { echo "$output"; false; }
+	profile '{ "listen": ["'$ADDRESS':2376"] }' '' '{ "name": "job-7", "ttl": "2h" }'
+	refused "there is no client certificate 'job-7' in force, and the authority's key is not opened without a person"
+	[[ $output == *"sysboxup cert issue job-7 --ttl 2h"* ]] || { echo "$output"; false; }
+	guest_run "$G" mv /root/away /root/ca.secret
 	profile '{ "listen": ["'$ADDRESS':2376"] }' '{}'
 	guest_run "$G" docker run -d --name job bb:1 sleep 100000 >/dev/null
 	refused "a restart of Docker, which the API needs, stops 1 containers"
@@ -322,12 +363,14 @@ killed() {
 		kill -KILL $p $w; wait $p; exit 0' sh "$@"
 }
 
-@test "killed when the keys are there, the units are, the socket is open, or Docker restarts: recover closes all of it; a boot does too" {
+@test "killed when certificates are issued, when the keys are there, the units are, the socket is open, or Docker restarts: recover closes all of it; a boot does too" {
 	host bookworm
 	outside
 	snap before
 	local condition
-	for condition in 'test -e /etc/sysboxup/api/server' 'grep -q tlsverify /etc/docker/daemon.json' \
+	# the first run issues them, and all others find them in force
+	profile '{ "listen": ["'$ADDRESS':2376"], "names": ["new.example.org"] }' '' '{ "name": "job-7" }'
+	for condition in 'test -e /var/lib/sysboxup/pki/gen/000005' 'test -e /etc/sysboxup/api/server' 'grep -q tlsverify /etc/docker/daemon.json' \
 		'test -e /etc/systemd/system/docker.service.d/50-sysboxup-api.conf' 'systemctl is-active sysboxup-api.socket' \
 		'grep -q restarting /root/out'; do
 		# shellcheck disable=SC2086 # words
@@ -343,6 +386,7 @@ killed() {
 	outside
 	guest_run "$G" sysboxup status
 	closed
+	[ "$(guest_run "$G" sysboxup -q cert list | grep -cE '^(api|ci-job-7) ')" -eq 3 ]
 	snap after
 	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after" | grep -v -e /var/log -e random-seed -e timers || :
 	run ! guest_run "$G" test -e /etc/sysboxup/api

@@ -49,11 +49,11 @@ enum action_rank {
 	RANK_ACCOUNT = 20,
 	RANK_SYSCTL = 30,
 	RANK_RELOAD_UNDO = 38,	/* daemon-reload when undone */
+	RANK_CERTIFICATES = 39,	/* issued, and never taken back; files and links refer to them */
 	RANK_FILES = 40,	/* directories, files, links, packages */
 	RANK_RELOAD = 42,	/* daemon-reload when committed */
 	RANK_UNITS = 50,
 	RANK_APPARMOR = 55,
-	RANK_CERTIFICATES = 57,	/* issued, and never taken back */
 	RANK_LISTEN_SETTLE = 58,	/* a restart of Docker when a listener is as before */
 	RANK_LISTEN_KEYS = 59,	/* certificates */
 	RANK_DOCKER = 60,	/* daemon.json and what the daemon makes of it */

@@ -374,6 +374,54 @@ static int set_tasks(struct reader *r, const struct field *f, const struct json 
 	return 0;
 }
 
+/* Of an element of `clients`. */
+static int set_client(struct reader *r, const struct field *f, struct profile_client *c,
+		      const struct json *value)
+{
+	const char *key = json_key(value);
+	char **to = str_eq(key, "name") ? &c->name : str_eq(key, "ttl") ? &c->ttl : NULL;
+	char shown[128];
+
+	err_quote(shown, sizeof(shown), key);
+	if (!to)
+		return complain(r, f->section, NULL, "holds '%s', which is not a known key: a client has 'name' and 'ttl'", shown);
+	if (!json_string(value))
+		return complain(r, f->section, NULL, "holds a '%s' that must be a string, not %s",
+				shown, json_type_name(json_type(value)));
+	str_replace(to, json_string(value));
+	return 0;
+}
+
+static int add_client(struct reader *r, const struct field *f, const struct json *value)
+{
+	struct profile *p = r->p;
+	struct profile_client *c;
+
+	if (json_type(value) != JSON_OBJECT)
+		return complain(r, f->section, NULL, "must hold objects only, not %s",
+				json_type_name(json_type(value)));
+	p->clients.v = xreallocarray(p->clients.v, p->clients.n + 1, sizeof(*p->clients.v));
+	c = &p->clients.v[p->clients.n++];
+	*c = (struct profile_client){ NULL, NULL };
+	for json_each(it, value)
+		if (set_client(r, f, c, it))
+			return -1;
+	if (!c->name)
+		return complain(r, f->section, NULL, "holds a client without a 'name'");
+	for (size_t i = 0; i + 1 < p->clients.n; i++)
+		if (str_eq(p->clients.v[i].name, c->name))
+			return bad(r, f, "must hold each name once", c->name);
+	return 0;
+}
+
+static int set_clients(struct reader *r, const struct field *f, const struct json *value)
+{
+	for json_each(it, value)
+		if (add_client(r, f, it))
+			return -1;
+	return 0;
+}
+
 static int set_keep(struct reader *r, const struct field *f, const struct json *value)
 {
 	double n = json_number(value);
@@ -424,7 +472,7 @@ static const struct field fields[] = {
 	{ "api.limits", "tasks", JSON_NUMBER, set_tasks, AT(api.limits.tasks) },
 	{ "api.limits", "io_read", JSON_STRING, set_size, AT(api.limits.io_read) },
 	{ "api.limits", "io_write", JSON_STRING, set_size, AT(api.limits.io_write) },
-	{ "clients", NULL, JSON_ARRAY, set_unsupported, 0 },
+	{ "clients", NULL, JSON_ARRAY, set_clients, 0 },
 	{ "firewall", NULL, JSON_OBJECT, set_unsupported, 0 },
 	{ "catalog", NULL, JSON_OBJECT, set_present, AT(catalog.present) },
 	{ "catalog", "url", JSON_STRING, set_url, AT(catalog.url) },
@@ -497,7 +545,7 @@ static int read_member(struct reader *r, const char *section, const struct json 
 				json_type_name(f->type), json_type_name(json_type(value)));
 	if (f->set && f->set(r, f, value) < 0)
 		return -1;
-	return f->key ? 0 : read_object(r, name, value);
+	return f->key || f->type != JSON_OBJECT ? 0 : read_object(r, name, value);
 }
 
 static int read_object(struct reader *r, const char *section, const struct json *obj)
@@ -641,6 +689,11 @@ void profile_release(struct profile *p)
 	free(p->api.network);
 	free(p->api.publish);
 	free(p->api.prune_after);
+	for (size_t i = 0; i < p->clients.n; i++) {
+		free(p->clients.v[i].name);
+		free(p->clients.v[i].ttl);
+	}
+	free(p->clients.v);
 	free(p->catalog.url);
 	free(p->catalog.keyring);
 	strv_release(&p->catalog.fingerprints);

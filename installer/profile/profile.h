@@ -19,6 +19,11 @@ struct profile_limits {
 	uint64_t tasks;
 };
 
+/* A client of the API, for whom a certificate is issued. */
+struct profile_client {
+	char *name, *ttl;		/* ttl NULL: as long as `cert issue` makes it */
+};
+
 enum sysbox_method { METHOD_AUTO, METHOD_DEB, METHOD_FILES };
 
 struct profile {
@@ -48,6 +53,10 @@ struct profile {
 		char *prune_after;		/* Docker's own spelling of a time: "168h" */
 		struct profile_limits limits;
 	} api;
+	struct {
+		struct profile_client *v;
+		size_t n;
+	} clients;
 	struct {
 		bool present;
 		char *url;			/* of catalog.json; signature at url + ".sig" */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Step "api": the Docker API over TCP, for holders of a client certificate and nobody else. The
- * certificate of the server is one that `sysboxup cert issue` made: apply opens no authority, so it
- * needs no secret. What is put in place:
+ * certificate of the server is one that `sysboxup cert issue` made; or apply issues it, where the
+ * authority's key is opened without a person. What is put in place:
  *
  *	/etc/sysboxup/api/ca.pem	a link to the authorities whose clients are let in
  *	/etc/sysboxup/api/server	a link to the directory of key and certificate
@@ -32,6 +32,8 @@
 #define STEP "api"
 #define UNIT "sysboxup-api.socket"
 #define UNIT_FILE "/etc/systemd/system/" UNIT
+#define SERVER_NAME "api"	/* of a certificate that apply issues itself */
+#define SERVER_TTL (90LL * 86400)
 #define LISTENER_KEY "listener:" UNIT ":open"
 
 bool api_wanted(const struct step_ctx *ctx)
@@ -291,22 +293,40 @@ void api_add_link(struct plan *p, const struct step_ctx *ctx, const char *step, 
 		add_ranked(p, action_link(step, path, target), rank);
 }
 
+/* The directory of the server's certificate; one that is to be issued has it by then. */
+static int plan_server(struct plan *p, const struct pki *pki, const struct strv *sans,
+		       const char *step, char **ret_dir, struct err *err)
+{
+	static const struct certificate_wanted wanted = { SERVER_NAME, SERVER_TTL };
+	const struct ledger_cert *server = find_server(pki, sans);
+	char *entry CLEANUP(freep) = server ? pki_common(server) : xstrdup(SERVER_NAME);
+	uint64_t record = server ? server->seq : pki->ledger.seq + 1;
+
+	if (!server && (!sans->n || !pki_ca_unattended(pki)))
+		return refuse_without(sans, err);
+	*ret_dir = pki_path(pki, record, entry);
+	if (server)
+		return 0;
+	char *list CLEANUP(freep) = strv_join(sans, ",");
+
+	plan_add(p, action_certificates(step, PKI_SERVER, &wanted, 1, list, record));
+	return 0;
+}
+
 static int add_keys(struct plan *p, const struct step_ctx *ctx, const struct pki *pki,
-		    const struct ledger_cert *server, const char *step, const char *dir, int rank,
+		    const char *server, const char *step, const char *dir, int rank,
 		    struct err *err)
 {
-	char *entry CLEANUP(freep) = pki_common(server),
-		   *target CLEANUP(freep) = pki_path(pki, server->seq, entry),
-		   *ca_path CLEANUP(freep) = path_join(dir, API_CA_NAME),
-		   *link CLEANUP(freep) = path_join(dir, API_SERVER_NAME),
-		   *trust CLEANUP(freep) = pki_trust_path(pki);
+	char *ca_path CLEANUP(freep) = path_join(dir, API_CA_NAME),
+		      *link CLEANUP(freep) = path_join(dir, API_SERVER_NAME),
+		      *trust CLEANUP(freep) = pki_trust_path(pki);
 
 	if (pki_trust_check(pki, err))
 		return -1;
 	api_add_dir(p, ctx, step, "/etc/sysboxup", rank);
 	api_add_dir(p, ctx, step, dir, rank);
 	api_add_link(p, ctx, step, ca_path, trust, rank);
-	api_add_link(p, ctx, step, link, target, rank);
+	api_add_link(p, ctx, step, link, server, rank);
 	return 0;
 }
 
@@ -315,14 +335,13 @@ int api_plan_keys(struct plan *p, const struct step_ctx *ctx, const char *step, 
 {
 	struct pki pki CLEANUP(pki_release) = PKI_INIT;
 	struct strv sans CLEANUP(strv_release) = STRV_INIT;
-	const struct ledger_cert *server;
+	char *server CLEANUP(freep) = NULL;
 
 	if (wanted_sans(ctx->profile, &sans, err) ||
 	    pki_open(&pki, ctx->host->root, PKI_READ, 0, err))
 		return err_raise(err, ERR_REFUSED);
-	server = find_server(&pki, &sans);
-	if (!server)
-		return refuse_without(&sans, err);
+	if (plan_server(p, &pki, &sans, step, &server, err))
+		return -1;
 	return add_keys(p, ctx, &pki, server, step, dir, rank, err);
 }
 

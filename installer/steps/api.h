@@ -28,7 +28,8 @@ void api_settings(struct json *patch);
 /* Docker listens on TCP already, and without TLS for all we know. ERR_REFUSED. */
 int api_refuse_plain(const struct step_ctx *ctx, struct err *err);
 /* Into this directory what API_CA_NAME and API_SERVER_NAME say, of the newest server certificate in
- * force that has the names of the profile; without one, ERR_REFUSED. */
+ * force that has the names of the profile. Without one it is issued, in the plan too; ERR_REFUSED
+ * where that takes a person. rank: behind RANK_CERTIFICATES. */
 int api_plan_keys(struct plan *p, const struct step_ctx *ctx, const char *step, const char *dir,
 		  int rank, struct err *err);
 /* Where it is not so already; a file: whether it is in the plan now. */

@@ -3,7 +3,7 @@
 #include "engine/step.h"
 
 extern const struct step step_engine, step_dependencies, step_sysbox, step_apparmor, step_api,
-	step_daemon, step_docker, step_hold, step_firstboot, step_selinux;
+	step_daemon, step_clients, step_docker, step_hold, step_firstboot, step_selinux;
 
 const struct step *const steps[] = {
 	&step_engine,
@@ -12,6 +12,7 @@ const struct step *const steps[] = {
 	&step_apparmor,
 	&step_api,
 	&step_daemon,
+	&step_clients,
 	&step_docker,
 	&step_hold,
 	&step_firstboot,

@@ -231,10 +231,23 @@ TEST(dedicated, "a daemon of its own has a network, ports, a default runtime and
 
 TEST(later, "what later versions do is known, and refused plainly")
 {
-	check_refused("{\n\n\"clients\": [] }",
-		      "'p.json', line 3: 'clients' is not supported by this version of sysboxup");
 	check_refused("{ \"firewall\": {} }",
 		      "'p.json', line 1: 'firewall' is not supported by this version of sysboxup");
+}
+
+TEST(clients, "each has a name, once, and a ttl or none")
+{
+	CHECK_INT(parse("{ \"clients\": [ { \"name\": \"a\", \"ttl\": \"1h\" }, { \"name\": \"b\" } ] }"), 0);
+	CHECK_INT(p.clients.n, 2);
+	CHECK_STR(p.clients.v[0].ttl, "1h");
+	CHECK(!p.clients.v[1].ttl);
+	check_refused("{\n\n\"clients\": [ \"a\" ] }", "'p.json', line 3: 'clients' must hold objects only, not a string");
+	check_refused("{\n\n\"clients\": [ { \"ttl\": \"1h\" } ] }", "'p.json', line 3: 'clients' holds a client without a 'name'");
+	check_refused("{ \"clients\": [ { \"name\": \"a\", \"life\": \"1h\" } ] }",
+		      "'p.json', line 1: 'clients' holds 'life', which is not a known key: a client has 'name' and 'ttl'");
+	check_refused("{ \"clients\": [ { \"name\": 7 } ] }", "'p.json', line 1: 'clients' holds a 'name' that must be a string, not a number");
+	check_refused("{ \"clients\": [ { \"name\": \"a\" }, { \"name\": \"a\" } ] }",
+		      "'p.json', line 1: 'clients' must hold each name once, not \"a\"");
 }
 
 TEST(trust, "a catalog that could not be verified is refused in the profile")
