@@ -144,6 +144,24 @@ const struct json *before_package(const struct packages *d, const char *name);
 bool before_installed(const struct packages *d, const char *name);
 bool before_config_files(const struct packages *d, const char *name);
 
+/* ---- packages_prepare.c ---- */
+/* The last part of every prepare, when the plan is complete. */
+int packages_record(struct packages *d, struct action_ctx *ctx, struct err *err);
+/* The one that the caller loaded, or our own: loading an external one twice would be two
+ * downloads. */
+int packages_catalog(const struct action_ctx *ctx, struct catalog *own, const struct catalog **ret,
+		     struct err *err);
+
+/* ---- packages_remove.c ---- */
+int packages_prepare_remove(struct packages *d, struct action_ctx *ctx, const struct pkg_ops *ops,
+			    struct err *err);
+/*
+ * What the version that comes back does not need: inverted ones name it. Asked together with the
+ * package itself, which needs it as long as it is the newer one.
+ */
+int packages_find_surplus(const struct packages *d, struct action_ctx *ctx,
+			  const struct pkg_ops *ops, struct pkg_plan *ret, struct err *err);
+
 /* ---- packages_enabled.c ---- */
 /*
  * After an installation: deb-systemd-helper has a note of each link that it made. It keeps none

@@ -48,8 +48,8 @@ char *proc_describe(pid_t pid);
 /* Start time of pid in clock ticks since boot (field 22 of stat), or 0. Together with the pid it
  * names one process for ever. */
 uint64_t proc_starttime(pid_t pid);
-/* That as milliseconds since the epoch by the clock of today, at most a tick of 10 ms early; 0: it is
- * not known. */
+/* That as milliseconds since the epoch by the clock of today, at most a tick of 10 ms early; 0: it
+ * is not known. */
 int64_t proc_began_ms(uint64_t starttime);
 /*
  * The login that this process belongs to, and when it began, on clock_boot_ms(). By the kernel's

@@ -48,8 +48,8 @@ traced() {
 begin() {
 	case $1 in
 	before | after) return 0 ;;
-	torn) traced --at "$TORN" kill -- "${APPLY[@]}" ;;
-	torn-back) traced --at "$TORN" kill -- "${ROLLBACK[@]}" ;;
+	torn) traced --own --at "$TORN" kill -- "${APPLY[@]}" ;;
+	torn-back) traced --own --at "$TORN" kill -- "${ROLLBACK[@]}" ;;
 	esac
 	[ "$rc" -eq 137 ] || { why="not killed at $TORN: $said"; return 1; }
 }
@@ -65,10 +65,10 @@ learn() {
 	esac
 }
 
-# learn_torn STATE VERB...: TORN, half way between the last call of dpkg and the end.
+# learn_torn STATE VERB...: TORN, the call of our own half way between the last one of dpkg and the end.
 learn_torn() {
 	learn "$@" || return 1
-	TORN=$(guest_run "$G" awk '$3 == "dpkg" { last = $1 } END { print int((last + $1) / 2) }' /root/log)
+	TORN=$(guest_run "$G" awk '$3 == "sysboxup" && $5 ~ /K/ { own++ } $3 == "dpkg" { last = own } END { print int((last + own) / 2) }' /root/log)
 }
 
 # sample LETTER COUNT: so many of the calls that can be hit so, evenly spread; or all.

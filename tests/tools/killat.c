@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * killat [--log FILE] [--at N ACTION [--hit FILE]] [--one] [--] CMD ARG...
+ * killat [--log FILE] [--at N ACTION [--hit FILE]] [--own] [--one] [--] CMD ARG...
  *
  * Runs CMD and counts, from 1 and over its whole tree of processes, the calls that change
  * something; acts at the N-th. CMD is any binary: nothing has to be built in. Children are followed
@@ -13,6 +13,8 @@
  *					made
  *	ENOSPC+ and the like	call N and all later ones that can fail so
  *
+ * --own: N counts the calls of CMD's own program alone at which ACTION can be done: each run has
+ * as many.
  * --one: kill ends only the process that makes call N. --log: a line for each call,
  *
  *	N PID PROGRAM CALL WHAT SUBJECT
@@ -173,7 +175,7 @@ struct event {
 static struct {
 	unsigned long at;		/* 0: only count */
 	int fault;			/* an index of faults[] */
-	bool after, from, one;
+	bool after, from, one, own;
 	FILE *log, *hit;
 	char *const *argv;
 } options;
@@ -576,9 +578,11 @@ static void on_call(pid_t pid)
 		go_on(pid, PTRACE_CONT, 0);
 		return;
 	}
-	tree.count++;
+	bool counted = !options.own ||
+		       (is_program(pid) && e.what & 1u << options.fault);
+	tree.count += counted;
 	event_print(&e, options.log);
-	if (is_the_one(&e))
+	if (counted && is_the_one(&e))
 		act(&e);
 	else
 		go_on(pid, PTRACE_CONT, 0);
@@ -683,8 +687,11 @@ static int take_options(char **argv)
 	for (; argv[i] && argv[i][0] == '-'; i++) {
 		if (!strcmp(argv[i], "--"))
 			return i + 1;
-		if (!strcmp(argv[i], "--one")) {
-			options.one = true;
+		bool *flag = !strcmp(argv[i], "--one") ? &options.one :
+			     !strcmp(argv[i], "--own") ? &options.own :
+							 NULL;
+		if (flag) {
+			*flag = true;
 			continue;
 		}
 		if (!argv[i + 1])
@@ -705,7 +712,7 @@ int main(int argc, char **argv)
 	int words = argc ? take_options(argv) : -1;
 
 	if (words < 0 || words >= argc) {
-		fputs("usage: killat [--log FILE] [--at N ACTION [--hit FILE]] [--one] [--] CMD ARG...\n"
+		fputs("usage: killat [--log FILE] [--at N ACTION [--hit FILE]] [--own] [--one] [--] CMD ARG...\n"
 		      "ACTION: kill after tear ENOSPC EIO EROFS EMFILE EINTR, or ENOSPC+ and the like\n",
 		      stderr);
 		return TROUBLE;
