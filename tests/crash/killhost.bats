@@ -65,9 +65,10 @@ learn() {
 	esac
 }
 
-# learn_torn STATE VERB...: TORN, the call of our own half way between the last one of dpkg and the end.
+# learn_torn STATE VERB...: TORN, the call of our own half way between the last one of dpkg and the end. A first run has more: it
+# fills our cache.
 learn_torn() {
-	learn "$@" || return 1
+	learn "$@" && learn "$@" || return 1
 	TORN=$(guest_run "$G" awk '$3 == "sysboxup" && $5 ~ /K/ { own++ } $3 == "dpkg" { last = own } END { print int((last + own) / 2) }' /root/log)
 }
 
