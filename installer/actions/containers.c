@@ -14,7 +14,7 @@
 #include "docker/api.h"
 #include "sys/clock.h"
 
-enum { STOP_SECONDS = 300, START_SECONDS = 120 };
+enum { STOP_SECONDS = 300, START_SECONDS = 120, PING_MS = 5000 };
 
 struct containers_data {
 	char *runtime;
@@ -190,6 +190,55 @@ static int look(struct containers_data *d, const struct action_ctx *ctx,
 	return 0;
 }
 
+static bool is_own(const struct host *h, const char *socket)
+{
+	struct stat a, b;
+
+	return !root_stat(h->root, socket, &a) && !root_stat(h->root, h->docker.socket, &b) &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Those that need the same units, of a daemon that is not the one that is looked after: nobody
+ * stops and starts them. */
+static int refuse_others(const struct containers_data *d, const struct action_ctx *ctx,
+			 const char *socket, struct err *err)
+{
+	struct docker_api *api CLEANUP(docker_api_closep) = NULL;
+	struct docker_container *c = NULL;
+	size_t n = 0;
+
+	if (is_own(ctx->host, socket))
+		return 0;
+	if (docker_api_open(&api, socket, err))
+		return -1;
+	if (!docker_api_ping(api, PING_MS))	/* dockerd has others, for plugins and metrics */
+		return 0;
+	if (containers_of(api, d->runtime, &c, &n, err))
+		return err_raise(err, ERR_REFUSED);
+	char *names CLEANUP(freep) = names_of(c, n);
+	docker_containers_free(c, n);
+	if (!n)
+		return 0;
+	err_set(err, ERR_REFUSED, "containers run under %s in the Docker at '%s': %s", d->runtime,
+		socket, names);
+	return err_remedy(err, "stop them first: docker -H unix://%s stop ...", socket);
+}
+
+static int look_at_others(const struct containers_data *d, const struct action_ctx *ctx,
+			  struct err *err)
+{
+	struct strv sockets CLEANUP(strv_release) = STRV_INIT;
+
+	if (d->socket || !d->stop || !ctx->host->docker.socket || goes_on_regardless(ctx) ||
+	    str_eq(d->runtime, ANY_RUNTIME))
+		return 0;
+	host_docker_sockets(ctx->host, &sockets);
+	for (size_t i = 0; i < sockets.n; i++)
+		if (refuse_others(d, ctx, sockets.v[i], err))
+			return -1;
+	return 0;
+}
+
 /* The directory of its socket is there as long as its containers may run. */
 static bool is_stopped(const struct containers_data *d, const struct action_ctx *ctx)
 {
@@ -222,6 +271,8 @@ static int containers_prepare(struct action *a, struct action_ctx *ctx, struct e
 			d->socket);
 		return refuse_unasked(d, err);
 	}
+	if (look_at_others(d, ctx, err))
+		return -1;
 	if (!docker_runs(d, ctx))
 		return 0;
 	if (open_api(d, ctx, &api, err) ||

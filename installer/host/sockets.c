@@ -7,7 +7,7 @@
 
 enum { NET_UNIX_MAX = 16 * 1024 * 1024 };
 
-#define LISTENS "00010000"	/* __SO_ACCEPTCON, in the field Flags */
+#define LISTENS "00010000" /* __SO_ACCEPTCON, in the field Flags */
 
 /* Links of /proc/PID/fd that say "socket:[INODE]": the INODE of each. */
 static void inodes_of(const struct root *root, const char *pid, struct strv *ret)
@@ -39,20 +39,32 @@ static void take_line(const char *line, const struct strv *inodes, struct strv *
 		strv_add(ret, path);
 }
 
-static void sockets_of(const struct root *root, const char *pid, struct strv *ret)
+/* Those of `inodes` that are in the network namespace of that process. */
+static void sockets_beside(const struct root *root, const char *pid, const struct strv *inodes,
+			   struct strv *ret)
 {
 	char *table CLEANUP(freep) = xasprintf("/proc/%s/net/unix", pid);
-	struct strv inodes CLEANUP(strv_release) = STRV_INIT,
-			   lines CLEANUP(strv_release) = STRV_INIT;
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 	struct err ignored = ERR_INIT;
 
-	inodes_of(root, pid, &inodes);
-	if (!inodes.n || root_read(root, table, NET_UNIX_MAX, &text, &ignored))
+	if (root_read(root, table, NET_UNIX_MAX, &text, &ignored))
 		return;
 	str_split(&lines, text.data, '\n');
 	for (size_t i = 0; i < lines.n; i++)
-		take_line(lines.v[i], &inodes, ret);
+		take_line(lines.v[i], inodes, ret);
+}
+
+/* A daemon in a namespace of its own may have got its sockets from systemd, which is in another. */
+static void sockets_of(const struct root *root, const char *pid, struct strv *ret)
+{
+	struct strv inodes CLEANUP(strv_release) = STRV_INIT;
+
+	inodes_of(root, pid, &inodes);
+	if (!inodes.n)
+		return;
+	sockets_beside(root, pid, &inodes, ret);
+	sockets_beside(root, "1", &inodes, ret);
 }
 
 void host_docker_sockets(const struct host *h, struct strv *ret)
@@ -65,8 +77,7 @@ void host_docker_sockets(const struct host *h, struct strv *ret)
 	for (size_t i = 0; i < names.n; i++) {
 		int64_t pid;
 		if (isdigit((unsigned char)names.v[i][0]) &&
-		    !str_to_i64(names.v[i], 2, INT32_MAX, &pid) &&
-		    host_is_dockerd(h, (pid_t)pid))
+		    !str_to_i64(names.v[i], 2, INT32_MAX, &pid) && host_is_dockerd(h, (pid_t)pid))
 			sockets_of(h->root, names.v[i], ret);
 	}
 }
