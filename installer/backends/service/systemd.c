@@ -178,12 +178,18 @@ int units_start(const char *const *units, unsigned int seconds, struct report *l
 
 int units_stop(const char *const *units, unsigned int seconds, struct report *log, struct err *err)
 {
-	const char *const stop[] = { "stop", "--no-block", NULL };
+	const char *const stop[] = { "stop", "--no-block", NULL },
+			  *const forget[] = { "reset-failed", NULL };
 	int ignored;
 
 	if (systemctl_all(stop, units, NULL, &ignored, err))
 		return err_prefix(err, "cannot stop %s", units[0]);
-	return seconds ? wait_for(units, is_down, seconds, err) : 0;
+	if (!seconds)
+		return 0;
+	return wait_for(units, is_down, seconds, err) ||
+			       systemctl_all(forget, units, NULL, &ignored, err) ?
+		       -1 :
+		       0;
 }
 
 /* One of them is not, or not any more, what it was at the first look. */
