@@ -2,6 +2,7 @@
 #include "cli/session.h"
 
 #include "actions/packages.h"
+#include "cli/heldback.h"
 #include "docker/hooks.h"
 #include "engine/index.h"
 #include "engine/prune.h"
@@ -371,8 +372,14 @@ int session_recover_locked(struct session *s, enum txn_recovered *ret, struct er
 	/* The option is believed only as long as there is no daemon that would have to be told. */
 	ctx.at_boot = half && !s->host.docker.main_pid;
 	ctx.early = ctx.at_boot && str_eq(half, "early");
-	if (txn_recover(&ctx, ret, err) < 0)
+	if (half)
+		heldback_begin(&s->state, s->rep);
+	if (txn_recover(&ctx, ret, err) < 0) {
+		heldback_tell(&s->state, s->rep);
 		return -1;
+	}
+	if (*ret != RECOVERED_PART)
+		heldback_end(&s->state, s->rep);
 	if (!ctx.at_boot)	/* they may want Docker, which waits for us there */
 		hooks_settle(&s->state, s->rep);
 	return 0;
