@@ -21,7 +21,6 @@ setup_file() {
 	BUILD=$build install_prepare "$BATS_FILE_TMPDIR" 0.7.0
 	guest_boot "$G" "${GUEST_SUITE:-bookworm}"
 	prepare_guest
-	guest_run "$G" /root/hostdiff snap / --skip /var/lib/sysboxup --skip /var/lib/docker-ci --skip /root >"$BATS_FILE_TMPDIR/before"
 }
 
 setup() {
@@ -33,7 +32,12 @@ setup() {
 teardown() {
 	guest_run "$G" sh -c 'docker ps -aq | xargs -r docker rm -f; docker -H unix:///run/docker-ci/docker.sock ps -aq |
 		xargs -r docker -H unix:///run/docker-ci/docker.sock rm -f' >/dev/null 2>&1 || :
-	guest_run "$G" sh -c 'echo "nameserver '"$WORLD"'" >/etc/resolv.conf'
+	resolver "$WORLD"
+}
+
+# resolver ADDRESS: of this host, by a file that is of the same time each time.
+resolver() {
+	guest_run "$G" sh -c 'echo "nameserver $0" >/etc/resolv.conf; touch -d @1700000000 /etc/resolv.conf' "$1"
 }
 
 teardown_file() {
@@ -48,11 +52,11 @@ prepare_guest() {
 	guest_put "$G" "$SYSBOXUP_BUILD/tools/dnsd" /root/dnsd
 	guest_run "$G" docker import /root/bb.tar bb:1 >/dev/null
 	guest_run "$G" sh -ec 'docker save -o /root/bb-1.tar bb:1
-		echo "nameserver '"$WORLD"'" >/etc/resolv.conf
 		sysboxup -q cert ca --key-file /root/ca.secret
 		sysboxup -q cert issue api --server --san '"$ADDRESS"'
 		sysboxup -q cert issue runner --ttl 1h
 		sysboxup -q cert export ci-runner --format pem-dir --out /root/runner --docker-host tcp://'"$ADDRESS"':2376'
+	resolver "$WORLD"
 	running_guest
 }
 
@@ -106,9 +110,19 @@ both_reach_the_world() {
 	[ "$(fetch ci any.example 80)" = "the world" ]
 }
 
+snap() {
+	guest_run "$G" /root/hostdiff snap / --skip /var/lib/sysboxup --skip /var/lib/docker-ci --skip /root >"$BATS_TEST_TMPDIR/$1"
+}
+
+# Nothing of sysboxup is there, whatever another test has left.
+fresh() {
+	guest_run "$G" sysboxup -q uninstall || :
+	snap before
+}
+
 as_before() {
-	guest_run "$G" /root/hostdiff snap / --skip /var/lib/sysboxup --skip /var/lib/docker-ci --skip /root >"$BATS_TEST_TMPDIR/after"
-	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_FILE_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+	snap after
+	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
 	run ! guest_run "$G" sh -c 'ip link show ci0 || nft list table inet docker_ci || iptables -S DOCKER-USER | grep ci0 || ls /run/docker-ci'
 	[ -z "$(guest_run "$G" systemctl list-units --no-legend --all "docker-ci*" dockerci.slice)" ]
 	guest_run "$G" docker version >/dev/null
@@ -116,6 +130,7 @@ as_before() {
 
 @test "two daemons: both serve, reach the world and resolve names, and neither's restart breaks the other; nothing is left but its data" {
 	local job pid
+	fresh
 	run -0 up plan
 	[[ $output == *"warning: docker-ci: whoever holds a client certificate is root on this host"* ]] || { echo "$output"; false; }
 	run -0 up apply
@@ -139,6 +154,9 @@ as_before() {
 	host run -d --name job bb:1 sleep 100000 >/dev/null
 	ci run -d --name job bb:1 sleep 100000 >/dev/null
 	pid=$(ci inspect -f '{{.State.Pid}}' job)
+	[ "$(ci inspect -f '{{.HostConfig.LogConfig}}' job)" = "{json-file map[max-file:3 max-size:10m]}" ]
+	guest_run "$G" sh -c 'systemctl is-active docker-ci-prune.timer && systemctl start docker-ci-prune.service'
+	guest_run "$G" journalctl -b -o cat -u docker-ci-prune.service | grep -q "Total reclaimed space"
 	guest_run "$G" systemctl restart docker-ci
 	both_reach_the_world
 	[ "$(ci inspect -f '{{.State.Pid}}' job)" = "$pid" ]
@@ -170,7 +188,7 @@ as_before() {
 
 @test "names resolve where the resolver is on the loopback of the host, for jobs in any network and for Docker's own look-ups" {
 	there
-	guest_run "$G" sh -c 'echo "nameserver 127.0.0.1" >/etc/resolv.conf'
+	resolver 127.0.0.1
 	run -0 up apply
 	[[ $output == *"warning: docker-ci: the resolver 127.0.0.1 is on the loopback of this host"* ]] || { echo "$output"; false; }
 	[ "$(fetch ci any.example 80)" = "the world" ]
@@ -293,5 +311,118 @@ from_world() {
 	[ "$(ci inspect -f '{{.State.Running}}' job)" = true ]
 	run -0 up verify
 	[[ $output == *"ok      docker-ci-limits: the kernel holds dockerci.slice to: memory"* ]] || { echo "$output"; false; }
+	both_reach_the_world
+}
+
+@test "Sysbox comes and goes as its default runtime, in one transaction; not while its jobs run there" {
+	fresh
+	guest_run "$G" sh -c 'sed "0,/{/s//{ \"api\": { \"listen\": [\"192.0.2.2:2376\"], \"daemon\": \"dedicated\", \"default_runtime\": true },/" \
+		/srv/demo/profile.json >/root/profile.json'
+	run -0 up plan --force container
+	[[ $output == *"Sysbox is the default there, and a client may ask for another runtime"* ]] || { echo "$output"; false; }
+	run -0 up apply --force container
+	[[ $output == *"ok      docker-ci-container: ran under its default runtime, with ids of its own"* ]] || { echo "$output"; false; }
+	ci image inspect bb:1 >/dev/null 2>&1 || ci load -qi /root/bb-1.tar >/dev/null
+	[[ $(ci run --rm bb:1 cat /proc/self/uid_map) == *"100000"* ]]
+	ci run -d --name job bb:1 sleep 100000 >/dev/null
+	guest_run "$G" sed -i 's/"latest"/"absent"/; s/"default_runtime": true/"default_runtime": false/' /root/profile.json
+	run -3 up apply --force container
+	[[ $output == *"containers run under sysbox-runc in the Docker at '/run/docker-ci/docker.sock': job"* ]] || { echo "$output"; false; }
+	ci rm -f job >/dev/null
+	run -0 up apply --force container
+	[[ $(ci run --rm bb:1 cat /proc/self/uid_map) != *"100000"* ]]
+	run -0 guest_run "$G" sysboxup uninstall --quiet
+}
+
+@test "from the host's own daemon to a dedicated one and back, on the same address, each in one transaction" {
+	fresh
+	profile
+	guest_run "$G" sed -i 's/"daemon": "dedicated"/"daemon": "host"/' /root/profile.json
+	up apply --quiet
+	[ "$(serves)" = host ]
+	profile
+	run -0 up apply
+	[[ $output == *"sysboxup-api.socket  closes $ADDRESS:2376"* ]] || { echo "$output"; false; }
+	[ "$(serves)" = dedicated ]
+	run ! guest_run "$G" grep -q tlsverify /etc/docker/daemon.json
+	run -0 guest_run "$G" sysboxup rollback --quiet
+	[ "$(serves)" = host ]
+	run -0 guest_run "$G" sysboxup uninstall --quiet
+	as_before
+}
+
+# Who answers there?
+serves() {
+	guest_run "$G" docker -H tcp://$ADDRESS:2376 --tlsverify --tlscacert /root/runner/ca.pem --tlscert /root/runner/cert.pem \
+		--tlskey /root/runner/key.pem info -f '{{if eq .DockerRootDir "/var/lib/docker-ci/docker"}}dedicated{{else}}host{{end}}'
+}
+
+@test "what cannot be had is refused before anything is touched, and what comes up broken is taken back" {
+	fresh
+	profile ', "network": "172.17.0.0/16"'
+	run -3 up apply
+	[[ $output == *"'api.network' 172.17.0.0/16 is in use here: there is a route into it through 'docker0'"* ]] || { echo "$output"; false; }
+	profile ', "names": ["other.example.org"]'
+	run -3 up apply
+	[[ $output == *"there is no server certificate in force, its key here, for IP:$ADDRESS, DNS:other.example.org"* ]]
+	profile
+	guest_run "$G" mv /usr/sbin/nft /usr/sbin/nft.away
+	run -3 up apply
+	guest_run "$G" mv /usr/sbin/nft.away /usr/sbin/nft
+	[[ $output == *"a dedicated daemon needs 'nft', which is not here"* ]]
+	# somebody has its address
+	guest_run "$G" systemd-run -q --unit=taken busybox httpd -f -p "$ADDRESS:2376" -h /run/www
+	guest_wait "$G" busybox wget -qO /dev/null "http://$ADDRESS:2376/host"
+	run -1 up apply
+	guest_run "$G" systemctl stop taken
+	[[ $output == *"host: as before"* ]] || { echo "$output"; false; }
+	as_before
+}
+
+# killed VERB CONDITION...: the run is killed, worker and supervisor, as soon as the command CONDITION succeeds.
+killed() {
+	guest_run "$G" sh -c '
+		verb=$1; shift
+		sysboxup $verb --profile /root/profile.json >/root/out 2>&1 & p=$!
+		until w=$(pgrep -P $p) && "$@" >/dev/null 2>&1; do kill -0 $p || exit 9; done
+		kill -KILL $p $w 2>/dev/null; wait $p; exit 0' sh "$@"
+}
+
+@test "killed when files, units, network or daemon are there: recover takes all of it back; killed while it goes: it is there again" {
+	local condition
+	fresh
+	for condition in 'test -e /etc/sysboxup/docker-ci/daemon.json' 'test -e /etc/systemd/system/timers.target.wants/docker-ci-prune.timer' \
+		'ip link show ci0' 'systemctl is-active docker-ci.service'; do
+		# shellcheck disable=SC2086 # words
+		killed apply $condition
+		run -0 guest_run "$G" sysboxup recover
+		as_before
+	done
+	there
+	for condition in '! systemctl is-active docker-ci.service' '! ip link show ci0' '! test -e /etc/systemd/system/docker-ci.service'; do
+		killed rollback sh -c "$condition"
+		run -0 guest_run "$G" sysboxup recover
+		[ "$(fetch ci any.example 80)" = "the world" ]
+		run -0 up verify
+	done
+}
+
+@test "a recovery that fails at boot holds back the dedicated daemon, not Docker; when it succeeds, nothing is left" {
+	fresh
+	killed apply systemctl is-active docker-ci.service
+	guest_kill "$G"
+	guest_look "$G" chattr +i etc/sysboxup/docker-ci
+	guest_reboot "$G"
+	running_guest
+	guest_run "$G" docker version >/dev/null
+	[ "$(guest_run "$G" systemctl is-failed sysboxup-recover.service)" = failed ]
+	guest_run "$G" journalctl -b -o cat -u sysboxup-recover.service | grep -q "held back until this is undone: .*docker-ci"
+	run guest_run "$G" systemctl start docker-ci.service
+	run ! guest_run "$G" systemctl is-active docker-ci.service docker-ci.socket
+	run ! reaches "$ADDRESS" 2376
+	chattr -i "/proc/$(guest_pid "$G")/root/etc/sysboxup/docker-ci"
+	run -0 guest_run "$G" sysboxup recover
+	run ! guest_run "$G" sh -c 'ls /run/sysboxup-held /etc/sysboxup/docker-ci /etc/systemd/system/docker-ci.service'
+	there
 	both_reach_the_world
 }
