@@ -202,32 +202,43 @@ int fs_usage(int dirfd, const char *name, uint64_t *ret, struct err *err)
 	return 0;
 }
 
+/* Straight into ret, so that a secret leaves no copy. */
+static int read_rest(int fd, size_t before, size_t max, struct buf *ret, struct err *err)
+{
+	for (;;) {
+		if (ret->cap < ret->len + 2)	/* one of it is the NUL's */
+			buf_reserve(ret, CHUNK);
+		ssize_t n = read(fd, ret->data + ret->len, ret->cap - ret->len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(err, errno, "cannot read the file");
+		if (!n)
+			return 0;
+		ret->len += (size_t)n;
+		ret->data[ret->len] = '\0';
+		if (ret->len - before > max)
+			return err_set(err, ERR_FAILED, "larger than %zu bytes", max);
+	}
+}
+
 int fs_read_fd(int fd, size_t max, struct buf *ret, struct err *err)
 {
-	struct buf got CLEANUP(buf_release) = BUF_INIT;
+	size_t before = ret->len;
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return err_errno(err, errno, "cannot look at the file");
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_FAILED, "not a regular file");
-	for (;;) {
-		size_t room = max - got.len < CHUNK ? max - got.len + 1 : CHUNK;
-		buf_reserve(&got, room);
-		ssize_t n = read(fd, got.data + got.len, room);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(err, errno, "cannot read the file");
-		if (!n)
-			break;
-		got.len += (size_t)n;
-		if (got.len > max)
-			return err_set(err, ERR_FAILED, "larger than %zu bytes", max);
-		got.data[got.len] = '\0';
-	}
-	buf_add(ret, got.data, got.len);
-	return 0;
+	if (st.st_size > 0 && (uint64_t)st.st_size <= max)
+		buf_reserve(ret, (size_t)st.st_size + 1);	/* one more: what says that it ended */
+	if (!read_rest(fd, before, max, ret, err))
+		return 0;
+	ret->len = before;
+	if (ret->cap)
+		ret->data[before] = '\0';
+	return -1;
 }
 
 int fs_read_at(int dirfd, const char *name, size_t max, struct buf *ret, struct err *err)
