@@ -188,6 +188,8 @@ opened() {
 	first=$(serial)
 	guest_run "$G" sysboxup -q cert renew api
 	[ "$(serial)" = "$first" ]	# dockerd reads none while it runs
+	run -0 up status
+	[[ $output == *"Docker was started with other certificates than there are by now"*"try: sysboxup apply"* ]] || { echo "$output"; false; }
 	run -0 up plan
 	[[ $output == *"/etc/sysboxup/api/server  link to /var/lib/sysboxup/pki/gen/000005/api"* ]] || { echo "$output"; false; }
 	[[ $output != *daemon.json* ]]

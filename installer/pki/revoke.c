@@ -21,15 +21,16 @@ static int add_list(const struct pki *p, const struct pki_ca *ca, int64_t ttl, s
 		    struct err *err)
 {
 	const struct ledger *l = &p->ledger;
+	struct buf entries CLEANUP(buf_release) = BUF_INIT;
 	X509_CRL *crl CLEANUP(x509_crl_freep) = crl_begin(ca->cert, l->crl_number, l->crl_from,
 							  l->crl_to, err);
 
 	if (!crl)
 		return -1;
 	for (size_t i = 0; i < l->certs_n; i++)
-		if (belongs(&l->certs[i], p, ca, ttl) && crl_add(crl, &l->certs[i], err))
-			return -1;
-	return crl_sign(crl, ca->key, pem, err);
+		if (belongs(&l->certs[i], p, ca, ttl))
+			crl_add(&entries, &l->certs[i]);
+	return crl_sign(crl, &entries, ca->key, pem, err);
 }
 
 /* One of each authority that is trusted, all of the same number: whoever checks lists wants one of

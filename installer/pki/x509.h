@@ -84,11 +84,14 @@ EVP_PKEY *x509_request_read(const struct buf *pem, const char *common, char **re
 /* Names and addresses of hosts, "DNS:a,IP:10.0.0.1"; ERR_REFUSED where there are others or none. */
 int x509_sans(const X509 *cert, char **ret, struct err *err);
 
-/* An empty list of that number; entries, then sign. */
+/* The head of a list of that number; its entries are collected beside it, and then both are
+ * signed. */
 X509_CRL *crl_begin(X509 *ca, uint64_t number, int64_t from, int64_t to, struct err *err);
-int crl_add(X509_CRL *crl, const struct ledger_cert *revoked, struct err *err);
+void crl_add(struct buf *entries, const struct ledger_cert *revoked);
 X509_CRL *crl_read(const struct buf *pem);		/* NULL: it is none */
 bool crl_has(X509_CRL *crl, const char *serial);
-int crl_sign(X509_CRL *crl, EVP_PKEY *ca_key, struct buf *ret, struct err *err);
+/* In PEM, added to ret. */
+int crl_sign(X509_CRL *head, const struct buf *entries, EVP_PKEY *ca_key, struct buf *ret,
+	     struct err *err);
 
 #endif
