@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "base/embedded.h"
+#include "profile/firewall.h"
 #include "profile/locate.h"
 #include "sys/fs.h"
 
@@ -79,11 +80,6 @@ static int set_bool(struct reader *r, const struct field *f, const struct json *
 {
 	*(bool *)slot(r, f) = json_true(value);
 	return 0;
-}
-
-static int set_unsupported(struct reader *r, const struct field *f, const struct json *value)
-{
-	return complain(r, f->section, f->key, "is not supported by this version of sysboxup");
 }
 
 static int set_format(struct reader *r, const struct field *f, const struct json *value)
@@ -422,6 +418,36 @@ static int set_clients(struct reader *r, const struct field *f, const struct jso
 	return 0;
 }
 
+static bool add_any(const char *s, struct strv *to)
+{
+	strv_add(to, s);
+	return true;
+}
+
+static int set_allow(struct reader *r, const struct field *f, const struct json *value)
+{
+	return set_strings(r, f, value, add_any, "");
+}
+
+static int set_backend(struct reader *r, const struct field *f, const struct json *value)
+{
+	static const char *const names[] = {
+		[FIREWALL_AUTO] = "auto",	  [FIREWALL_NFTABLES] = "nftables",
+		[FIREWALL_FIREWALLD] = "firewalld", [FIREWALL_UFW] = "ufw",
+		[FIREWALL_IPTABLES] = "iptables", [FIREWALL_NONE] = "none",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (str_eq(json_string(value), names[i])) {
+			*(enum firewall_backend *)slot(r, f) = (enum firewall_backend)i;
+			return 0;
+		}
+	return bad(
+		r, f,
+		"must be \"auto\", \"nftables\", \"firewalld\", \"ufw\", \"iptables\" or \"none\"",
+		json_string(value));
+}
+
 static int set_keep(struct reader *r, const struct field *f, const struct json *value)
 {
 	double n = json_number(value);
@@ -473,7 +499,11 @@ static const struct field fields[] = {
 	{ "api.limits", "io_read", JSON_STRING, set_size, AT(api.limits.io_read) },
 	{ "api.limits", "io_write", JSON_STRING, set_size, AT(api.limits.io_write) },
 	{ "clients", NULL, JSON_ARRAY, set_clients, 0 },
-	{ "firewall", NULL, JSON_OBJECT, set_unsupported, 0 },
+	{ "firewall", NULL, JSON_OBJECT, set_present, AT(firewall.present) },
+	{ "firewall", "allow", JSON_ARRAY, set_allow, AT(firewall.allow) },
+	{ "firewall", "any_address", JSON_BOOL, set_bool, AT(firewall.any_address) },
+	{ "firewall", "backend", JSON_STRING, set_backend, AT(firewall.backend) },
+	{ "firewall", "sets", JSON_OBJECT, set_object, AT(firewall.sets) },
 	{ "catalog", NULL, JSON_OBJECT, set_present, AT(catalog.present) },
 	{ "catalog", "url", JSON_STRING, set_url, AT(catalog.url) },
 	{ "catalog", "keyring", JSON_STRING, set_path, AT(catalog.keyring) },
@@ -608,6 +638,15 @@ static int check_api(struct reader *r)
 	return 0;
 }
 
+static int check_firewall(struct reader *r)
+{
+	struct firewall_fault fault CLEANUP(firewall_fault_release) = FIREWALL_FAULT_INIT;
+
+	return firewall_resolve(r->p, &fault) ?
+		       complain(r, "firewall", fault.key, "%s", fault.words.data) :
+		       0;
+}
+
 static void set_defaults(struct profile *p)
 {
 	p->sysbox.version = xstrdup("latest");
@@ -625,7 +664,7 @@ static int read_tree(struct reader *r, const struct json *tree)
 	if (read_object(r, NULL, tree) < 0)
 		return -1;
 	return check_catalog(r) || check_api(r) ||
-			       check_dedicated(r, json_get(tree, "api")) ?
+			       check_dedicated(r, json_get(tree, "api")) || check_firewall(r) ?
 		       -1 :
 		       0;
 }
@@ -694,6 +733,10 @@ void profile_release(struct profile *p)
 		free(p->clients.v[i].ttl);
 	}
 	free(p->clients.v);
+	strv_release(&p->firewall.allow);
+	json_free(p->firewall.sets);
+	network_list_release(&p->firewall.networks);
+	strv_release(&p->firewall.interfaces);
 	free(p->catalog.url);
 	free(p->catalog.keyring);
 	strv_release(&p->catalog.fingerprints);

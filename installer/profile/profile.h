@@ -8,6 +8,7 @@
 #define PROFILE_PROFILE_H
 
 #include "base/json.h"
+#include "base/network.h"
 #include "sys/root.h"
 
 #define PROFILE_MAX (1024 * 1024)	/* bytes; a larger file is an error */
@@ -22,6 +23,17 @@ struct profile_limits {
 /* A client of the API, for whom a certificate is issued. */
 struct profile_client {
 	char *name, *ttl;		/* ttl NULL: as long as `cert issue` makes it */
+};
+
+/* Who opens the API's port; that nobody else gets through is up to a table of our own in any
+ * case. */
+enum firewall_backend {
+	FIREWALL_AUTO,
+	FIREWALL_NFTABLES,
+	FIREWALL_FIREWALLD,
+	FIREWALL_UFW,
+	FIREWALL_IPTABLES,
+	FIREWALL_NONE,
 };
 
 enum sysbox_method { METHOD_AUTO, METHOD_DEB, METHOD_FILES };
@@ -57,6 +69,15 @@ struct profile {
 		struct profile_client *v;
 		size_t n;
 	} clients;
+	struct {
+		bool present;
+		struct strv allow;		/* as written */
+		struct json *sets;		/* name: networks, as written; or NULL */
+		bool any_address;		/* 0.0.0.0/0 and ::/0 are meant */
+		enum firewall_backend backend;
+		struct network_list networks;	/* of all of allow, sorted, none in another */
+		struct strv interfaces;
+	} firewall;
 	struct {
 		bool present;
 		char *url;			/* of catalog.json; signature at url + ".sig" */

@@ -229,10 +229,55 @@ TEST(dedicated, "a daemon of its own has a network, ports, a default runtime and
 		      "'p.json', line 1: 'api.default_runtime' needs Sysbox: a section 'sysbox'");
 }
 
-TEST(later, "what later versions do is known, and refused plainly")
+#define WITH_API "{ \"api\": { \"listen\": [ \"10.0.0.5:2376\" ] }, \"firewall\": "
+
+static void check_allow(const char *allow, const char *words)
+{
+	char *text CLEANUP(freep) = xasprintf(WITH_API "{ \"allow\": [ %s ] } }", allow),
+		   *msg CLEANUP(freep) =
+			   xasprintf("'p.json', line 1: 'firewall.allow' %s", words);
+
+	check_refused(text, msg);
+}
+
+TEST(firewall, "networks, interfaces and named sets are who reaches the API")
+{
+	char text[NETWORK_TEXT];
+
+	CHECK_INT(parse(WITH_API "{ \"sets\": { \"lab\": [ \"fd01::/64\", \"10.1.2.3\" ], \"unused\": [ \"10.5.0.0/16\" ] }, "
+				 "\"allow\": [ \"10.1.0.0/16\", \"set:lab\", \"interface:eth1\" ], \"backend\": \"nftables\" } }"),
+		  0);
+	CHECK_STR(err.msg, "");
+	CHECK_INT(p.firewall.networks.n, 2);	/* of two lists, one address in the other's network */
+	network_format(&p.firewall.networks.v[0], text);
+	CHECK_STR(text, "10.1.0.0/16");
+	CHECK_STR(p.firewall.interfaces.v[0], "eth1");
+	CHECK_INT(p.firewall.backend, FIREWALL_NFTABLES);
+	CHECK_INT(parse(WITH_API "{ \"allow\": [ \"0.0.0.0/0\" ], \"any_address\": true } }"), 0);
+	CHECK_INT(parse(WITH_API "{} }"), 0);
+	CHECK_INT(p.firewall.networks.n, 0);
+}
+
+TEST(firewall_refused, "what is ambiguous in them is refused, with the key and what is meant")
 {
 	check_refused("{ \"firewall\": {} }",
-		      "'p.json', line 1: 'firewall' is not supported by this version of sysboxup");
+		      "'p.json', line 1: 'firewall' needs 'api.listen': the port that it is for");
+	check_allow("\"10.1.0.5/24\"", "has \"10.1.0.5/24\", which has bits of a host set: the network is 10.1.0.0/24");
+	check_allow("\"10.1.0.0/16\", \"10.1.2.0/24\"", "has 10.1.0.0/16 and 10.1.2.0/24, which overlap: leave one of them out");
+	check_allow("\"0.0.0.0/0\"", "has \"0.0.0.0/0\", which is everybody; if that is meant, say it twice: \"any_address\": true");
+	check_allow("\"::ffff:10.1.0.1\"", "has \"::ffff:10.1.0.1\", which is IPv4 written as IPv6, which no packet has: write 10.1.0.1");
+	check_allow("\"010.1.0.1\"", "has \"010.1.0.1\", which has a leading zero, which some programs read as octal");
+	check_allow("\"ci.example.org\"", "has \"ci.example.org\", which is no IPv4 or IPv6 address");
+	check_allow("\"10.1.0.1\\n\"", "has \"10.1.0.1\\x0a\", which is no IPv4 or IPv6 address");
+	check_allow("\"interface:a\\\"b\"", "has \"a\"b\", which is no name of an interface");
+	check_allow("\"interface:averyveryverylongname\"", "has \"averyveryverylongname\", which is no name of an interface");
+	check_allow("\"set:lab\"", "has \"set:lab\", which 'firewall.sets' does not have");
+	check_refused(WITH_API "{ \"sets\": { \"lab\": [ \"10.1.0.0/8\" ] } } }",
+		      "'p.json', line 1: 'firewall.sets.lab' has \"10.1.0.0/8\", which has bits of a host set: the network is 10.0.0.0/8");
+	check_refused(WITH_API "{ \"sets\": { \"lab\": \"10.1.0.0/16\" } } }",
+		      "'p.json', line 1: 'firewall.sets.lab' must be an array, not a string");
+	check_refused(WITH_API "{ \"backend\": \"pf\" } }",
+		      "'p.json', line 1: 'firewall.backend' must be \"auto\", \"nftables\", \"firewalld\", \"ufw\", \"iptables\" or \"none\", not \"pf\"");
 }
 
 TEST(clients, "each has a name, once, and a ttl or none")
