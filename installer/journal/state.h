@@ -22,6 +22,8 @@
  *
  *	changed.json		what was seen after the last change of Docker's programs
  *				(cli/changed.h)
+ *	timed.json		who is let in for a while (backends/firewall/timed.h); never rolled
+ *				back. The lock of this and of the table is the directory itself
  *	hooks			a run has called hooks of pre-restart (docker/hooks.h)
  *
  * base/, profile.json, index.json and changed.json are of the transactions: where txn/ is not

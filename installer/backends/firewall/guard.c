@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/firewall/guard.h"
+
+#include "backends/firewall/nft.h"
+#include "backends/service/systemd.h"
+#include "journal/state.h"
+#include "sys/fs.h"
+#include "sys/sock.h"
+#include "sys/sockcut.h"
+
+#include <errno.h>
+#include <sys/file.h>
+
+#define TABLE_FILE_MAX (4 * 1024 * 1024)
+#define RUN_DIR "/run/systemd/system/sysboxup-api.socket.d"
+#define RUN_NAME "60-sysboxup-timed.conf"
+
+/* The lock of this is the state's directory itself: the one in it is held by apply all the time. */
+static int lock(const struct root *r, int *ret_fd, struct err *err)
+{
+	int fd CLEANUP(closep) = root_openat(r, STATE_DIR, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0 || io_flock(fd, LOCK_EX))
+		return err_errno(err, errno, "cannot lock '%s'", STATE_DIR);
+	*ret_fd = STEAL_FD(fd);
+	return 0;
+}
+
+/* ---- whose connections are cut ---- */
+
+/* "10.1.0.2", { "prefix" }, { "range": [...] } as its ends' own text, or { "elem": { "val" } }. */
+static void add_member(const struct json *e, struct network_list *ret)
+{
+	const struct json *prefix = json_get(e, "prefix"),
+			  *val = json_get(json_get(e, "elem"), "val");
+	char *text CLEANUP(freep) = NULL, why[NETWORK_WHY];
+	struct network n;
+
+	if (val) {
+		add_member(val, ret);
+		return;
+	}
+	text = prefix ? xasprintf("%s/%lld", json_get_str(prefix, "addr"),
+				  (long long)json_get_i64(prefix, "len", 0)) :
+			xstrdup(json_string(e));
+	if (text && !network_parse(text, &n, why))
+		network_list_add(ret, &n);
+}
+
+static void add_port(const struct json *rule, struct strv *ret)
+{
+	for json_each(e, json_get(rule, "expr")) {
+		const struct json *m = json_get(e, "match");
+
+		if (str_eq(json_get_str(json_get(json_get(m, "left"), "payload"), "field"),
+			   "dport"))
+			strv_addf(ret, "%lld", (long long)json_get_i64(m, "right", 0));
+	}
+}
+
+bool guard_allowed(const struct json *listing, struct network_list *ret_networks,
+		   struct strv *ret_ports)
+{
+	for json_each(entry, json_get(listing, "nftables")) {
+		const struct json *set = json_get(entry, "set"), *rule = json_get(entry, "rule");
+
+		if (str_eq(json_get_str(set, "name"), "allowif") && json_len(json_get(set, "elem")))
+			return false;
+		for json_each(e, json_get(set, "elem"))
+			add_member(e, ret_networks);
+		if (str_eq(json_get_str(rule, "chain"), "input"))
+			add_port(rule, ret_ports);
+	}
+	network_list_sort(ret_networks);
+	network_list_merge(ret_networks);
+	return true;
+}
+
+/* This host's own connections to itself come by lo. */
+static bool is_allowed(void *user, const struct network *peer)
+{
+	char text[NETWORK_TEXT];
+
+	network_format(peer, text);
+	return network_list_has(user, peer) || sock_address_is_here(text);
+}
+
+int guard_cut(const struct root *r, struct report *rep, struct err *err)
+{
+	struct network_list allowed CLEANUP(network_list_release) = NETWORK_LIST_INIT;
+	struct strv ports CLEANUP(strv_release) = STRV_INIT;
+	struct json *now CLEANUP(json_freep) = NULL;
+	unsigned int n;
+	uint64_t port;
+
+	if (nft_list(&now, err))
+		return -1;
+	if (!now || !guard_allowed(now, &allowed, &ports))
+		return 0;
+	for (size_t i = 0; i < ports.n; i++) {
+		if (str_to_u64(ports.v[i], 65535, &port) ||
+		    sockcut((unsigned int)port, is_allowed, &allowed, &n, err))
+			return -1;
+		if (n)
+			report_info(rep, "cut %u connection%s to port %s", n, n == 1 ? "" : "s",
+				    ports.v[i]);
+	}
+	return 0;
+}
+
+/* ---- loading ---- */
+
+/* The sets are there before what is put into them: timed entries go last. */
+static int wanted_text(const struct root *r, const char *path, struct buf *ret, struct err *err)
+{
+	struct timed_list timed CLEANUP(timed_list_release) = TIMED_LIST_INIT;
+	int absent = root_read_optional(r, path, TABLE_FILE_MAX, ret, err);
+
+	if (absent)
+		return absent;
+	if (timed_read(&timed, r, err))
+		return -1;
+	timed_render(&timed, ret);
+	return 0;
+}
+
+static int delete_table(enum guard_done *ret, struct err *err)
+{
+	struct json *now CLEANUP(json_freep) = NULL;
+
+	if (nft_list(&now, err))
+		return -1;
+	*ret = now ? GUARD_DELETED : GUARD_NOTHING;
+	return now ? nft_delete(err) : 0;
+}
+
+int guard_follow(const struct root *r, const char *path, bool always, enum guard_done *ret,
+		 struct buf *ret_words, struct report *rep, struct err *err)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT, words CLEANUP(buf_release) = BUF_INIT;
+	int fd CLEANUP(closep) = -1, absent, same;
+
+	if (lock(r, &fd, err))
+		return -1;
+	absent = wanted_text(r, path, &text, err);
+	if (absent)
+		return absent < 0 ? -1 : delete_table(ret, err);
+	same = always ? 0 : nft_compare(&text, &words, err);
+	*ret = same ? GUARD_NOTHING : GUARD_LOADED;
+	if (same)
+		return same < 0 ? -1 : 0;
+	if (nft_load(&text, err))
+		return -1;
+	if (ret_words)
+		buf_adds(ret_words, words.data);
+	return guard_cut(r, rep, err);
+}
+
+int guard_timed(const struct root *r, const struct network *address, uint64_t seconds,
+		const char *comment, struct report *rep, struct err *err)
+{
+	struct timed_list l CLEANUP(timed_list_release) = TIMED_LIST_INIT;
+	struct buf batch CLEANUP(buf_release) = BUF_INIT;
+	int fd CLEANUP(closep) = -1;
+
+	if (lock(r, &fd, err) || timed_read(&l, r, err))
+		return -1;
+	if (!timed_drop(&l, address) && !seconds)
+		return 1;
+	if (seconds)
+		timed_put(&l, address, seconds, comment);
+	if (timed_write(&l, r, err))
+		return -1;
+	if (seconds)
+		timed_render_allow(&l.v[l.n - 1], &batch);
+	else
+		timed_render_deny(address, &batch);
+	if (nft_run(&batch, err))
+		return -1;
+	return seconds ? 0 : guard_cut(r, rep, err);
+}
+
+/* ---- the socket's own filter ---- */
+
+static void render_socket(const struct timed_list *l, struct buf *ret)
+{
+	char address[NETWORK_TEXT];
+
+	buf_adds(ret, "# Written by sysboxup: let in for a while, see `sysboxup firewall list`.\n[Socket]\n");
+	for (size_t i = 0; i < l->n; i++) {
+		network_format(&l->v[i].address, address);
+		buf_addf(ret, "IPAddressAllow=%s\n", address);
+	}
+}
+
+static int put_socket(const struct root *r, const struct buf *text, bool any, struct err *err)
+{
+	int dir CLEANUP(closep) = -1;
+
+	if (fs_mkdir_path(r, RUN_DIR, 0755, err))
+		return -1;
+	dir = root_openat(r, RUN_DIR, O_RDONLY | O_DIRECTORY, 0);
+	return any ? fs_put(dir, RUN_NAME, 0644, text->data, text->len, err) :
+		     fs_unlink(dir, RUN_NAME, err);
+}
+
+int guard_socket(const struct root *r, struct report *rep, struct err *err)
+{
+	struct timed_list l CLEANUP(timed_list_release) = TIMED_LIST_INIT;
+	struct buf now CLEANUP(buf_release) = BUF_INIT, text CLEANUP(buf_release) = BUF_INIT;
+	int fd CLEANUP(closep) = -1;
+
+	if (lock(r, &fd, err) || timed_read(&l, r, err) ||
+	    root_read_optional(r, RUN_DIR "/" RUN_NAME, TABLE_FILE_MAX, &now, err) < 0)
+		return -1;
+	bool any = l.n && root_exists(r, GUARD_SOCKET_FILTER);
+
+	if (any)
+		render_socket(&l, &text);
+	if (buf_equal(&now, &text))
+		return 0;
+	return put_socket(r, &text, any, err) || systemd_reload(rep, err) ? -1 : 0;
+}

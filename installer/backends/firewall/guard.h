@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loaded table kept to what is wanted: the file, and the addresses that are let in for a while.
+ * All who load it (apply and its undo, the watcher, `firewall allow`) do so under one lock, and
+ * read what is wanted under it: nobody brings back what somebody else has just replaced.
+ */
+#ifndef BACKENDS_FIREWALL_GUARD_H
+#define BACKENDS_FIREWALL_GUARD_H
+
+#include "base/report.h"
+#include "backends/firewall/timed.h"
+
+enum guard_done {
+	GUARD_NOTHING,		/* it was so */
+	GUARD_LOADED,		/* in ret_words what differed */
+	GUARD_DELETED,		/* there is no file, and was a table */
+};
+
+/*
+ * The table is as `path` says, or gone with it; afterwards connections that it would not let in any
+ * more are cut. `always`: without a look whether it is so already. ret_words may be NULL.
+ */
+int guard_follow(const struct root *r, const char *path, bool always, enum guard_done *ret,
+		 struct buf *ret_words, struct report *rep, struct err *err);
+/* One address in for so long, or (seconds 0) out; kept first, then loaded. 1: it was not in. */
+int guard_timed(const struct root *r, const struct network *address, uint64_t seconds,
+		const char *comment, struct report *rep, struct err *err);
+/*
+ * Connections to its ports whose peer is in none of its sets are cut: they would hang. Where it
+ * lets in an interface, who came through that cannot be told, and none is.
+ */
+int guard_cut(const struct root *r, struct report *rep, struct err *err);
+
+/* What of the listing lets in, for guard_cut: false, it names interfaces. */
+bool guard_allowed(const struct json *listing, struct network_list *ret_networks,
+		   struct strv *ret_ports);
+
+/*
+ * The addresses that are in for a while, in the filter of the API's socket too, where it has one: a
+ * drop-in under /run, and systemd reads it, if that is anything new.
+ */
+#define GUARD_SOCKET_FILTER "/etc/systemd/system/sysboxup-api.socket.d/50-sysboxup-firewall.conf"
+int guard_socket(const struct root *r, struct report *rep, struct err *err);
+
+#endif
