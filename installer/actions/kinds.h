@@ -47,6 +47,14 @@ enum reload_what { RELOAD_SYSTEMD, RELOAD_APPARMOR };
 struct action *action_reload(const char *step, enum reload_what what, const char *argument,
 			     enum reload_when when);
 /*
+ * The table that guards the API's port (backends/firewall/table.h) made to be as the file at `path`
+ * says, or not to be, where there is none: behind the file and in front of it, as above. text: what
+ * the plan puts there, for nft to look at in prepare. key NFTABLES_KEY, and ":undo".
+ */
+#define NFTABLES_KEY "nftables:sysboxup"
+struct action *action_nftables(const char *step, const char *path, const struct buf *text,
+			       enum reload_when when);
+/*
  * These units active, started in this order, stopped in the reverse one when undone. restart: their
  * files change in the same plan; what runs of them is stopped in front of that, and before them the
  * containers of `runtime` (or NULL), which need them; afterwards those run again, or it is undone.
