@@ -61,7 +61,7 @@ refuses_profile() {
 
 @test "commands of later versions and the hidden one are not in help" {
 	run -0 commands
-	for c in firewall ci completion; do
+	for c in ci completion; do
 		[[ $'\n'$output$'\n' != *$'\n'$c$'\n'* ]]
 	done
 }

@@ -12,9 +12,10 @@
 /* Undoing it is nothing. */
 static bool is_only_forward(const struct json *action)
 {
-	const char *when = json_get_str(json_get(action, "data"), "when");
+	const char *when = json_get_str(json_get(action, "data"), "when"),
+		   *kind = json_get_str(action, "kind");
 
-	return str_eq(json_get_str(action, "kind"), "reload") && str_eq(when, "commit");
+	return (str_eq(kind, "reload") || str_eq(kind, "nftables")) && str_eq(when, "commit");
 }
 
 /* Each thing that may not be as before yet, in the order in which it is tried again. */

@@ -12,6 +12,7 @@ extern const struct command cmd_confirm;
 extern const struct command cmd_distros;
 extern const struct command cmd_seal;
 extern const struct command cmd_fetch;
+extern const struct command cmd_firewall;
 extern const struct command cmd_firstboot;
 extern const struct command cmd_forget;
 extern const struct command cmd_help;

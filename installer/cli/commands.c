@@ -18,6 +18,7 @@ const struct command *const commands[] = {
 	&cmd_verify,
 	&cmd_fetch,
 	&cmd_cert,
+	&cmd_firewall,
 	&cmd_distros,
 	&cmd_help,
 	&cmd_completion,

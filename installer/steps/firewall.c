@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Step "firewall": who reaches the port of the Docker API. That nobody else does is said by a table
+ * of our own, under every firewall manager (backends/firewall/table.h); that those who may get past
+ * the other firewalls is for their own tools, and refused with the line to add while they do not.
+ *
+ *	/etc/sysboxup/firewall.nft	the table; loaded again by the unit at boot, and by this
+ *					step
+ *	sysboxup-api.socket.d/		the same list for the kernel's filter of that socket, which
+ *					no flush of tables touches; networks only, and not for a daemon
+ *					of its own
+ */
+#include "steps/firewall.h"
+
+#include "actions/kinds.h"
+#include "backends/firewall/guard.h"
+#include "backends/firewall/nft.h"
+#include "backends/firewall/others.h"
+#include "backends/firewall/table.h"
+#include "backends/service/systemd.h"
+#include "engine/rollback.h"
+#include "engine/step.h"
+
+#include <unistd.h>
+
+#define STEP "firewall"
+#define FILE_MAX (4 * 1024 * 1024)
+#define SOCKET_DIR "/etc/systemd/system/sysboxup-api.socket.d"
+
+bool firewall_on(const struct profile *p)
+{
+	return p->firewall.present && p->firewall.backend != FIREWALL_NONE;
+}
+
+void firewall_ports(const struct profile *p, struct strv *ret)
+{
+	for (size_t i = 0; i < p->api.listen.n; i++) {
+		const char *port = strrchr(p->api.listen.v[i], ':') + 1;
+
+		if (!strv_has(ret, port))
+			strv_add(ret, port);
+	}
+}
+
+static bool wanted(const struct step_ctx *ctx)
+{
+	return firewall_on(ctx->profile) || json_get(ctx->index, NFTABLES_KEY);
+}
+
+static void render(const struct profile *p, struct buf *ret)
+{
+	struct strv ports CLEANUP(strv_release) = STRV_INIT;
+	const struct table t = { &p->firewall.networks, &p->firewall.interfaces, &ports };
+
+	firewall_ports(p, &ports);
+	table_render(&t, ret);
+}
+
+/* ---- what cannot be done ---- */
+
+static int refuse_backend(const struct step_ctx *ctx, struct err *err)
+{
+	static const char *const names[] = {
+		[FIREWALL_FIREWALLD] = "firewalld",
+		[FIREWALL_UFW] = "ufw",
+		[FIREWALL_IPTABLES] = "iptables",
+	};
+	enum firewall_backend b = ctx->profile->firewall.backend;
+
+	if (b != FIREWALL_FIREWALLD && b != FIREWALL_UFW && b != FIREWALL_IPTABLES)
+		return 0;
+	err_set(err, ERR_REFUSED, "this version does not write rules of %s", names[b]);
+	return err_remedy(
+		err,
+		"\"backend\": \"nftables\" keeps everybody else out under %s too, "
+		"and says what to open there",
+		names[b]);
+}
+
+static int refuse_block(const struct json *ruleset, const struct step_ctx *ctx, const char *where,
+			const struct network *n, const char *port, struct err *err)
+{
+	int managers = managers_find(ctx->host->root, ruleset);
+	char *who CLEANUP(freep) = managers_words(managers),
+		  *remedy CLEANUP(freep) = others_remedy(managers, where, n, port);
+
+	err_set(err, ERR_REFUSED,
+		"another firewall drops what it does not know%s%s: nothing in '%s' accepts port %s",
+		*who ? ", with at work: " : "", who, where, port);
+	return err_remedy(err, "%s, and so for each network of firewall.allow", remedy);
+}
+
+static const struct network *first_of(const struct profile *p, bool six)
+{
+	for (size_t i = 0; i < p->firewall.networks.n; i++)
+		if (p->firewall.networks.v[i].six == six)
+			return &p->firewall.networks.v[i];
+	return NULL;
+}
+
+static int check_legacy(const struct json *ruleset, const struct step_ctx *ctx,
+			const struct network *n, const char *port, struct err *err)
+{
+	struct buf saved CLEANUP(buf_release) = BUF_INIT;
+
+	if (legacy_save(ctx->host->root, n->six, &saved, err))
+		return -1;
+	return legacy_blocks(saved.data, port) ?
+		       refuse_block(ruleset, ctx,
+				    n->six ? "ip6tables-legacy INPUT" : "iptables-legacy INPUT", n,
+				    port, err) :
+		       0;
+}
+
+static int check_family(const struct json *ruleset, const struct step_ctx *ctx, bool six,
+			const struct strv *ports, struct err *err)
+{
+	const struct network *n = first_of(ctx->profile, six);
+	char *where CLEANUP(freep) = NULL;
+
+	for (size_t i = 0; n && i < ports->n; i++) {
+		if (others_block(ruleset, ports->v[i], six, &where))
+			return refuse_block(ruleset, ctx, where, n, ports->v[i], err);
+		if (check_legacy(ruleset, ctx, n, ports->v[i], err))
+			return -1;
+	}
+	return 0;
+}
+
+static int check_others(const struct step_ctx *ctx, struct err *err)
+{
+	struct json *ruleset CLEANUP(json_freep) = NULL;
+	struct strv ports CLEANUP(strv_release) = STRV_INIT;
+
+	firewall_ports(ctx->profile, &ports);
+	if (nft_list_all(&ruleset, err))
+		return err_raise(err, ERR_REFUSED);
+	return check_family(ruleset, ctx, false, &ports, err) ||
+			       check_family(ruleset, ctx, true, &ports, err) ?
+		       -1 :
+		       0;
+}
+
+/* ---- plan ---- */
+
+static bool is_there(const struct step_ctx *ctx, const char *path, const struct buf *text)
+{
+	struct buf now CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	return !root_read_optional(ctx->host->root, path, FILE_MAX, &now, &ignored) &&
+	       buf_equal(&now, text);
+}
+
+/* Who is not root cannot ask; apply can. */
+static int is_loaded(const struct step_ctx *ctx, const struct buf *text, bool *ret, struct err *err)
+{
+	struct buf words CLEANUP(buf_release) = BUF_INIT;
+	int same;
+
+	*ret = true;
+	if (geteuid())
+		return 0;
+	same = nft_compare(text, &words, err);
+	*ret = same > 0;
+	return same < 0 ? err_raise(err, ERR_REFUSED) : 0;
+}
+
+/* The kernel's filter of a socket knows addresses alone. This host talks to itself by the addresses
+ * it listens on. */
+static void render_socket(const struct profile *p, struct buf *ret)
+{
+	char text[NETWORK_TEXT];
+
+	buf_adds(ret, "# Written by sysboxup apply: the list of " FIREWALL_FILE " for the socket itself.\n"
+		      "[Socket]\nIPAddressDeny=any\nIPAddressAllow=localhost\n");
+	for (size_t i = 0; i < p->api.listen.n; i++) {
+		const char *s = p->api.listen.v[i];
+		int six = *s == '[';
+
+		if (!str_starts(s, "0.0.0.0:") && !str_starts(s, "[::]:"))
+			buf_addf(ret, "IPAddressAllow=%.*s\n",
+				 (int)(strrchr(s, ':') - s) - 2 * six, s + six);
+	}
+	for (size_t i = 0; i < p->firewall.networks.n; i++) {
+		network_format(&p->firewall.networks.v[i], text);
+		buf_addf(ret, "IPAddressAllow=%s\n", text);
+	}
+}
+
+static void add_reloads(struct plan *p)
+{
+	plan_add(p, action_reload(STEP, RELOAD_SYSTEMD, GUARD_SOCKET_FILTER, RELOAD_ON_UNDO));
+	plan_add(p, action_reload(STEP, RELOAD_SYSTEMD, GUARD_SOCKET_FILTER, RELOAD_ON_COMMIT));
+}
+
+static void plan_socket(struct plan *p, const struct step_ctx *ctx)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	bool can = !ctx->profile->firewall.interfaces.n && !ctx->profile->api.dedicated;
+
+	if (can)
+		render_socket(ctx->profile, &text);
+	if (can ? is_there(ctx, GUARD_SOCKET_FILTER, &text) :
+		  !root_exists(ctx->host->root, GUARD_SOCKET_FILTER))
+		return;
+	if (can && !root_exists(ctx->host->root, SOCKET_DIR))
+		plan_add(p, action_dir(STEP, SOCKET_DIR, 0755));
+	plan_add(p, can ? action_file(STEP, GUARD_SOCKET_FILTER, 0644, text.data, text.len) :
+			  action_remove(STEP, GUARD_SOCKET_FILTER));
+	add_reloads(p);
+}
+
+static int plan_table(struct plan *p, const struct step_ctx *ctx, struct err *err)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	bool saved, loaded;
+
+	render(ctx->profile, &text);
+	saved = is_there(ctx, FIREWALL_FILE, &text);
+	if (is_loaded(ctx, &text, &loaded, err))
+		return -1;
+	if (saved && loaded && json_get(ctx->index, NFTABLES_KEY))
+		return 0;
+	if (!root_exists(ctx->host->root, "/etc/sysboxup"))
+		plan_add(p, action_dir(STEP, "/etc/sysboxup", 0755));
+	if (!saved)
+		plan_add(p, action_file(STEP, FIREWALL_FILE, 0644, text.data, text.len));
+	plan_add(p, action_nftables(STEP, FIREWALL_FILE, &text, RELOAD_ON_UNDO));
+	plan_add(p, action_nftables(STEP, FIREWALL_FILE, &text, RELOAD_ON_COMMIT));
+	return 0;
+}
+
+static bool is_up(const char *const *units, size_t n)
+{
+	struct unit_status st[4];
+	struct err ignored = ERR_INIT;
+
+	if (unit_query_all(units, st, &ignored))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!str_eq(st[i].active, "active"))
+			return false;
+	return true;
+}
+
+static void plan_units(struct plan *p, const struct step_ctx *ctx)
+{
+	static const char *const units[] = { FIREWALL_UNIT, FIREWALL_WATCH, NULL };
+
+	if (!is_up(units, ARRAY_SIZE(units) - 1) || !json_get(ctx->index, "units:" FIREWALL_UNIT))
+		plan_add(p, action_units(STEP, units, NULL, false));
+}
+
+static void plan_warnings(struct plan *p, const struct step_ctx *ctx)
+{
+	for (size_t i = 0; i < ctx->profile->firewall.interfaces.n; i++) {
+		char *path CLEANUP(freep) =
+			path_join("/sys/class/net", ctx->profile->firewall.interfaces.v[i]);
+
+		if (!root_exists(ctx->host->root, path))
+			plan_warn(p, "firewall: there is no interface '%s' now",
+				  ctx->profile->firewall.interfaces.v[i]);
+	}
+	if (!ctx->profile->firewall.networks.n && !ctx->profile->firewall.interfaces.n)
+		plan_warn(p, "firewall: 'firewall.allow' is empty: only this host itself gets through");
+}
+
+static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
+{
+	if (!firewall_on(ctx->profile))
+		return take_back_plan(p, ctx->state, STEP, err);
+	if (!ctx->host->running)
+		return 0;	/* step "api" has the words */
+	if (refuse_backend(ctx, err) || nft_available(err))
+		return -1;
+	if (!geteuid() && check_others(ctx, err))
+		return -1;
+	if (plan_table(p, ctx, err))
+		return -1;
+	plan_socket(p, ctx);
+	plan_units(p, ctx);
+	plan_warnings(p, ctx);
+	return 0;
+}
+
+/* ---- verify ---- */
+
+static void say_loaded(const struct step_ctx *ctx, const struct buf *text, struct report *rep)
+{
+	struct buf words CLEANUP(buf_release) = BUF_INIT;
+	struct err why = ERR_INIT;
+	int same = nft_compare(text, &words, &why);
+
+	if (same < 0)
+		report_check(rep, "firewall-loaded", STATE_UNKNOWN, NULL, NULL, "%s", why.msg);
+	else
+		report_check(rep, "firewall-loaded", same ? STATE_OK : STATE_BAD,
+			     "whoever is not kept out reaches the API", "sysboxup apply", "%s",
+			     same ? "the table is loaded as the profile wants it" : words.data);
+}
+
+static int verify(const struct step_ctx *ctx, struct report *rep, struct err *err)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+
+	if (!firewall_on(ctx->profile) || !ctx->host->running || geteuid())
+		return 0;
+	render(ctx->profile, &text);
+	bool saved = is_there(ctx, FIREWALL_FILE, &text);
+
+	say_loaded(ctx, &text, rep);
+	report_check(rep, "firewall-saved", saved ? STATE_OK : STATE_BAD,
+		     "that is what the next boot loads", "sysboxup apply",
+		     saved ? "'%s' is as the profile wants it" :
+			     "'%s' is not as the profile wants it",
+		     FIREWALL_FILE);
+	return 0;
+}
+
+const struct step step_firewall = {
+	.name = STEP,
+	.summary = "who reaches the port of the Docker API",
+	.wanted = wanted,
+	.plan = plan,
+	.verify = verify,
+};

@@ -1,0 +1,398 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Who reaches the port of the Docker API, with hosts as network namespaces around a guest with a real Docker: those that are
+# allowed, those that are not, a container, another interface, IPv6; and that no other port is ever concerned.
+bats_require_minimum_version 1.5.0
+
+ADDRESS=192.0.2.2
+ADDRESS6=fd00::1
+
+setup_file() {
+	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
+	helpers
+	local build=${SYSBOXUP_BUILD#"$REPO/"}
+	make -s -C "$REPO" BUILD="$build" "$build/sysboxup" "$build/tools/hostdiff" "$build/tools/knock"
+	BUILD=$build install_prepare "$BATS_FILE_TMPDIR" 0.7.0
+	export G=firewall-$$
+	guest_boot "$G" bookworm
+	install_into "$G" "$BATS_FILE_TMPDIR"
+	guest_put "$G" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
+	guest_put "$G" "$SYSBOXUP_BUILD/tools/knock" /root/knock
+	hosts
+	guest_run "$G" sh -ec 'sysboxup -q cert ca --key-file /root/ca.secret
+		sysboxup -q cert issue api --server --san '"$ADDRESS"' --san '"$ADDRESS6"'
+		docker import /root/bb.tar bb:1 >/dev/null'
+	box
+	snap before
+}
+
+setup() {
+	helpers
+	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
+}
+
+teardown_file() {
+	helpers
+	guest_destroy "$G"
+}
+
+helpers() {
+	# shellcheck source=tests/guest/guest.bash
+	. "$REPO/tests/guest/guest.bash"
+	# shellcheck source=tests/lib/install.bash
+	. "$REPO/tests/lib/install.bash"
+}
+
+# The hosts around: ci with an allowed and another address, a stranger, one with IPv6 only, one behind an interface of its own.
+# An SSH server is a listener on port 22, which systemd opens.
+hosts() {
+	guest_run "$G" sh -ec '
+		host() {
+			ip netns add "$1"; ip link add "$1" type veth peer name eth0 netns "$1"
+			ip link set "$1" up; ip -n "$1" link set eth0 up; ip -n "$1" link set lo up
+		}
+		four() { ip addr add "$2.1/24" dev "$1"; ip -n "$1" addr add "$2.2/24" dev eth0; ip -n "$1" addr add "$2.3/24" dev eth0
+			ip -n "$1" route add default via "$2.1"; }
+		six() { ip addr add "$2::1/64" dev "$1" nodad; ip -n "$1" addr add "$2::2/64" dev eth0 nodad; ip -n "$1" -6 route add default via "$2::1"; }
+		ip addr add '"$ADDRESS6"'/64 dev uplink0 nodad
+		host ci; four ci 10.1.0; six ci fd01
+		host stranger; four stranger 10.9.0; six stranger fd09
+		host six; six six fd0a
+		host second; four second 10.7.0
+		mkdir -p /run/systemd/system
+		printf "[Socket]\nListenStream=22\nAccept=yes\n" >/run/systemd/system/door.socket
+		printf "[Service]\nExecStart=/bin/true\n" >/run/systemd/system/door@.service
+		systemctl daemon-reload; systemctl start door.socket'
+}
+
+boot_again() {
+	guest_run "$G" docker rm -f box >/dev/null
+	guest_reboot "$G"
+	hosts
+	box
+}
+
+# A container on the bridge that Docker made.
+box() {
+	guest_run "$G" docker run -d --name box bb:1 sleep 100000 >/dev/null
+}
+
+# profile ALLOW [MORE [LISTEN]]: what is wanted; ALLOW "": no firewall.
+profile() {
+	local firewall=
+	[ -z "$1" ] || firewall=", \"firewall\": { \"allow\": [ $1 ] ${2:-} }"
+	echo "{ \"version\": 1, \"docker\": { \"settings\": { \"live-restore\": true } },
+		\"api\": { \"listen\": [\"$ADDRESS:2376\", \"[$ADDRESS6]:2376\"] } $firewall }" |
+		guest_run "$G" sh -c 'cat >/root/profile.json'
+}
+
+up() {
+	guest_run "$G" sysboxup --profile /root/profile.json "$@"
+}
+
+snap() {
+	guest_run "$G" /root/hostdiff snap / --skip /var/lib/sysboxup --skip /root --skip /run >"$BATS_FILE_TMPDIR/$1"
+}
+
+as_before() {
+	snap after
+	"$SYSBOXUP_BUILD/tools/hostdiff" compare "$BATS_FILE_TMPDIR/before" "$BATS_FILE_TMPDIR/after"
+	run guest_run "$G" nft list table inet sysboxup
+	[ "$status" -eq 1 ]
+}
+
+# Everybody asks at once; "who: yes" or "who: no" a line, sorted.
+matrix() {
+	guest_run "$G" sh -c '
+		at() {
+			who=$1; net=$2; shift 2
+			(said=$(nsenter --net="$net" /root/knock -w 700 "$@" 2>&1)
+			case $said in *"open 1"*) echo "$who yes" ;; *"open 0"*) echo "$who no" ;; *) echo "$who $said" ;; esac) &
+		}
+		n=/run/netns; port=$1
+		box=/proc/$(docker inspect -f "{{.State.Pid}}" box)/ns/net
+		at ci-2 $n/ci -f 10.1.0.2 '"$ADDRESS"' $port; at ci-3 $n/ci -f 10.1.0.3 '"$ADDRESS"' $port; at ci-v6 $n/ci '"$ADDRESS6"' $port
+		at stranger $n/stranger '"$ADDRESS"' $port; at stranger-v6 $n/stranger '"$ADDRESS6"' $port
+		at six $n/six '"$ADDRESS6"' $port; at second $n/second '"$ADDRESS"' $port; at box "$box" '"$ADDRESS"' $port
+		at self /proc/1/ns/net '"$ADDRESS"' $port; at self-v6 /proc/1/ns/net '"$ADDRESS6"' $port
+		wait' sh "$1" | sort | tr '\n' ';'
+}
+
+EVERYBODY='box yes;ci-2 yes;ci-3 yes;ci-v6 yes;second yes;self yes;self-v6 yes;six yes;stranger yes;stranger-v6 yes;'
+ALLOWED='box no;ci-2 yes;ci-3 no;ci-v6 yes;second no;self yes;self-v6 yes;six yes;stranger no;stranger-v6 no;'
+
+guarded() {
+	[ "$(matrix 2376)" = "$ALLOWED" ] || { matrix 2376; false; }
+	[ "$(matrix 22)" = "$EVERYBODY" ] || { matrix 22; false; }
+}
+
+# What a test leaves, pass or fail, is taken back: the guest is the file's.
+teardown() {
+	guest_run "$G" sh -c 'touch /root/stop; sysboxup -q recover; sysboxup -q uninstall; nft delete table inet theirs; true' 2>/dev/null
+}
+
+# api_alone: the API is open, and no firewall there.
+api_alone() {
+	profile ''
+	up -q apply
+	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
+}
+
+@test "applied, only the allowed reach the API, SSH is everybody's; the second run has nothing to do; taken back without a trace" {
+	run -0 up plan
+	[[ $output == *"/etc/sysboxup/firewall.nft  create"*"+	10.1.0.2"* ]] || { echo "$output"; false; }
+	[[ $output == *"table inet sysboxup  loaded as /etc/sysboxup/firewall.nft says"* ]]
+	run -0 up apply
+	guarded
+	run -0 up apply
+	[[ ${lines[-1]} == "Nothing to do"* ]] || { echo "$output"; false; }
+	run -0 up verify
+	[[ $output == *"ok      firewall-loaded: "*"ok      firewall-saved: "* ]] || { echo "$output"; false; }
+	run -0 up status
+	run -0 guest_run "$G" sysboxup rollback
+	as_before
+}
+
+# stream NAME NETNS KNOCK-OPTION...: connections to the API from there until finished; its report is /root/NAME.
+stream() {
+	guest_run "$G" sh -c 'rm -f /root/stop; name=$1; net=$2; shift 2
+		nsenter --net="/run/netns/$net" /root/knock "$@" -s /root/stop '"$ADDRESS"' 2376 >"/root/$name" 2>&1 &' sh "$@"
+}
+
+# finished NAME...: the streams end.
+finished() {
+	guest_run "$G" touch /root/stop
+	guest_wait "$G" sh -c 'for f; do grep -q tried "/root/$f" || exit 1; done' sh "$@"
+}
+
+@test "while it comes, changes and is loaded again and again, no connection of the allowed is lost; of a stranger none gets in" {
+	api_alone
+	stream allowed ci -f 10.1.0.2 -n 10000
+	up -q apply
+	stream stranger stranger -c 64 -w 20
+	profile '"10.1.0.0/24", "fd01::2", "10.5.0.0/16"'
+	up -q apply
+	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
+	up -q apply
+	guest_run "$G" sh -ec 'i=0; while [ $i -lt 200 ]; do nft -f /etc/sysboxup/firewall.nft; i=$((i + 1)); done'
+	finished allowed stranger
+	run -0 guest_run "$G" cat /root/allowed
+	[[ $output == "tried "*", again 0" ]] || { echo "$output"; false; }
+	[[ $output =~ ^tried\ ([0-9]+),\ open\ ([0-9]+), ]]
+	[ "${BASH_REMATCH[1]}" -ge 10000 ]
+	[ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]
+	run -0 guest_run "$G" cat /root/stranger
+	[[ $output == "tried "*", open 0, "* ]] || { echo "$output"; false; }
+	# negative control: the stream sees a port that is closed for an instant
+	guest_run "$G" systemctl stop sysboxup-firewall-watch
+	guest_run "$G" nft 'reset counter inet sysboxup refused'
+	stream allowed ci -f 10.1.0.2 -w 300
+	guest_run "$G" nft 'flush set inet sysboxup allow4'
+	guest_wait "$G" sh -c '! nft list counter inet sysboxup refused | grep -q "packets 0 "'
+	guest_run "$G" nft -f /etc/sysboxup/firewall.nft
+	finished allowed
+	run -0 guest_run "$G" cat /root/allowed
+	[[ $output =~ ^tried\ ([0-9]+),\ open\ ([0-9]+), ]]
+	[ "${BASH_REMATCH[1]}" -gt "${BASH_REMATCH[2]}" ]
+}
+
+# back: the watcher has brought it all back.
+back() {
+	guest_wait "$G" sysboxup -q --profile /root/profile.json verify --quick
+}
+
+@test "without the watcher: restarts of nftables and Docker and a boot bring it back; a flush is drift, named, and apply mends it" {
+	up -q apply
+	guest_run "$G" sh -ec 'printf "#!/usr/sbin/nft -f\nflush ruleset\n" >/etc/nftables.conf; systemctl stop sysboxup-firewall-watch
+		systemctl start nftables; systemctl restart nftables; systemctl restart nftables'
+	guest_wait "$G" nft list chain inet sysboxup input
+	guest_run "$G" systemctl restart docker
+	guard_counts
+	guest_run "$G" sh -ec 'nft flush ruleset; systemctl stop sysboxup-firewall-watch'
+	run -7 up status
+	[[ $output == *"nftables:sysboxup"*"the table inet sysboxup is not loaded"* ]] || { echo "$output"; false; }
+	run -7 up verify
+	[[ $output == *"firewall-loaded: the table inet sysboxup is not loaded"*"ok      firewall-saved"* ]] || { echo "$output"; false; }
+	# the second layer alone: nobody who is not allowed gets past the socket's own filter
+	[ "$(matrix 2376)" = "$ALLOWED" ] || { matrix 2376; false; }
+	[ "$(answers)" = "ci 400;stranger 000;" ] || { answers; false; }
+	up -q apply
+	guest_run "$G" sh -ec 'systemctl stop sysboxup-firewall-watch; nft insert rule inet sysboxup api tcp dport 2376 accept; nft add chain inet sysboxup theirs'
+	run -7 up status
+	[[ $output == *"chain "*" is not as it was loaded"* ]] || { echo "$output"; false; }
+	up -q apply
+	run -0 up status
+	guest_run "$G" sh -c 'systemctl stop sysboxup-firewall-watch; echo "# mine" >>/etc/sysboxup/firewall.nft'
+	run -7 up status
+	[[ $output == *"/etc/sysboxup/firewall.nft: changed"* ]] || { echo "$output"; false; }
+	[[ $output == *"nftables:sysboxup: '/etc/sysboxup/firewall.nft' is not what was loaded"* ]]
+	run -7 up verify
+	[[ $output == *"ok      firewall-loaded"*"firewall-saved: '/etc/sysboxup/firewall.nft' is not as the profile wants it"* ]] || { echo "$output"; false; }
+	up -q apply
+	guest_run "$G" systemctl disable -q --now nftables
+	boot_again
+	guard_counts
+}
+
+# answers: what plain HTTP brings on the API's port, to the allowed and to a stranger; 400 is Docker's, 000 nothing.
+answers() {
+	local who
+	for who in ci stranger; do
+		echo "$who $(nsenter --net="/proc/$(guest_pid "$G")/root/run/netns/$who" curl -s -m 3 -o /dev/null -w '%{http_code}' "http://$ADDRESS:2376/_ping")"
+	done | tr '\n' ';'
+}
+
+@test "the watcher: whoever flushes, changes or deletes the table, it is back; its own changes and counters are no reason" {
+	local deed
+	up -q apply
+	guest_run "$G" sh -ec 'printf "#!/usr/sbin/nft -f\nflush ruleset\n" >/etc/nftables.conf'
+	for deed in 'nft flush ruleset' 'nft delete table inet sysboxup' 'nft flush set inet sysboxup allow4' 'nft flush chain inet sysboxup api' \
+		'nft insert rule inet sysboxup api accept' 'nft add chain inet sysboxup theirs' 'nft -f /etc/nftables.conf' 'systemctl start nftables' \
+		'systemctl reload nftables' 'systemctl restart nftables' 'systemctl stop nftables'; do
+		guest_run "$G" sh -c "$deed"
+		back || { echo "$deed"; false; }
+	done
+	guarded
+	run -0 guest_run "$G" journalctl -q -u sysboxup-firewall-watch -o cat
+	[[ $output == *"the firewall was changed by somebody else, and is back: the table inet sysboxup is not loaded"* ]] || { echo "$output"; false; }
+	[[ $output == *"set allow4: 10.1.0.2 is missing"* ]]
+	guest_run "$G" sh -ec 'journalctl -q --rotate; journalctl -q --vacuum-time=1s >/dev/null 2>&1; nft -f /etc/sysboxup/firewall.nft; nft reset counter inet sysboxup refused >/dev/null
+		sysboxup -q firewall allow 10.9.0.2 --for 10m'
+	[ "$(guest_run "$G" journalctl -q -u sysboxup-firewall-watch -o cat | grep -c 'is back')" = 0 ]
+}
+
+@test "for a while: one address is let in, over a flush and a boot with the time that is left, and its connections end with it" {
+	up -q apply
+	run -0 guest_run "$G" sysboxup firewall allow 10.9.0.2 --for 20m --comment 'job 4711'
+	[ "$output" = "10.9.0.2 reaches the API for 1200 seconds" ]
+	[[ $(matrix 2376) == *"second no;"*"stranger yes;stranger-v6 no;"* ]] || { matrix 2376; false; }
+	[ "$(answers)" = "ci 400;stranger 400;" ] || { answers; false; }
+	guest_run "$G" nft flush ruleset
+	back
+	[[ $(matrix 2376) == *"stranger yes;stranger-v6 no;"* ]] || { matrix 2376; false; }
+	run -0 guest_run "$G" sh -c 'sysboxup --json firewall list'
+	[[ $output == *'"address":"10.9.0.2","seconds":1200,"left":1'*'"comment":"job 4711"'* ]] || { echo "$output"; false; }
+	# a narrower list for longer: a live connection of it is cut, that of the allowed stays
+	hold ci
+	hold stranger
+	guest_run "$G" sysboxup -q firewall deny 10.9.0.2
+	guest_wait "$G" test -e /root/ended.stranger
+	guest_run "$G" sh -c '! test -e /root/ended.ci'
+	guest_run "$G" sh -c 'kill $(cat /root/holder.ci)'
+	guarded
+	run -3 guest_run "$G" sysboxup firewall deny 10.9.0.2
+	guest_run "$G" sysboxup -q firewall allow 10.9.0.2 --for 20m
+	boot_again
+	guest_wait "$G" sh -c 'nft list set inet sysboxup timed4 | grep -q "10.9.0.2 timeout 20m expires 19m"'
+	[[ $(matrix 2376) == *"stranger yes;stranger-v6 no;"* ]] || { matrix 2376; false; }
+	run -2 guest_run "$G" sysboxup firewall allow 10.9.0.0/24
+	run -2 guest_run "$G" sysboxup firewall allow ci.example.org
+	run -2 guest_run "$G" sysboxup firewall allow 10.9.0.2 --comment 'a"b'
+	run -2 guest_run "$G" sysboxup firewall allow 10.9.0.2 --for 90d
+	guest_run "$G" sysboxup -q firewall allow 10.9.0.2 --for 2s
+	guest_wait "$G" sh -c '! nft list set inet sysboxup timed4 | grep -q elements && ! test -e /run/systemd/system/sysboxup-api.socket.d/60-sysboxup-timed.conf'
+	guarded
+}
+
+# hold NETNS: an open connection to the API from there; /root/ended.NETNS is made when it ends.
+hold() {
+	guest_run "$G" sh -c 'rm -f /root/ended.$1 /root/held.$1
+		nsenter --net=/run/netns/$1 bash -c "exec 3<>/dev/tcp/$2/2376 && echo \$\$ >/root/holder.$1 && touch /root/held.$1
+			cat <&3 >/dev/null 2>&1; touch /root/ended.$1" >/dev/null 2>&1 &' sh "$1" "$ADDRESS"
+	guest_wait "$G" test -e "/root/held.$1"
+}
+
+# The matrix, and that what is refused is counted.
+guard_counts() {
+	guarded
+	guest_run "$G" sh -c '! nft list counter inet sysboxup refused | grep -q "packets 0 "'
+}
+
+@test "an nft that fails after its own check: all of it is undone" {
+	api_alone
+	guest_run "$G" sh -ec 'mkdir -p /root/real; cp /usr/sbin/nft /root/real; printf "%s\n" "#!/bin/sh" \
+		"case \$* in -f*) echo \"Error: no room\" >&2; exit 1 ;; esac" "exec /root/real/nft \"\$@\"" >/root/false
+		chmod 755 /root/false; mount --bind /root/false /usr/sbin/nft'
+	run up apply
+	guest_run "$G" umount /usr/sbin/nft
+	[ "$status" -eq 1 ]
+	[[ $output == *"nft cannot load the firewall's table: Error: no room"* ]] || { echo "$output"; false; }
+	[ "$(matrix 2376)" = "$EVERYBODY" ]
+	run guest_run "$G" test -e /etc/sysboxup/firewall.nft
+	[ "$status" -eq 1 ]
+}
+
+# refused WORDS REMEDY
+refused() {
+	run -3 up apply
+	[[ $output == *"$1"* && $output == *"$2"* ]] || { echo "$output"; false; }
+	[[ $output == *"host: nothing was touched"* ]]
+}
+
+@test "where another firewall drops, or there is no nft, it is refused with the line to add; with that line it works" {
+	guest_run "$G" sh -ec 'nft -f - <<-EOF
+		table inet theirs {
+			chain input {
+				type filter hook input priority 0; policy drop;
+				iifname "lo" accept
+				meta l4proto { icmp, icmpv6 } accept
+				tcp dport 22 accept
+			}
+		}
+	EOF'
+	refused "nothing in 'inet theirs input' accepts port 2376" "nft insert rule inet theirs input ip saddr 10.1.0.2 tcp dport 2376 accept"
+	profile '"10.1.0.2"' ', "backend": "ufw"'
+	refused "this version does not write rules of ufw" '"backend": "nftables"'
+	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
+	guest_run "$G" nft 'insert rule inet theirs input tcp dport 2376 accept'
+	up -q apply
+	[ "$(matrix 2376)" = "$ALLOWED" ] || { matrix 2376; false; }
+	up -q rollback
+	guest_run "$G" nft delete table inet theirs
+	guest_run "$G" mount --bind /dev/null /usr/sbin/nft
+	run up apply
+	guest_run "$G" umount /usr/sbin/nft
+	[ "$status" -eq 3 ]
+	[[ $output == *"there is no nft on this host"*"install the package nftables"* ]] || { echo "$output"; false; }
+}
+
+# killed_all_the_way POINTS CHECK: apply of /root/profile.json is killed before that many of its calls, spread over all of them; after
+# each the host next door still reaches SSH, recover leaves what CHECK wants, and the API's port is as it was.
+killed_all_the_way() {
+	local n total i
+	total=$(guest_run "$G" sh -c 'rm -f /root/calls; SYSBOXUP_FAULT=log:/root/calls /root/faults -q --profile /root/profile.json apply && wc -l </root/calls')
+	guest_run "$G" sysboxup -q rollback
+	[ "$total" -gt 50 ]
+	for ((i = 1; i <= $1; i++)); do
+		n=$((total * i / ($1 + 1)))
+		run guest_run "$G" env SYSBOXUP_FAULT="die-before:$n" SYSBOXUP_FAULT_ALONE=1 /root/faults -q --profile /root/profile.json apply
+		[ "$status" -eq 137 ] || { echo "$n: $status $output"; false; }
+		guest_run "$G" nsenter --net=/run/netns/stranger /root/knock "$ADDRESS" 22
+		guest_run "$G" sysboxup -q recover
+		$2 || { echo "after $n of $total"; false; }
+		guest_run "$G" sysboxup -q status
+	done
+}
+
+none_there() {
+	run guest_run "$G" sh -c 'test -e /etc/sysboxup/firewall.nft || nft list table inet sysboxup || systemctl -q is-active sysboxup-firewall'
+	[ "$status" -ne 0 ]
+}
+
+first_list() {
+	guest_run "$G" sysboxup -q --profile /root/first.json verify --quick
+}
+
+@test "killed at calls all the way, when it comes and when it changes: recover brings back what was, and SSH is never concerned" {
+	make -s -C "$REPO" BUILD="${SYSBOXUP_BUILD#"$REPO/"}" "${SYSBOXUP_BUILD#"$REPO/"}/sysboxup-faults"
+	guest_put "$G" "$SYSBOXUP_BUILD/sysboxup-faults" /root/faults
+	api_alone
+	killed_all_the_way 5 none_there
+	[ "$(matrix 2376)" = "$EVERYBODY" ]
+	up -q apply
+	guest_run "$G" cp /root/profile.json /root/first.json
+	profile '"10.1.0.3"'
+	killed_all_the_way 5 first_list
+	guarded
+}
