@@ -113,6 +113,30 @@ TEST(drift, "everything else is, and is named")
 		  "chain more is not as it was loaded");
 }
 
+TEST(bare, "the elements of the text come on top of a listing without them")
+{
+	static const char *const networks[] = { "10.1.0.0/24", "10.2.0.5", NULL };
+	static const char *const eth[] = { "eth1", NULL };
+	struct json *now CLEANUP(json_freep) = NULL, *bare CLEANUP(json_freep) = NULL;
+	struct buf text CLEANUP(buf_release) = BUF_INIT, rest CLEANUP(buf_release) = BUF_INIT,
+		       more CLEANUP(buf_release) = BUF_INIT;
+	const char *empty = HEAD COUNTER("0") SET("") TIMED("") CHAIN RULE("7", "accept") "," RULE("8", "drop") "]}";
+	struct err err = ERR_INIT;
+
+	render(networks, none, port, &text);
+	buf_adds(&text, "add element inet sysboxup timed4 { 10.3.0.1 }\ndelete element inet sysboxup timed4 { 10.3.0.1 }\n");
+	table_bare(text.data, &rest);
+	CHECK(!strstr(rest.data, "10.2.0.5") && strstr(rest.data, "goto api") &&
+	      strstr(rest.data, "add element inet sysboxup timed4 { 10.3.0.1 }\ndelete element inet sysboxup timed4 { 10.3.0.1 }\n"));
+	CHECK_INT(json_parse(OURS, strlen(OURS), 0, "", &now, &err), 0);
+	CHECK_INT(json_parse(empty, strlen(empty), 0, "", &bare, &err), 0);
+	CHECK(table_same_bare(now, bare, text.data));
+	render(none, eth, port, &more);
+	CHECK(!table_same_bare(now, bare, more.data));
+	buf_adds(&text, "add element inet sysboxup allowif { \"eth1\" }\n");
+	CHECK(!table_same_bare(now, bare, text.data));
+}
+
 TEST(strip, "what is no part of the table is taken out, rules first; a name that could be read as a command is left")
 {
 	struct json *a CLEANUP(json_freep) = NULL;

@@ -158,9 +158,22 @@ static int list_elsewhere(const struct buf *text, struct json **ret, struct err 
 	return r;
 }
 
+/* 1: it is the same; 0: that could not be seen so cheaply. */
+static int compare_bare(const struct json *now, const struct buf *text, struct err *err)
+{
+	struct json *wanted CLEANUP(json_freep) = NULL;
+	struct buf bare CLEANUP(buf_release) = BUF_INIT;
+
+	table_bare(text->data, &bare);
+	if (list_elsewhere(&bare, &wanted, err))
+		return -1;
+	return table_same_bare(now, wanted, text->data);
+}
+
 int nft_compare(const struct buf *text, struct buf *ret_words, struct err *err)
 {
 	struct json *now CLEANUP(json_freep) = NULL, *wanted CLEANUP(json_freep) = NULL;
+	int same;
 
 	if (nft_list(&now, err))
 		return -1;
@@ -168,6 +181,9 @@ int nft_compare(const struct buf *text, struct buf *ret_words, struct err *err)
 		buf_adds(ret_words, "the table " TABLE " is not loaded");
 		return 0;
 	}
+	same = compare_bare(now, text, err);
+	if (same)
+		return same;
 	if (list_elsewhere(text, &wanted, err))
 		return -1;
 	return table_same(now, wanted, ret_words);

@@ -239,6 +239,65 @@ static void say(const char *line, const char *what, struct buf *ret)
 		buf_addf(ret, "%.*s is not as it was loaded", (int)(colon - line), line);
 }
 
+/* ---- without the elements ---- */
+
+#define ADD "add element " TABLE " "
+
+/* One block of table_render, from ADD to its brace: "SET {\n\t10.1.0.0/24,\n\t10.2.0.5\n}". */
+static void block_lines(const char *block, size_t len, struct strv *ret)
+{
+	char *words CLEANUP(freep) = xstrndup(block, len), *set = words;
+	char *at = words + strcspn(words, " ");
+
+	*at++ = '\0';
+	while ((at += strspn(at, "{ \n\t,\""))[0] && *at != '}') {
+		size_t n = strcspn(at, " \n,\"");
+
+		strv_addf(ret, "set %s: %.*s", set, (int)n, at);
+		at += n;
+	}
+}
+
+static void part(const char *text, struct buf *ret_rest, struct strv *ret_lines)
+{
+	const char *add;
+
+	while ((add = strstr(text, ADD))) {
+		const char *block = add + strlen(ADD);
+		size_t len = strcspn(block, "}") + 1;
+
+		/* those of who is let in for a while count for nothing, and belong together */
+		bool timed = str_starts(block, "timed");
+
+		buf_add(ret_rest, text, (size_t)((timed ? block + len : add) - text));
+		if (!timed)
+			block_lines(block, len, ret_lines);
+		text = block + len;
+	}
+	buf_adds(ret_rest, text);
+}
+
+void table_bare(const char *text, struct buf *ret)
+{
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+
+	part(text, ret, &lines);
+}
+
+bool table_same_bare(const struct json *now, const struct json *wanted, const char *text)
+{
+	struct strv is CLEANUP(strv_release) = STRV_INIT, ought CLEANUP(strv_release) = STRV_INIT;
+	struct buf rest CLEANUP(buf_release) = BUF_INIT;
+	size_t i = 0;
+
+	normalise(now, &is);
+	part(text, &rest, &ought);
+	normalise(wanted, &ought);
+	while (i < is.n && i < ought.n && !strcmp(is.v[i], ought.v[i]))
+		i++;
+	return i == is.n && i == ought.n;
+}
+
 bool table_same(const struct json *now, const struct json *wanted, struct buf *ret_words)
 {
 	struct strv is CLEANUP(strv_release) = STRV_INIT, ought CLEANUP(strv_release) = STRV_INIT;
