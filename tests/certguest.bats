@@ -66,6 +66,15 @@ until_active() {
 	[[ $output == *"host: nothing was touched"* ]]
 	guest_run certs mv /var/lib/systemd/kept /var/lib/systemd/credential.secret
 	guest_run certs sysboxup -q cert issue b
+	# what opened the old authority opens the new one, and the timer's unit ends what is over by then
+	guest_run certs sysboxup -q cert rotate-ca
+	guest_run certs sh -c 'cmp /var/lib/sysboxup/pki/gen/000001/secret.cred /var/lib/sysboxup/pki/gen/000004/secret.cred'
+	guest_run certs sysboxup -q cert revoke a b
+	guest_run certs systemctl start sysboxup-cert.service
+	run -0 guest_run certs sysboxup cert list --all
+	[[ $output != *"two authorities"* ]]
+	[ "$(guest_run certs grep -c BEGIN /var/lib/sysboxup/pki/trust.pem)" -eq 1 ]
+	guest_run certs sysboxup -q cert issue c
 }
 
 @test "what is due of an authority that only a person opens fails the unit, and says why in the journal" {
