@@ -363,7 +363,9 @@ serves() {
 	run -3 up apply
 	[[ $output == *"'api.network' 172.17.0.0/16 is in use here: there is a route into it through 'docker0'"* ]] || { echo "$output"; false; }
 	profile ', "names": ["other.example.org"]'
+	guest_run "$G" mv /root/ca.secret /root/away
 	run -3 up apply
+	guest_run "$G" mv /root/away /root/ca.secret
 	[[ $output == *"there is no server certificate in force, its key here, for IP:$ADDRESS, DNS:other.example.org"* ]]
 	profile
 	guest_run "$G" mv /usr/sbin/nft /usr/sbin/nft.away
