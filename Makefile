@@ -19,7 +19,7 @@ CC        ?= gcc
 
 LIBS      := libcjson libcrypto
 # Loaded by what needs them (installer/sys/library.h): only their headers and their names are needed here.
-ON_DEMAND := libcurl libarchive gpgme
+ON_DEMAND := libcurl libarchive gpgme yaml-0.1
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 LIB_CFLAGS := $(shell $(PKGCONFIG) --cflags $(LIBS) $(ON_DEMAND))
 LIB_LDLIBS := $(shell $(PKGCONFIG) --libs $(LIBS)) -ldl
@@ -121,7 +121,7 @@ $(BUILD)/gen/sonames.h: Makefile scripts/sonames
 	$(Q)mkdir -p $(@D)
 	$(Q)./scripts/sonames $(CC) -- $(shell $(PKGCONFIG) --libs $(ON_DEMAND)) > $@.tmp && mv $@.tmp $@
 
-$(foreach f,curl archive gpgme,$(BUILD)/installer/sys/lib$(f).o $(BUILD)/faults/installer/sys/lib$(f).o): $(BUILD)/gen/sonames.h
+$(foreach f,curl archive gpgme yaml,$(BUILD)/installer/sys/lib$(f).o $(BUILD)/faults/installer/sys/lib$(f).o): $(BUILD)/gen/sonames.h
 
 $(BUILD)/faults/%.o: %.c
 	$(call say,CC,$< (faults))
