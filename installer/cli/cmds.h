@@ -7,6 +7,7 @@
 
 extern const struct command cmd_apply;
 extern const struct command cmd_cert;
+extern const struct command cmd_ci;
 extern const struct command cmd_completion;
 extern const struct command cmd_confirm;
 extern const struct command cmd_distros;

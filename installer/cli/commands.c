@@ -19,6 +19,7 @@ const struct command *const commands[] = {
 	&cmd_fetch,
 	&cmd_cert,
 	&cmd_firewall,
+	&cmd_ci,
 	&cmd_distros,
 	&cmd_help,
 	&cmd_completion,
