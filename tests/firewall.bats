@@ -274,7 +274,13 @@ answers() {
 	[[ $(matrix 2376) == *"stranger yes;stranger-v6 no;"* ]] || { matrix 2376; false; }
 	run -0 guest_run "$G" sh -c 'sysboxup --json firewall list'
 	[[ $output == *'"address":"10.9.0.2","seconds":1200,"left":1'*'"comment":"job 4711"'* ]] || { echo "$output"; false; }
-	# a narrower list for longer: a live connection of it is cut, that of the allowed stays
+	# a list that gets narrower ends a live connection, and a time that is over does; that of the allowed stays
+	hold ci
+	profile '"10.1.0.3"'
+	up -q apply
+	guest_wait "$G" test -e /root/ended.ci
+	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
+	up -q apply
 	hold ci
 	hold stranger
 	guest_run "$G" sysboxup -q firewall deny 10.9.0.2
@@ -383,6 +389,32 @@ none_there() {
 
 first_list() {
 	guest_run "$G" sysboxup -q --profile /root/first.json verify --quick
+}
+
+@test "ufw, the real one, and iptables-legacy: refused with their own line; with it the API is open to the allowed alone, over a reload" {
+	api_alone
+	guest_run "$G" sh -ec 'apt-get -qq -y install ufw >/dev/null 2>&1; ufw allow 22/tcp >/dev/null; ufw --force enable >/dev/null'
+	refused "nothing in 'ip filter INPUT' accepts port 2376" 'ufw allow proto tcp from 10.1.0.2 to any port 2376'
+	[[ $output == *"another firewall (ufw) drops"* ]]
+	guest_run "$G" sh -ec 'ufw allow proto tcp from 10.1.0.2 to any port 2376 >/dev/null'
+	refused "nothing in 'ip6 filter INPUT' accepts port 2376" 'ufw allow proto tcp from fd01::2 to any port 2376'
+	guest_run "$G" sh -ec 'for from in fd01::2 fd0a::/64; do ufw allow proto tcp from $from to any port 2376 >/dev/null; done'
+	up -q apply
+	guarded
+	guest_run "$G" ufw reload
+	guarded
+	# ours goes, theirs stays; without ours ufw alone is in charge, and knows the bridge no better than before
+	up -q rollback
+	run -0 guest_run "$G" ufw status
+	[[ $output == *"2376/tcp "*"ALLOW "*"10.1.0.2"* ]]
+	guest_run "$G" sh -ec 'ufw --force disable >/dev/null; apt-get -qq -y purge ufw >/dev/null 2>&1; rm -rf /etc/ufw'
+	guest_run "$G" sh -ec 'iptables -F; iptables -P INPUT ACCEPT; ip6tables -F; ip6tables -P INPUT ACCEPT; systemctl restart docker
+		iptables-legacy -A INPUT -i lo -j ACCEPT; iptables-legacy -A INPUT -p tcp --dport 22 -j ACCEPT; iptables-legacy -P INPUT DROP'
+	refused "nothing in 'iptables-legacy INPUT' accepts port 2376" 'iptables-legacy -I INPUT -s 10.1.0.2 -p tcp --dport 2376 -j ACCEPT'
+	guest_run "$G" iptables-legacy -I INPUT -s 10.1.0.2 -p tcp --dport 2376 -j ACCEPT
+	up -q apply
+	[ "$(matrix 2376)" = "$ALLOWED" ] || { matrix 2376; false; }
+	guest_run "$G" sh -ec 'iptables-legacy -P INPUT ACCEPT; iptables-legacy -F INPUT'
 }
 
 @test "killed at calls all the way, when it comes and when it changes: recover brings back what was, and SSH is never concerned" {

@@ -7,8 +7,8 @@
  *	/etc/sysboxup/firewall.nft	the table; loaded again by the unit at boot, and by this
  *					step
  *	sysboxup-api.socket.d/		the same list for the kernel's filter of that socket, which
- *					no flush of tables touches; networks only, and not for a daemon
- *					of its own
+ *					no flush of tables touches; networks only, and not for
+ *					a daemon of its own
  */
 #include "steps/firewall.h"
 
@@ -85,8 +85,8 @@ static int refuse_block(const struct json *ruleset, const struct step_ctx *ctx, 
 		  *remedy CLEANUP(freep) = others_remedy(managers, where, n, port);
 
 	err_set(err, ERR_REFUSED,
-		"another firewall drops what it does not know%s%s: nothing in '%s' accepts port %s",
-		*who ? ", with at work: " : "", who, where, port);
+		"another firewall%s%s%s drops what it does not know: nothing in '%s' accepts port %s",
+		*who ? " (" : "", who, *who ? ")" : "", where, port);
 	return err_remedy(err, "%s, and so for each network of firewall.allow", remedy);
 }
 

@@ -224,7 +224,10 @@ char *others_remedy(int managers, const char *where, const struct network *n, co
 			n->six ? "ipv6" : "ipv4", source, port);
 	if (managers & MANAGER_UFW)
 		return xasprintf("ufw allow proto tcp from %s to any port %s", source, port);
-	if (str_starts(where, "iptables") || str_starts(where, "ip filter INPUT") ||
+	if (strstr(where, "legacy"))
+		return xasprintf("%.*s -I INPUT -s %s -p tcp --dport %s -j ACCEPT",
+				 (int)strcspn(where, " "), where, source, port);
+	if (str_starts(where, "ip filter INPUT") ||
 	    str_starts(where, "ip6 filter INPUT"))
 		return xasprintf("%s -I INPUT -s %s -p tcp --dport %s -j ACCEPT",
 				 n->six ? "ip6tables" : "iptables", source, port);

@@ -41,9 +41,9 @@ void table_strip(const struct json *listing, struct buf *ret);
  */
 bool table_same(const struct json *now, const struct json *wanted, struct buf *ret_words);
 /*
- * The same, where `wanted` lists the table without the elements of the text (table_bare), which come
- * on top as the text has them. true is true; false may be false, because nft has several ways to list
- * the same elements.
+ * The same, where `wanted` lists the table without the elements of the text (table_bare), which
+ * come on top as the text has them. true is true; false may be false, because nft has several ways
+ * to list the same elements.
  */
 bool table_same_bare(const struct json *now, const struct json *wanted, const char *text);
 void table_bare(const char *text, struct buf *ret);	/* the text without them */
