@@ -66,6 +66,24 @@ refuses_profile() {
 	done
 }
 
+@test "firewall: words, addresses and options are looked at first; without a firewall nobody is let through" {
+	run -2 "$SYSBOXUP" firewall open
+	[[ $output == *"unknown word 'open' after firewall; it knows allow, deny, list and watch"* ]]
+	run -2 "$SYSBOXUP" firewall deny 10.1.0.1 --for 20m
+	[[ $output == *"'--for' and '--comment' have no meaning for 'firewall deny'"* ]]
+	run -2 "$SYSBOXUP" firewall allow
+	[[ $output == *"'firewall allow' is used so: sysboxup firewall allow ADDRESS [--for TIME] [--comment TEXT]"* ]]
+	run -2 "$SYSBOXUP" firewall allow 010.1.0.1
+	[[ $output == *"'010.1.0.1' has a leading zero, which some programs read as octal"* ]]
+	run -2 "$SYSBOXUP" firewall allow 10.1.0.0/24
+	[[ $output == *"'10.1.0.0/24' is a network: for a while one address is let in"* ]]
+	run -2 "$SYSBOXUP" firewall allow 10.1.0.1 --comment $'a\nb'
+	run -2 "$SYSBOXUP" firewall allow 10.1.0.1 --for 31d
+	run -2 "$SYSBOXUP" --root "$BATS_TEST_TMPDIR" firewall list
+	run -3 "$SYSBOXUP" firewall allow 10.1.0.1
+	[[ $output == *"there is no firewall of sysboxup on this host"* ]]
+}
+
 @test "the version is one line on stdout" {
 	run --separate-stderr -0 "$SYSBOXUP" --version
 	[[ $output =~ ^sysboxup\ [0-9]+\.[0-9]+\.[0-9]+$ ]]

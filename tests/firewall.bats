@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Who reaches the port of the Docker API, with hosts as network namespaces around a guest with a real Docker: those that are
 # allowed, those that are not, a container, another interface, IPv6; and that no other port is ever concerned.
+# GUEST_SUITE=trixie: the same on Debian 13.
 bats_require_minimum_version 1.5.0
 
 ADDRESS=192.0.2.2
@@ -15,7 +16,7 @@ setup_file() {
 	make -s -C "$REPO" BUILD="$build" "$build/sysboxup" "$build/tools/hostdiff" "$build/tools/knock"
 	BUILD=$build install_prepare "$BATS_FILE_TMPDIR" 0.7.0
 	export G=firewall-$$
-	guest_boot "$G" bookworm
+	guest_boot "$G" "${GUEST_SUITE:-bookworm}"
 	install_into "$G" "$BATS_FILE_TMPDIR"
 	guest_put "$G" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
 	guest_put "$G" "$SYSBOXUP_BUILD/tools/knock" /root/knock
@@ -389,6 +390,26 @@ none_there() {
 
 first_list() {
 	guest_run "$G" sysboxup -q --profile /root/first.json verify --quick
+}
+
+@test "a narrower list that nobody confirms goes, and the one of before is loaded again" {
+	up -q apply
+	guest_run "$G" cp /root/profile.json /root/first.json
+	profile '"10.1.0.3"'
+	up -q apply --confirm-within 10s
+	[[ $(matrix 2376) == *"ci-2 no;ci-3 yes;"* ]] || { matrix 2376; false; }
+	guest_wait "$G" sysboxup -q --profile /root/first.json verify --quick
+	guarded
+}
+
+@test "a daemon of its own for CI, in a network namespace of its own, is guarded where it listens" {
+	echo "{ \"version\": 1, \"api\": { \"listen\": [\"$ADDRESS:2376\", \"[$ADDRESS6]:2376\"], \"daemon\": \"dedicated\" },
+		\"firewall\": { \"allow\": [ \"10.1.0.2\", \"fd01::2\", \"fd0a::/64\" ] } }" | guest_run "$G" sh -c 'cat >/root/profile.json'
+	up -q apply
+	guarded
+	guest_run "$G" systemctl restart docker-ci
+	guarded
+	run -0 up status
 }
 
 @test "ufw, the real one, and iptables-legacy: refused with their own line; with it the API is open to the allowed alone, over a reload" {
