@@ -317,6 +317,18 @@ guard_counts() {
 	guest_run "$G" sh -c '! nft list counter inet sysboxup refused | grep -q "packets 0 "'
 }
 
+@test "a list that keeps everybody out is undone by itself when nobody confirms: the one of before is back, saved and loaded" {
+	up -q apply
+	profile '"203.0.113.0/24"'
+	up -q apply --confirm-within 2s
+	[ "$(matrix 22)" = "$EVERYBODY" ]
+	guest_wait "$G" test ! -e /var/lib/sysboxup/unfinished
+	run -0 guest_run "$G" sysboxup --json history --limit 1
+	[[ $output == *'"state":"not confirmed, undone"'* ]] || { echo "$output"; false; }
+	guarded
+	run -0 up status
+}
+
 @test "an nft that fails after its own check: all of it is undone" {
 	api_alone
 	guest_run "$G" sh -ec 'mkdir -p /root/real; cp /usr/sbin/nft /root/real; printf "%s\n" "#!/bin/sh" \
