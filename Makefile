@@ -86,7 +86,7 @@ TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/too
 MODEL := $(sort $(wildcard tests/crash/model/*.c))
 DATA  := $(filter-out templates/examples,$(sort $(wildcard distros/*.json templates/*)))
 # The parsers, and what they call: a fuzzer that comes to need more says so when it is linked.
-FUZZED := $(filter $(addprefix $(BUILD)/installer/,base/% sys/% journal/% backends/pkg/% fetch/% host/% profile/% \
+FUZZED := $(filter $(addprefix $(BUILD)/installer/,base/% ci/% sys/% journal/% backends/pkg/% fetch/% host/% profile/% \
 	actions/account_db.o cli/options.o $(addprefix docker/,flags.o keys.o origin.o unitfile.o)),$(CORE)) $(BUILD)/gen/embedded.o
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 

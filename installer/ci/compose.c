@@ -40,6 +40,8 @@ static int check_words(const struct compose_service *s, const char *what, struct
 	err_quote(shown, sizeof(shown), s->name);
 	if (!word_is_name(s->name))
 		return err_set(err, ERR_USAGE, "%s: '%s' is no name of a service", what, shown);
+	if (str_eq(s->name, "sysboxup-docker"))
+		return err_set(err, ERR_USAGE, "%s: service %s is called like the one of the override", what, shown);
 	for (size_t i = 0; i < s->sockets.n; i++) {
 		if (word_is_path(s->sockets.v[i]))
 			continue;

@@ -17,7 +17,7 @@ setup_file() {
 # Each fuzzer and its seconds.
 fuzzers() {
 	printf '%s 20\n' record osrelease splice profile catalog distro template control range options
-	printf '%s 6\n' json deb unit dpkgdb aptsim account
+	printf '%s 6\n' json deb unit dpkgdb aptsim account compose
 }
 
 # All of them; what NAME said is in NAME.out, its exit status in NAME.status.
@@ -136,4 +136,8 @@ planted() {
 	local dir=$BATS_TEST_TMPDIR
 	FOUND=$dir/found run -0 "$REPO/tests/fuzz/run" range 2
 	[ -z "$(find "$dir/found" -type f)" ]
+}
+
+@test "compose files: what is found in one is not left in the override, which has nothing else in it" {
+	fuzz compose
 }

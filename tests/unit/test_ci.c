@@ -120,6 +120,8 @@ TEST(compose_refused, "what is no compose file, or would write something else in
 		{ "services: [a]\n", "x: no compose file: it has no services" },
 		{ "version: 'a b'\nservices: {}\n", "x: 'version' is none" },
 		{ "services:\n  'a: {}':\n    privileged: true\n", "x: 'a: {}' is no name of a service" },
+		{ "services:\n  sysboxup-docker:\n    privileged: true\n",
+		  "x: service sysboxup-docker is called like the one of the override" },
 		{ SERVICE("    volumes: [ '/run/docker.sock:/d#.sock' ]\n"),
 		  "x: service a mounts a socket at '/d#.sock', which is no plain path" },
 		{ SERVICE("    volumes: [ \"/run/docker.sock:/d\\n  b\" ]\n"),
