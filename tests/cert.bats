@@ -258,6 +258,26 @@ X509v3 Subject Alternative Name:
 	[ "${lines[0]}" = "sysboxup: 'other' is revoked: issue one under another name" ]
 }
 
+@test "renew --due fails while Docker serves a certificate whose end is near, and says what to do" {
+	cert_ca
+	cert issue api --server --san a.example --ttl 6d --auto-renew
+	mkdir -p "$R/etc/sysboxup/api"
+	ln -s "$P/gen/000002/api" "$R/etc/sysboxup/api/server"
+	ln -s "$P/gen/000001/trust.pem" "$R/etc/sysboxup/api/ca.pem"
+	run -0 faketime -f +95h "$SYSBOXUP" --root "$R" cert renew --due
+	[ "$output" = "Nothing is due." ]
+	# at two thirds it is renewed, which helps nobody yet
+	run -0 faketime -f +97h "$SYSBOXUP" --root "$R" -q cert renew --due
+	run -0 faketime -f +97h "$SYSBOXUP" --root "$R" status
+	[[ $output == *"Docker was started with other certificates than there are by now"*"try: sysboxup apply"* ]]
+	run -7 faketime -f +121h "$SYSBOXUP" --root "$R" -q cert renew --due
+	[[ ${lines[0]} == "sysboxup: Docker's own certificate 'api' ends at "* ]]
+	[[ ${lines[1]} == "  try:  sysboxup apply: a newer one waits" ]]
+	ln -sfn "$P/gen/000003/api" "$R/etc/sysboxup/api/server"
+	run -0 faketime -f +121h "$SYSBOXUP" --root "$R" cert renew --due
+	[ "$output" = "Nothing is due." ]
+}
+
 @test "an expired certificate is told as such, its name is free again" {
 	cert_ca
 	cert issue a --ttl 1m

@@ -6,6 +6,7 @@
 #include "pki/names.h"
 #include "pki/rotate.h"
 #include "pki/secret.h"
+#include "steps/api.h"
 #include "sys/clock.h"
 
 enum { BATCH_MAX = 10000 };
@@ -317,6 +318,22 @@ static int renew_all(struct cert_run *r, const struct old_list *old, struct err 
 	return EXIT_DONE;
 }
 
+/* Renewed is not served yet: that takes a restart of Docker, for which nobody is there to ask. So
+ * it is said, by a failure of the timer's unit, as long as there is time. */
+static int alarm_served(const struct cert_run *r, struct err *err)
+{
+	const struct ledger_cert *c = api_ends_soon(&r->s.root, &r->pki);
+	char to[32];
+
+	if (!c)
+		return EXIT_DONE;
+	clock_iso(c->to, to);
+	err_set(err, ERR_DRIFT, "Docker's own certificate '%s' ends at %s", c->name, to);
+	return ledger_newest(&r->pki.ledger, c->name) == c ?
+		       err_remedy(err, "sysboxup cert renew %s, then: sysboxup apply", c->name) :
+		       err_remedy(err, "sysboxup apply: a newer one waits");
+}
+
 int cert_renew(struct cli *cli, struct err *err)
 {
 	struct cert_run r CLEANUP(cert_release) = CERT_RUN_INIT;
@@ -329,8 +346,9 @@ int cert_renew(struct cli *cli, struct err *err)
 	/* nothing due needs no key, so nobody is asked for a passphrase then */
 	if (old.n && (cert_open_ca(&r, err) || old_find(&r, &old, err)))
 		return -1;
-	if (old.n)
-		return renew_all(&r, &old, err);
-	render_say(cli->out, PAINT_GOOD, "Nothing is due.");
-	return EXIT_DONE;
+	if (old.n && renew_all(&r, &old, err) < 0)
+		return -1;
+	if (!old.n)
+		render_say(cli->out, PAINT_GOOD, "Nothing is due.");
+	return option_given(&cli->opts, "due") ? alarm_served(&r, err) : EXIT_DONE;
 }

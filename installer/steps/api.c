@@ -165,6 +165,39 @@ bool api_is_behind(const struct root *root, const struct pki *p)
 	return is_behind(root, p, API_DIR) || is_behind(root, p, CI_DIR);
 }
 
+static bool is_linked(const struct pki *p, const struct ledger_cert *c, const char *link)
+{
+	char *path CLEANUP(freep) = c->profile == PKI_SERVER ? pki_path(p, c->seq, c->name) : NULL;
+
+	return path && str_eq(path, link);
+}
+
+static const struct ledger_cert *given(const struct root *root, const struct pki *p,
+				       const char *dir)
+{
+	char *link CLEANUP(freep) = path_join(dir, API_SERVER_NAME), *to CLEANUP(freep) = NULL;
+
+	if (root_readlink(root, link, &to))
+		return NULL;
+	for (size_t i = p->ledger.certs_n; i-- > 0;)
+		if (is_linked(p, &p->ledger.certs[i], to))
+			return &p->ledger.certs[i];
+	return NULL;
+}
+
+const struct ledger_cert *api_ends_soon(const struct root *root, const struct pki *p)
+{
+	static const char *const dirs[] = { API_DIR, CI_DIR };
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		const struct ledger_cert *c = given(root, p, dirs[i]);
+
+		if (c && c->to - p->now <= (c->to - c->from) / 6)
+			return c;
+	}
+	return NULL;
+}
+
 static int refuse_without(const struct strv *sans, struct err *err)
 {
 	struct strv options CLEANUP(strv_release) = STRV_INIT;

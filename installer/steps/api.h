@@ -20,6 +20,9 @@ bool api_wanted(const struct step_ctx *ctx);	/* on the host's own daemon */
 bool api_concerned(const struct step_ctx *ctx);	/* or it was there, and goes */
 /* What Docker was given last is not what it would be given now. */
 bool api_is_behind(const struct root *root, const struct pki *p);
+/* The certificate that a Docker of this host was given, and that is over soon: a sixth of its life
+ * is left, or less. NULL: there is none, or it has time. */
+const struct ledger_cert *api_ends_soon(const struct root *root, const struct pki *p);
 /* By the index: some Docker of this host is open to whoever holds a client certificate. */
 bool api_is_open(const struct json *index);
 /* The keys of daemon.json. */
