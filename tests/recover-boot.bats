@@ -72,7 +72,7 @@ run_until() {
 	local what=$1
 	shift
 	"$@" >"$BATS_TEST_TMPDIR/run.log" 2>&1 3>&- &
-	GUEST_DEADLINE=60 guest__until 60 "$what"
+	guest__until 300 "$what" || { cat "$BATS_TEST_TMPDIR/run.log"; echo "never: $what"; return 1; }
 	guest_kill atboot
 	wait $! || :
 	cat "$BATS_TEST_TMPDIR/run.log"	# shown where the test fails

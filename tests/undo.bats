@@ -63,6 +63,7 @@ killed() {
 		pgrep -x "dpkg|apt-get|apt-mark|systemctl|dpkg-deb|sysboxup" && exit 8
 		echo "$a $r" >/root/codes' sh "$who" "$@"
 	read -r applied recovered <<<"$(guest_get "$G" /root/codes)"
+	guest_run "$G" tail -n 5 /root/codes /root/out /root/recovered # shown where the test fails
 }
 
 @test "kill -9 during dpkg, of the worker, the supervisor or both: nothing of ours runs on, recover waits and never races" {
