@@ -414,6 +414,19 @@ first_list() {
 	guarded
 }
 
+@test "it leaves the profile: the next apply takes it back, the API stays open; a rollback of that guards it again" {
+	up -q apply
+	profile ''
+	run -0 up apply
+	[ "$(matrix 2376)" = "$EVERYBODY" ] || { matrix 2376; false; }
+	none_there
+	run -0 up apply
+	[[ ${lines[-1]} == "Nothing to do"* ]] || { echo "$output"; false; }
+	run -0 guest_run "$G" sysboxup rollback
+	guarded
+	run -0 guest_run "$G" sysboxup status
+}
+
 @test "a daemon of its own for CI, in a network namespace of its own, is guarded where it listens" {
 	echo "{ \"version\": 1, \"api\": { \"listen\": [\"$ADDRESS:2376\", \"[$ADDRESS6]:2376\"], \"daemon\": \"dedicated\" },
 		\"firewall\": { \"allow\": [ \"10.1.0.2\", \"fd01::2\", \"fd0a::/64\" ] } }" | guest_run "$G" sh -c 'cat >/root/profile.json'
@@ -422,6 +435,14 @@ first_list() {
 	guest_run "$G" systemctl restart docker-ci
 	guarded
 	run -0 up status
+	# its socket has no filter of its own: who came in while the table was gone is cut, the allowed stays
+	guest_run "$G" sh -ec 'systemctl stop sysboxup-firewall-watch; nft delete table inet sysboxup'
+	hold ci
+	hold stranger
+	guest_run "$G" systemctl start sysboxup-firewall-watch
+	guest_wait "$G" test -e /root/ended.stranger
+	guest_run "$G" sh -ec '! test -e /root/ended.ci; kill $(cat /root/holder.ci)'
+	guarded
 }
 
 @test "ufw, the real one, and iptables-legacy: refused with their own line; with it the API is open to the allowed alone, over a reload" {
