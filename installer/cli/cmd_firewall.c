@@ -184,7 +184,7 @@ static void expire(struct cli *cli, const struct root *r)
 {
 	struct err err = ERR_INIT;
 
-	if (guard_cut(r, cli->rep, &err) ||
+	if (guard_cut(r, FIREWALL_FILE, cli->rep, &err) ||
 	    guard_socket(r, cli->rep, &err))
 		report_warn(cli->rep, err.remedy, "%s", err.msg);
 }

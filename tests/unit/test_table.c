@@ -59,6 +59,26 @@ TEST(halves, "anew it is loaded in two halves: sets and elements, then chains an
 	CHECK_INT(table_split("nothing of ours"), strlen("nothing of ours"));
 }
 
+TEST(allowed, "who is let in and where is read from the text; with an interface nobody can be told apart")
+{
+	static const char *const networks[] = { "10.1.0.0/24", "fd01::2", NULL };
+	static const char *const eth[] = { "eth1", NULL };
+	static const char *const ports[] = { "2376", "2377", NULL };
+	struct network_list l CLEANUP(network_list_release) = NETWORK_LIST_INIT;
+	struct strv p CLEANUP(strv_release) = STRV_INIT;
+	struct buf text CLEANUP(buf_release) = BUF_INIT, with CLEANUP(buf_release) = BUF_INIT;
+
+	render(networks, none, ports, &text);
+	render(networks, eth, ports, &with);
+	CHECK(table_allowed(text.data, &l, &p));
+	CHECK_INT(l.n, 2);
+	CHECK_INT(l.v[0].bits, 24);
+	CHECK(l.v[1].six);
+	CHECK_INT(p.n, 2);
+	CHECK_STR(p.v[1], "2377");
+	CHECK(!table_allowed(with.data, &l, &p));
+}
+
 TEST(empty, "an empty list leaves empty sets")
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses that are let in for a while; and what of a loaded table says who is. */
-#include "backends/firewall/guard.h"
+/* Addresses that are let in for a while. */
+#include "backends/firewall/timed.h"
 
-#include "sys/clock.h"
 #include "test.h"
 
 static struct network network(const char *s)
@@ -54,31 +53,6 @@ TEST(comments, "a comment has no quotes, no backslash, no line end")
 	CHECK(timed_comment_ok("job 4711 of lab/x") && timed_comment_ok(""));
 	CHECK(!timed_comment_ok("a\"b") && !timed_comment_ok("a'b") && !timed_comment_ok("a\\b") &&
 	      !timed_comment_ok("a\nb") && !timed_comment_ok("\x1b[1m") && !timed_comment_ok("\xc3\xa4"));
-}
-
-TEST(listing, "who is let in and where, as nft lists it; with an interface nobody can be told apart")
-{
-	static const char *const text =
-		"{\"nftables\": [{\"set\": {\"name\": \"allow4\", \"elem\": [{\"prefix\": {\"addr\": \"10.1.0.0\", \"len\": 24}}, \"10.2.0.5\"]}},"
-		"{\"set\": {\"name\": \"timed4\", \"elem\": [{\"elem\": {\"val\": \"10.3.0.9\", \"timeout\": 60, \"expires\": 5}}]}},"
-		"{\"set\": {\"name\": \"allowif\"}},"
-		"{\"rule\": {\"chain\": \"input\", \"expr\": [{\"match\": {\"left\": {\"payload\": {\"protocol\": \"tcp\", \"field\": \"dport\"}}, \"right\": 2376}}]}}]}";
-	static const char *const with =
-		"{\"nftables\": [{\"set\": {\"name\": \"allowif\", \"elem\": [\"eth1\"]}}]}";
-	struct network_list l CLEANUP(network_list_release) = NETWORK_LIST_INIT;
-	struct strv ports CLEANUP(strv_release) = STRV_INIT;
-	struct network in = network("10.1.0.77"), timed = network("10.3.0.9"), out = network("10.3.0.8");
-	struct json *a CLEANUP(json_freep) = NULL, *b CLEANUP(json_freep) = NULL;
-	struct err err = ERR_INIT;
-
-	CHECK_INT(json_parse(text, strlen(text), 0, "", &a, &err), 0);
-	CHECK_INT(json_parse(with, strlen(with), 0, "", &b, &err), 0);
-	CHECK(guard_allowed(a, &l, &ports));
-	CHECK(network_list_has(&l, &in) && network_list_has(&l, &timed) &&
-	      !network_list_has(&l, &out));
-	CHECK_INT(ports.n, 1);
-	CHECK_STR(ports.v[0], "2376");
-	CHECK(!guard_allowed(b, &l, &ports));
 }
 
 RUN_TESTS()

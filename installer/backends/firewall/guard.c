@@ -2,6 +2,7 @@
 #include "backends/firewall/guard.h"
 
 #include "backends/firewall/nft.h"
+#include "backends/firewall/table.h"
 #include "backends/service/systemd.h"
 #include "journal/state.h"
 #include "sys/fs.h"
@@ -28,54 +29,6 @@ static int lock(const struct root *r, int *ret_fd, struct err *err)
 
 /* ---- whose connections are cut ---- */
 
-/* "10.1.0.2", { "prefix" }, { "range": [...] } as its ends' own text, or { "elem": { "val" } }. */
-static void add_member(const struct json *e, struct network_list *ret)
-{
-	const struct json *prefix = json_get(e, "prefix"),
-			  *val = json_get(json_get(e, "elem"), "val");
-	char *text CLEANUP(freep) = NULL, why[NETWORK_WHY];
-	struct network n;
-
-	if (val) {
-		add_member(val, ret);
-		return;
-	}
-	text = prefix ? xasprintf("%s/%lld", json_get_str(prefix, "addr"),
-				  (long long)json_get_i64(prefix, "len", 0)) :
-			xstrdup(json_string(e));
-	if (text && !network_parse(text, &n, why))
-		network_list_add(ret, &n);
-}
-
-static void add_port(const struct json *rule, struct strv *ret)
-{
-	for json_each(e, json_get(rule, "expr")) {
-		const struct json *m = json_get(e, "match");
-
-		if (str_eq(json_get_str(json_get(json_get(m, "left"), "payload"), "field"),
-			   "dport"))
-			strv_addf(ret, "%lld", (long long)json_get_i64(m, "right", 0));
-	}
-}
-
-bool guard_allowed(const struct json *listing, struct network_list *ret_networks,
-		   struct strv *ret_ports)
-{
-	for json_each(entry, json_get(listing, "nftables")) {
-		const struct json *set = json_get(entry, "set"), *rule = json_get(entry, "rule");
-
-		if (str_eq(json_get_str(set, "name"), "allowif") && json_len(json_get(set, "elem")))
-			return false;
-		for json_each(e, json_get(set, "elem"))
-			add_member(e, ret_networks);
-		if (str_eq(json_get_str(rule, "chain"), "input"))
-			add_port(rule, ret_ports);
-	}
-	network_list_sort(ret_networks);
-	network_list_merge(ret_networks);
-	return true;
-}
-
 /* This host's own connections to itself come by lo. */
 static bool is_allowed(void *user, const struct network *peer)
 {
@@ -85,27 +38,39 @@ static bool is_allowed(void *user, const struct network *peer)
 	return network_list_has(user, peer) || sock_address_is_here(text);
 }
 
-int guard_cut(const struct root *r, struct report *rep, struct err *err)
+static int cut_ports(struct network_list *allowed, const struct strv *ports, struct report *rep,
+		     struct err *err)
 {
-	struct network_list allowed CLEANUP(network_list_release) = NETWORK_LIST_INIT;
-	struct strv ports CLEANUP(strv_release) = STRV_INIT;
-	struct json *now CLEANUP(json_freep) = NULL;
 	unsigned int n;
 	uint64_t port;
 
-	if (nft_list(&now, err))
-		return -1;
-	if (!now || !guard_allowed(now, &allowed, &ports))
-		return 0;
-	for (size_t i = 0; i < ports.n; i++) {
-		if (str_to_u64(ports.v[i], 65535, &port) ||
-		    sockcut((unsigned int)port, is_allowed, &allowed, &n, err))
+	for (size_t i = 0; i < ports->n; i++) {
+		if (str_to_u64(ports->v[i], 65535, &port) ||
+		    sockcut((unsigned int)port, is_allowed, allowed, &n, err))
 			return -1;
 		if (n)
 			report_info(rep, "cut %u connection%s to port %s", n, n == 1 ? "" : "s",
-				    ports.v[i]);
+				    ports->v[i]);
 	}
 	return 0;
+}
+
+int guard_cut(const struct root *r, const char *path, struct report *rep, struct err *err)
+{
+	struct network_list allowed CLEANUP(network_list_release) = NETWORK_LIST_INIT;
+	struct timed_list timed CLEANUP(timed_list_release) = TIMED_LIST_INIT;
+	struct strv ports CLEANUP(strv_release) = STRV_INIT;
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	int absent = root_read_optional(r, path, TABLE_FILE_MAX, &text, err);
+
+	if (absent)
+		return absent < 0 ? -1 : 0;
+	if (timed_read(&timed, r, err))
+		return -1;
+	for (size_t i = 0; i < timed.n; i++)
+		network_list_add(&allowed, &timed.v[i].address);
+	return table_allowed(text.data, &allowed, &ports) ? cut_ports(&allowed, &ports, rep, err) :
+							    0;
 }
 
 /* ---- loading ---- */
@@ -153,7 +118,7 @@ int guard_follow(const struct root *r, const char *path, bool always, enum guard
 		return -1;
 	if (ret_words)
 		buf_adds(ret_words, words.data);
-	return guard_cut(r, rep, err);
+	return guard_cut(r, path, rep, err);
 }
 
 int guard_timed(const struct root *r, const struct network *address, uint64_t seconds,
@@ -177,7 +142,7 @@ int guard_timed(const struct root *r, const struct network *address, uint64_t se
 		timed_render_deny(address, &batch);
 	if (nft_run(&batch, err))
 		return -1;
-	return seconds ? 0 : guard_cut(r, rep, err);
+	return seconds ? 0 : guard_cut(r, GUARD_FILE, rep, err);
 }
 
 /* ---- the socket's own filter ---- */

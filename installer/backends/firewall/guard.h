@@ -10,6 +10,8 @@
 #include "base/report.h"
 #include "backends/firewall/timed.h"
 
+#define GUARD_FILE "/etc/sysboxup/firewall.nft"
+
 enum guard_done {
 	GUARD_NOTHING,		/* it was so */
 	GUARD_LOADED,		/* in ret_words what differed */
@@ -26,14 +28,10 @@ int guard_follow(const struct root *r, const char *path, bool always, enum guard
 int guard_timed(const struct root *r, const struct network *address, uint64_t seconds,
 		const char *comment, struct report *rep, struct err *err);
 /*
- * Connections to its ports whose peer is in none of its sets are cut: they would hang. Where it
- * lets in an interface, who came through that cannot be told, and none is.
+ * Connections to its ports whose peer neither the file nor a time lets in are cut: they would hang.
+ * Where it lets in an interface, who came through that cannot be told, and none is.
  */
-int guard_cut(const struct root *r, struct report *rep, struct err *err);
-
-/* What of the listing lets in, for guard_cut: false, it names interfaces. */
-bool guard_allowed(const struct json *listing, struct network_list *ret_networks,
-		   struct strv *ret_ports);
+int guard_cut(const struct root *r, const char *path, struct report *rep, struct err *err);
 
 /*
  * The addresses that are in for a while, in the filter of the API's socket too, where it has one: a

@@ -277,6 +277,36 @@ static void part(const char *text, struct buf *ret_rest, struct strv *ret_lines)
 	buf_adds(ret_rest, text);
 }
 
+static void add_ports(const char *text, struct strv *ret)
+{
+	static const char rule[] = "\ttcp dport ";
+
+	while ((text = strstr(text, rule))) {
+		text += strlen(rule);
+		strv_take(ret, xstrndup(text, strspn(text, "0123456789")));
+	}
+}
+
+bool table_allowed(const char *text, struct network_list *ret_networks, struct strv *ret_ports)
+{
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+	struct buf rest CLEANUP(buf_release) = BUF_INIT;
+	char why[NETWORK_WHY];
+	struct network n;
+
+	part(text, &rest, &lines);
+	for (size_t i = 0; i < lines.n; i++) {
+		if (str_starts(lines.v[i], "set allowif"))
+			return false;
+		if (!network_parse(strstr(lines.v[i], ": ") + 2, &n, why))
+			network_list_add(ret_networks, &n);
+	}
+	add_ports(text, ret_ports);
+	network_list_sort(ret_networks);
+	network_list_merge(ret_networks);
+	return true;
+}
+
 void table_bare(const char *text, struct buf *ret)
 {
 	struct strv lines CLEANUP(strv_release) = STRV_INIT;

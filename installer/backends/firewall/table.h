@@ -28,6 +28,8 @@ struct table {
 };
 
 void table_render(const struct table *t, struct buf *ret);
+/* The networks of the text, merged, and its ports. false: it lets in an interface, too. */
+bool table_allowed(const char *text, struct network_list *ret_networks, struct strv *ret_ports);
 /* Bytes up to the chains: the first batch; the rest is the second. */
 size_t table_split(const char *text);
 
