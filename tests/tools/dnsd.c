@@ -22,7 +22,7 @@ static size_t question_end(const unsigned char *p, size_t n)
 	return at + 5 <= n ? at + 5 : 0;
 }
 
-static size_t answer(unsigned char *p, size_t n, size_t end, const struct in_addr *with)
+static size_t answer(unsigned char *p, size_t end, const struct in_addr *with)
 {
 	static const unsigned char record[] = { 0xc0, HEADER, 0, TYPE_A, 0, 1, 0, 0, 0, 60, 0, 4 };
 	int is_a = p[end - 4] == 0 && p[end - 3] == TYPE_A;
@@ -48,7 +48,7 @@ static void serve(int fd, const struct in_addr *with, const struct in_addr *only
 	size_t end = n < HEADER ? 0 : question_end(p, (size_t)n);
 
 	if (end && (!only->s_addr || only->s_addr == from.sin_addr.s_addr))
-		sendto(fd, p, answer(p, (size_t)n, end, with), 0, (struct sockaddr *)&from, size);
+		sendto(fd, p, answer(p, end, with), 0, (struct sockaddr *)&from, size);
 }
 
 int main(int argc, char **argv)
