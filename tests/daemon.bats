@@ -48,7 +48,6 @@ teardown_file() {
 
 prepare_guest() {
 	install_into "$G" "$BATS_FILE_TMPDIR"
-	guest_put "$G" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
 	guest_put "$G" "$SYSBOXUP_BUILD/tools/dnsd" /root/dnsd
 	guest_run "$G" docker import /root/bb.tar bb:1 >/dev/null
 	guest_run "$G" sh -ec 'docker save -o /root/bb-1.tar bb:1
@@ -102,7 +101,7 @@ there() {
 # fetch WHO HOST PORT [OPTION...]: the last line of what a container of that daemon gets from a web server there; "" if it is
 # not reached. (This busybox dies of its own wget -T.)
 fetch() {
-	"$1" run --rm "${@:4}" bb:1 sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | nc -w 2 "$0" "$1" | tail -n 1' "$2" "$3" 2>/dev/null
+	"$1" run --rm "${@:4}" bb:1 sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | nc -w 1 "$0" "$1" | tail -n 1' "$2" "$3" 2>/dev/null
 }
 
 both_reach_the_world() {
@@ -111,7 +110,7 @@ both_reach_the_world() {
 }
 
 snap() {
-	guest_run "$G" /root/hostdiff snap / --skip /var/lib/sysboxup --skip /var/lib/docker-ci --skip /root >"$BATS_TEST_TMPDIR/$1"
+	guest_snap "$G" --skip /var/lib/sysboxup --skip /var/lib/docker-ci --skip /root >"$BATS_TEST_TMPDIR/$1"
 }
 
 # Nothing of sysboxup is there, whatever another test has left.
@@ -262,11 +261,11 @@ as_before() {
 
 # reaches HOST PORT, from_world HOST PORT: does a web server answer there, from this host or from outside?
 reaches() {
-	[ -n "$(guest_run "$G" sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | busybox nc -w 2 "$0" "$1"' "$@")" ]
+	[ -n "$(guest_run "$G" sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | busybox nc -w 1 "$0" "$1"' "$@")" ]
 }
 
 from_world() {
-	[ -n "$(guest_run "$G" ip netns exec world sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | busybox nc -w 2 "$0" "$1"' "$@" 2>/dev/null)" ]
+	[ -n "$(guest_run "$G" ip netns exec world sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | busybox nc -w 1 "$0" "$1"' "$@" 2>/dev/null)" ]
 }
 
 @test "a flushed firewall: verify says what is gone, a start of either Docker brings it back, and docker-ci does not start without" {
@@ -294,7 +293,7 @@ from_world() {
 	guest_run "$G" sh -c 'cp -p /etc/sysboxup/docker-ci/host.nft /root; echo nonsense >/etc/sysboxup/docker-ci/host.nft
 		systemctl stop docker-ci; nft delete table inet docker_ci'
 	run ! guest_run "$G" systemctl start docker-ci
-	run ! guest_run "$G" ip netns exec world busybox nc -w 2 "$ADDRESS" 2376
+	run ! guest_run "$G" ip netns exec world busybox nc -w 1 "$ADDRESS" 2376
 	guest_run "$G" sh -c 'cp -p /root/host.nft /etc/sysboxup/docker-ci/host.nft; systemctl reset-failed; systemctl start docker-ci'
 	run -0 up verify
 }
@@ -393,15 +392,14 @@ killed() {
 @test "killed when files, units, network or daemon are there: recover takes all of it back; killed while it goes: it is there again" {
 	local condition
 	fresh
-	for condition in 'test -e /etc/sysboxup/docker-ci/daemon.json' 'test -e /etc/systemd/system/timers.target.wants/docker-ci-prune.timer' \
-		'ip link show ci0' 'systemctl is-active docker-ci.service'; do
+	for condition in 'test -e /etc/systemd/system/timers.target.wants/docker-ci-prune.timer' 'ip link show ci0' 'systemctl is-active docker-ci.service'; do
 		# shellcheck disable=SC2086 # words
 		killed apply $condition
 		run -0 guest_run "$G" sysboxup recover
 		as_before
 	done
 	there
-	for condition in '! systemctl is-active docker-ci.service' '! ip link show ci0' '! test -e /etc/systemd/system/docker-ci.service'; do
+	for condition in '! ip link show ci0' '! test -e /etc/systemd/system/docker-ci.service'; do
 		killed rollback sh -c "$condition"
 		run -0 guest_run "$G" sysboxup recover
 		[ "$(fetch ci any.example 80)" = "the world" ]
