@@ -31,11 +31,11 @@ int systemd_reload(struct report *log, struct err *err);
  * for a unit that is not there. Allocated. */
 int unit_listens(const char *unit, char **ret, struct err *err);
 /*
- * Likewise. Start clears the start limits
- * first and waits until all are active; a failed unit ends it at once, with its result in the
- * error. Stop waits until none is active or changing; one that is not there is stopped, and one that
- * failed is remembered as such no longer: systemd would show it when its file is gone. With
- * seconds 0 the jobs are queued (a stop cancels a queued start), and that is all.
+ * Likewise. Start clears the start limits first and waits until all are active; a failed unit ends
+ * it at once, with its result in the error. Stop waits until none is active or changing; one that
+ * is not there is stopped, and one that failed is remembered as such no longer: systemd would show
+ * it when its file is gone. With seconds 0 the jobs are queued (a stop cancels a queued start), and
+ * that is all.
  */
 int units_start(const char *const *units, unsigned int seconds, struct report *log,
 		struct err *err);
