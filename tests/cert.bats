@@ -361,6 +361,7 @@ authority() { printf '%s/gen/%06d/cert.pem' "$P" "$1"; }
 	run -0 "$SYSBOXUP" --root "$R" cert rotate-ca --due
 	[ "$output" = "Nothing is due." ]
 	refused 3 "of the old authority 2 clients are in force, the last until " cert rotate-ca
+	refused 2 "the new authority is there already: --ttl comes too late" cert rotate-ca --now --ttl 300d
 	run -0 "$SYSBOXUP" --root "$R" cert show
 	[[ $output == *"  replaces  $(openssl x509 -in "$CA" -noout -serial | sed 's/.*=//;s/.*/\L&/')"* ]]
 	[[ $output == *"try: sysboxup cert renew a" ]]

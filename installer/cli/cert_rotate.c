@@ -133,17 +133,26 @@ static int end(struct cert_run *r, struct err *err)
 	return 0;
 }
 
+/* Only a beginning has anything to choose. */
+static int refuse_choice(const struct cli *cli, struct err *err)
+{
+	static const char *const choices[] = { "name", "permit", "ttl" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(choices); i++)
+		if (option_given(&cli->opts, choices[i]))
+			return err_set(err, ERR_USAGE,
+				       "the new authority is there already: --%s comes too late",
+				       choices[i]);
+	return 0;
+}
+
 static int go_on(struct cert_run *r, const struct pki_ca_spec *spec, struct err *err)
 {
-	bool now = option_given(&r->s.cli->opts, "now");
-
-	if (!pki_ca_old(&r->pki)) {
-		if (begin(r, spec, err))
-			return -1;
-		if (!now)
-			return 0;
-	}
-	return end(r, err);
+	if (pki_ca_old(&r->pki))
+		return refuse_choice(r->s.cli, err) ? -1 : end(r, err);
+	if (begin(r, spec, err))
+		return -1;
+	return option_given(&r->s.cli->opts, "now") ? end(r, err) : 0;
 }
 
 static int read_spec(struct cli *cli, struct pki_ca_spec *ret, char **ret_constraints,
@@ -161,16 +170,14 @@ static int read_spec(struct cli *cli, struct pki_ca_spec *ret, char **ret_constr
 	return 0;
 }
 
-/* What is due is the end of a rotation, and only a beginning has anything to choose. */
+/* What is due is the end of a rotation that has begun. */
 static int check_due(const struct cli *cli, struct err *err)
 {
-	static const char *const others[] = { "now", "name", "permit", "ttl" };
-
-	for (size_t i = 0; option_given(&cli->opts, "due") && i < ARRAY_SIZE(others); i++)
-		if (option_given(&cli->opts, others[i]))
-			return err_set(err, ERR_USAGE, "--due and --%s exclude each other",
-				       others[i]);
-	return 0;
+	if (!option_given(&cli->opts, "due"))
+		return 0;
+	if (option_given(&cli->opts, "now"))
+		return err_set(err, ERR_USAGE, "--due and --now exclude each other");
+	return refuse_choice(cli, err);
 }
 
 int cert_rotate(struct cli *cli, struct err *err)
