@@ -44,6 +44,13 @@ machine_new() {
 	inside mount -t sysfs -o ro sysfs "$MACHINE/sys"
 	machine_sysctls
 	machine_settle "$1" "$2"
+	[ -z "${GUEST_COVERAGE:-}" ] || machine_counters
+}
+
+# Of a coverage build's program (scripts/coverage): where they are looked for outside, as those of guests.
+machine_counters() {
+	inside mkdir "$MACHINE/run/sysboxup-coverage"
+	inside mount --bind "$(mktemp -d "$GUEST_COVERAGE/machine.XXXXXX")" "$MACHINE/run/sysboxup-coverage"
 }
 
 # What Sysbox raises are the real machine's: files in their place, with values that are high enough.
