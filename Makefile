@@ -275,6 +275,11 @@ check-powercut-%: tools $(BUILD)/sysboxup $(BUILD)/sysboxup-faults $(MAN) $(BUIL
 check-blocklog:
 	$(Q)SYSBOXUP_EVERY=1 SYSBOXUP_SEEDS=4 BUILD=$(BUILD) tests/run --no-skip tests/crash/blocklog.bats
 
+$(BUILD)/bench/%: tests/bench/%.c $(CORE)
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(CORE) $(LIB_LDLIBS) $(LDLIBS)
+
 bench: $(BUILD)/sysboxup
 	$(Q)./tests/bench/run
 

@@ -18,7 +18,7 @@
 #define UNFINISHED "unfinished"
 #define RUN_SIZE 4096
 
-enum { CHILD_SECONDS = 60, HOLDER_MS = 1000, HOLDER_POLL_MS = 5 };
+enum { CHILD_SECONDS = 60, HOLDER_MS = 1000, DYING_MS = 30000, HOLDER_POLL_MS = 5 };
 
 static int open_existing(struct state *s, struct err *err)
 {
@@ -189,16 +189,26 @@ static int locked_by(const struct state *s, struct err *err)
 	return err_remedy(err, "wait until it is done, then run the command again");
 }
 
-/* 1: somebody else has it, and has said so, or did not within HOLDER_MS. */
+/* How long one who has the lock is waited for: who has not said yet that it has it, or was killed
+ * and has yet to die. Others are at work. */
+static unsigned int patience_ms(const struct state *s)
+{
+	struct json *j CLEANUP(json_freep) = NULL;
+
+	if (!read_holder(s, &j))
+		return HOLDER_MS;
+	return proc_is_dying((pid_t)json_get_i64(j, "pid", 0)) ? DYING_MS : 0;
+}
+
+/* 1: somebody else has it. */
 static int try_lock(const struct state *s, int fd)
 {
-	uint64_t deadline = clock_boot_ms() + HOLDER_MS;
-	struct json *j CLEANUP(json_freep) = NULL;
+	uint64_t began = clock_boot_ms();
 
 	while (io_flock(fd, LOCK_EX | LOCK_NB)) {
 		if (errno != EWOULDBLOCK)
 			return -1;
-		if (read_holder(s, &j) || clock_boot_ms() >= deadline)
+		if (clock_boot_ms() - began >= patience_ms(s))
 			return 1;
 		clock_pause_ms(HOLDER_POLL_MS);
 	}

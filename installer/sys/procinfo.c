@@ -101,6 +101,47 @@ int64_t proc_began_ms(uint64_t starttime)
 	       (int64_t)(1000 * starttime / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
+/* 0: there is none that we could see. */
+static pid_t parent_of(pid_t pid)
+{
+	enum { PPID = 4 - 3 };
+	struct strv f CLEANUP(strv_release) = STRV_INIT;
+	int64_t parent;
+
+	if (stat_fields(pid, &f) || f.n <= PPID || str_to_i64(f.v[PPID], 0, INT32_MAX, &parent))
+		return 0;
+	return (pid_t)parent;
+}
+
+/* One of the sets of signals that wait for it ("SigPnd", "ShdPnd") has SIGKILL. */
+static bool awaits_kill(const char *status, const char *set)
+{
+	const char *at = strstr(status, set);
+
+	return at && strtoull(at + strlen(set), NULL, 16) & 1ULL << (SIGKILL - 1);
+}
+
+static bool is_killed(pid_t pid)
+{
+	enum { FLAGS = 9 - 3, EXITING = 0x404 };	/* PF_EXITING, PF_SIGNALED (linux/sched.h) */
+	struct strv f CLEANUP(strv_release) = STRV_INIT;
+	char status[4096];
+	uint64_t flags;
+
+	if (pid <= 1 || read_of(pid, "status", status, sizeof status) <= 0)
+		return false;
+	if (awaits_kill(status, "\nSigPnd:") || awaits_kill(status, "\nShdPnd:"))
+		return true;
+	return !stat_fields(pid, &f) && f.n > FLAGS &&
+	       !str_to_u64(f.v[FLAGS], UINT64_MAX, &flags) && flags & EXITING;
+}
+
+/* The parent first: once that is gone, the child has its signal. */
+bool proc_is_dying(pid_t pid)
+{
+	return is_killed(parent_of(pid)) || is_killed(pid);
+}
+
 /* ---- logins ---- */
 
 static int64_t login_number(pid_t pid)
@@ -113,18 +154,6 @@ static int64_t login_number(pid_t pid)
 	    str_to_i64(str_trim(raw), 0, (int64_t)NONE - 1, &n))
 		return -1;
 	return n;
-}
-
-/* 0: there is none that we could see. */
-static pid_t parent_of(pid_t pid)
-{
-	enum { PPID = 4 - 3 };
-	struct strv f CLEANUP(strv_release) = STRV_INIT;
-	int64_t parent;
-
-	if (stat_fields(pid, &f) || f.n <= PPID || str_to_i64(f.v[PPID], 0, INT32_MAX, &parent))
-		return 0;
-	return (pid_t)parent;
 }
 
 static uint64_t boot_ms(uint64_t ticks)

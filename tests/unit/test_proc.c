@@ -6,6 +6,7 @@
 #include "sys/signals.h"
 
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 static struct buf logged = BUF_INIT;
@@ -340,6 +341,50 @@ TEST(login_session, "where nobody numbers logins it is the session, and began wi
 	CHECK_STR(one.id, two.id);
 	CHECK_INT(one.since, two.since);
 	CHECK(one.since <= clock_boot_ms());
+}
+
+static void die_at(int *gate)
+{
+	char c;
+
+	close(gate[1]);
+	_exit(read(gate[0], &c, 1) == 0 ? 0 : 1);
+}
+
+TEST(dying, "who was killed is dying until it is gone, and so is who goes with its parent")
+{
+	struct { pid_t child; uint64_t started; } told;
+	int gate[2], tell[2];
+
+	CHECK(!proc_is_dying(getpid()));
+	for (int i = 0; i < 100; i++) {
+		CHECK(!pipe2(gate, O_CLOEXEC) && !pipe2(tell, O_CLOEXEC));
+		pid_t parent = fork();
+
+		if (!parent) {
+			told.child = fork();
+			if (!told.child) {
+				prctl(PR_SET_PDEATHSIG, SIGKILL);
+				told.child = getpid();
+				told.started = proc_starttime(getpid());
+				(void)!write(tell[1], &told, sizeof(told));
+				die_at(gate);
+			}
+			die_at(gate);
+		}
+		CHECK_INT(read(tell[0], &told, sizeof(told)), sizeof(told));
+		CHECK(!proc_is_dying(told.child));
+		kill(parent, SIGKILL);
+		bool dying, gone;
+		do {
+			dying = proc_is_dying(told.child);
+			gone = !proc_wait_gone(told.child, told.started, 0);
+			CHECK(dying || gone);
+		} while (!gone && dying);
+		CHECK_INT(waitpid(parent, NULL, 0), parent);
+		for (int k = 0; k < 2; k++)
+			close(gate[k]), close(tell[k]);
+	}
 }
 
 RUN_TESTS()
