@@ -152,9 +152,8 @@ control() {
 @test "control: a kill at call N leaves exactly what the calls before N did" {
 	local n want
 	shopt -s nullglob
-	control --log "$W/log"
 	while read -r n want; do
-		run -137 control --at "$(awk -v n="$n" '$5 ~ /K/ && ++i == n { print $1 }' "$W/log")" kill --hit "$W/hit"
+		run -137 control --exact --at "$n" kill --hit "$W/hit"
 		[ "$(wc -l <"$W/hit")" -eq 1 ]
 		[ "$(cd "$W/root" && for f in *; do echo "$f$(stat -c :%F:%s "$f" | tr -d ' ')"; done | xargs)" = "$want" ]
 	done <<-EOF
@@ -172,8 +171,7 @@ control() {
 
 @test "control: a torn write is half there, an error is seen by the program, from then on by all" {
 	control --log "$W/log"
-	at=$(awk '$4 == "write" && /two$/ { print $1 }' "$W/log")
-	run -137 control --at "$at" tear
+	run -137 control --exact --at 2 tear
 	[ "$(cat "$W/root/two")" = b ]
 	control --at "$(awk '/one$/ { print $1; exit }' "$W/log")" ENOSPC
 	grep -q "one: No space left on device" "$W/errout"
@@ -189,17 +187,17 @@ control() {
 	rm -rf --one-file-system "$W/root" && mkdir "$W/root"
 	tracer --log "$W/log" -- /usr/bin/env dash -c "$script" control "$W/root" :
 	[ -s "$W/root/inner" ]
-	at=$(awk '$4 == "write" && /inner$/ { print $1 }' "$W/log")
+	at=$(awk '$5 ~ /K/ { n++ } $4 == "write" && /inner$/ { print n }' "$W/log")
 	rm "$W/root"/*
-	run -137 tracer --at "$at" kill -- /usr/bin/env dash -c "$script" control "$W/root" "read y <&3"
+	run -137 tracer --exact --at "$at" kill -- /usr/bin/env dash -c "$script" control "$W/root" "read y <&3"
 	[ -e "$W/root/inner" ] && [ ! -s "$W/root/inner" ]
 	[ -z "$(readlink "/proc/$(cat "$W/root/daemon")/exe")" ]
 }
 
 @test "control: --one kills the process that makes the call, the others go on" {
 	control --log "$W/log"
-	at=$(awk '$4 == "write" && /two$/ { print $1 }' "$W/log")
-	control --one --at "$at" kill
+	at=$(awk '$5 ~ /K/ { n++ } $4 == "write" && /two$/ { print n }' "$W/log")
+	control --one --exact --at "$at" kill
 	[ -e "$W/root/two" ] && [ ! -s "$W/root/two" ]
 	[ -L "$W/root/link" ]
 }

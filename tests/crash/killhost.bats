@@ -48,8 +48,8 @@ traced() {
 begin() {
 	case $1 in
 	before | after) return 0 ;;
-	torn) traced --own --at "$TORN" kill -- "${APPLY[@]}" ;;
-	torn-back) traced --own --at "$TORN" kill -- "${ROLLBACK[@]}" ;;
+	torn) traced --own --exact --at "$TORN" kill -- "${APPLY[@]}" ;;
+	torn-back) traced --own --exact --at "$TORN" kill -- "${ROLLBACK[@]}" ;;
 	esac
 	[ "$rc" -eq 137 ] || { why="not killed at $TORN: $said"; return 1; }
 }

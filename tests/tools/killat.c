@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * killat [--log FILE] [--at N ACTION [--hit FILE]] [--own] [--one] [--] CMD ARG...
+ * killat [--log FILE] [--at N ACTION [--hit FILE]] [--exact] [--own] [--one] [--] CMD ARG...
  *
  * Runs CMD and counts, from 1 and over its whole tree of processes, the calls that change
  * something; acts at the N-th. CMD is any binary: nothing has to be built in. Children are followed
@@ -13,8 +13,8 @@
  *					made
  *	ENOSPC+ and the like	call N and all later ones that can fail so
  *
- * --own: N counts the calls of CMD's own program alone at which ACTION can be done: each run has
- * as many.
+ * --exact: N counts only the calls at which ACTION can be done: not waits, if it is kill, which may
+ * come before or behind a call of who is waited for. --own: only those of CMD's own program.
  * --one: kill ends only the process that makes call N. --log: a line for each call,
  *
  *	N PID PROGRAM CALL WHAT SUBJECT
@@ -175,7 +175,7 @@ struct event {
 static struct {
 	unsigned long at;		/* 0: only count */
 	int fault;			/* an index of faults[] */
-	bool after, from, one, own;
+	bool after, from, one, own, exact;
 	FILE *log, *hit;
 	char *const *argv;
 } options;
@@ -578,8 +578,8 @@ static void on_call(pid_t pid)
 		go_on(pid, PTRACE_CONT, 0);
 		return;
 	}
-	bool counted = !options.own ||
-		       (is_program(pid) && e.what & 1u << options.fault);
+	bool counted = (!options.own || is_program(pid)) &&
+		       (!options.exact || e.what & 1u << options.fault);
 	tree.count += counted;
 	event_print(&e, options.log);
 	if (counted && is_the_one(&e))
@@ -687,9 +687,10 @@ static int take_options(char **argv)
 	for (; argv[i] && argv[i][0] == '-'; i++) {
 		if (!strcmp(argv[i], "--"))
 			return i + 1;
-		bool *flag = !strcmp(argv[i], "--one") ? &options.one :
-			     !strcmp(argv[i], "--own") ? &options.own :
-							 NULL;
+		bool *flag = !strcmp(argv[i], "--one")	 ? &options.one :
+			     !strcmp(argv[i], "--own")	 ? &options.own :
+			     !strcmp(argv[i], "--exact") ? &options.exact :
+							   NULL;
 		if (flag) {
 			*flag = true;
 			continue;
@@ -712,7 +713,7 @@ int main(int argc, char **argv)
 	int words = argc ? take_options(argv) : -1;
 
 	if (words < 0 || words >= argc) {
-		fputs("usage: killat [--log FILE] [--at N ACTION [--hit FILE]] [--own] [--one] [--] CMD ARG...\n"
+		fputs("usage: killat [--log FILE] [--at N ACTION [--hit FILE]] [--exact] [--own] [--one] [--] CMD ARG...\n"
 		      "ACTION: kill after tear ENOSPC EIO EROFS EMFILE EINTR, or ENOSPC+ and the like\n",
 		      stderr);
 		return TROUBLE;
