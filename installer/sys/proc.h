@@ -63,8 +63,8 @@ struct login {
 	uint64_t since;
 };
 void proc_login(struct login *ret);
-/* It was killed, or its parent was, which takes a child of ours along (PR_SET_PDEATHSIG), and is not
- * gone yet: on a busy machine that takes its time. */
+/* It was killed, or its parent was, which takes a child of ours along (PR_SET_PDEATHSIG), and is
+ * not gone yet: on a busy machine that takes its time. */
 bool proc_is_dying(pid_t pid);
 /* Wait until the process (pid, starttime) is gone, at most seconds: 0 gone, -1 still there. */
 int proc_wait_gone(pid_t pid, uint64_t starttime, unsigned int seconds);

@@ -53,13 +53,17 @@ static int run(const char *dir, bool follow, struct err *err)
 		return -1;
 	if (follow)
 		return guard_follow(&root, GUARD_FILE, true, &done, NULL, NULL, err);
-	return root_read(&root, GUARD_FILE, FILE_MAX, &text, err) || nft_compare(&text, &words, err) != 1 ? -1 : 0;
+	return root_read(&root, GUARD_FILE, FILE_MAX, &text, err) ||
+			       nft_compare(&text, &words, err) != 1 ?
+		       -1 :
+		       0;
 }
 
 int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
-	int r = argc == 5 ? write_file(argv[1], (unsigned int)atoi(argv[3]), (unsigned int)atoi(argv[4])) :
+	int r = argc == 5 ? write_file(argv[1], (unsigned int)atoi(argv[3]),
+				       (unsigned int)atoi(argv[4])) :
 		argc == 3 ? run(argv[1], str_eq(argv[2], "follow"), &err) :
 			    -1;
 
