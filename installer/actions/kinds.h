@@ -46,6 +46,8 @@ enum reload_when { RELOAD_ON_UNDO, RELOAD_ON_COMMIT };
 enum reload_what { RELOAD_SYSTEMD, RELOAD_APPARMOR };
 struct action *action_reload(const char *step, enum reload_what what, const char *argument,
 			     enum reload_when when);
+/* Of the inverse: on the other side of the file that it follows. */
+enum reload_when reload_when_inverted(const struct record *oldest, const struct record *newest);
 /*
  * The table that guards the API's port (backends/firewall/table.h) made to be as the file at `path`
  * says, or not to be, where there is none: behind the file and in front of it, as above. text: what

@@ -109,12 +109,8 @@ static int nftables_invert(const struct record *oldest, const struct record *new
 			   struct action **ret, struct err *err)
 {
 	const struct nftables_data *d = oldest->action->data;
-	int rank = oldest->action->rank;
-	bool in_front = rank == RANK_RELOAD_UNDO || rank == -RANK_RELOAD;
 
-	*ret = action_nftables("rollback", d->path, NULL,
-			       in_front == records_come_again(oldest, newest) ? RELOAD_ON_UNDO :
-										RELOAD_ON_COMMIT);
+	*ret = action_nftables("rollback", d->path, NULL, reload_when_inverted(oldest, newest));
 	return 0;
 }
 

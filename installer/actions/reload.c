@@ -95,16 +95,21 @@ static int reload_undo(struct action *a, struct action_ctx *ctx, struct err *err
 	return d->when == RELOAD_ON_UNDO ? reload_run(d, ctx, err) : 0;
 }
 
+enum reload_when reload_when_inverted(const struct record *oldest, const struct record *newest)
+{
+	int rank = oldest->action->rank;
+	bool in_front = rank == RANK_RELOAD_UNDO || rank == -RANK_RELOAD;
+
+	return in_front == records_come_again(oldest, newest) ? RELOAD_ON_UNDO : RELOAD_ON_COMMIT;
+}
+
 static int reload_invert(const struct record *oldest, const struct record *newest,
 			 struct action **ret, struct err *err)
 {
 	const struct reload_data *d = oldest->action->data;
-	int rank = oldest->action->rank;
-	bool in_front = rank == RANK_RELOAD_UNDO || rank == -RANK_RELOAD;
 
 	*ret = action_reload("rollback", d->what, d->argument,
-			     in_front == records_come_again(oldest, newest) ? RELOAD_ON_UNDO :
-									      RELOAD_ON_COMMIT);
+			     reload_when_inverted(oldest, newest));
 	return 0;
 }
 

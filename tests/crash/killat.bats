@@ -33,6 +33,7 @@ teardown_file() {
 
 setup() {
 	. "$REPO/tests/lib/points.bash"
+	. "$REPO/tests/lib/everycall.bash"
 	. "$REPO/tests/lib/image.bash"
 	SMALL=(--profile "$W/small.json" -q apply) WHOLE=(--profile "$W/catalog/profile.json" -q apply "${IMAGE_FORCE[@]}")
 	TOTAL=0
@@ -55,23 +56,6 @@ starts() {
 	fresh "$W/image"
 	"$TOOLS/killat" --at "$at" kill -- "$UP" --root "$W/root" "$@" -q apply "${IMAGE_FORCE[@]}" || [ $? -eq 137 ]
 	cp -a "$W/root" "$W/$name-torn"
-}
-
-# each START "MODE[/STEP]..." [OPTION...] -- ARG...: everycall from START in each mode, at every STEP-th call (at every
-# one where SYSBOXUP_EVERY says so). The points are added up in TOTAL.
-each() {
-	local start=$1 modes=$2 mode step out options=()
-	shift 2
-	while [ "$1" != -- ]; do options+=("$1") && shift; done
-	shift
-	for mode in $modes; do
-		step=1
-		[[ $mode != */* || -n ${SYSBOXUP_EVERY:-} ]] || step=${mode#*/}
-		out=$("$TOOLS/everycall" --start "$W/$start" --root "$W/root" --mode "${mode%/*}" --step "$step" "${options[@]}" \
-			-- "$UP" --root "$W/root" "$@") || { echo "$out"; return 1; }
-		echo "# $start: $out" >&3
-		TOTAL=$((TOTAL + $(cut -d' ' -f2 <<<"$out")))
-	done
 }
 
 @test "apply of docker.settings, killed and torn at every call, ends before or after" {

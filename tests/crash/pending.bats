@@ -36,21 +36,8 @@ teardown_file() {
 
 setup() {
 	. "$REPO/tests/lib/points.bash"
+	. "$REPO/tests/lib/everycall.bash"
 	TOTAL=0
-}
-
-# each START "MODE[/STEP]..." OPTION -- ARG...: as in killat.bats.
-each() {
-	local start=$1 modes=$2 option=$3 mode step out
-	shift 4
-	for mode in $modes; do
-		step=1
-		[[ $mode != */* || -n ${SYSBOXUP_EVERY:-} ]] || step=${mode#*/}
-		out=$("$TOOLS/everycall" --start "$W/$start" --root "$W/root" --mode "${mode%/*}" --step "$step" "$option" \
-			-- "$UP" --root "$W/root" "$@") || { echo "$out"; return 1; }
-		echo "# $start: $out" >&3
-		TOTAL=$((TOTAL + $(cut -d' ' -f2 <<<"$out")))
-	done
 }
 
 @test "apply --confirm-within, killed, torn and failed at its calls, ends before, or waits and can be confirmed" {
