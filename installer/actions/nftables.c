@@ -95,10 +95,13 @@ static int nftables_verify(struct action *a, struct action_ctx *ctx, struct err 
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT, words CLEANUP(buf_release) = BUF_INIT;
 	const struct nftables_data *d = a->data;
-	int same;
+	int absent, same;
 
-	if (!ctx->host->running || d->when != RELOAD_ON_COMMIT || read_file(d, ctx, &text, err))
+	if (!ctx->host->running || d->when != RELOAD_ON_COMMIT)
 		return 0;
+	absent = read_file(d, ctx, &text, err);
+	if (absent)
+		return absent < 0 ? -1 : 0;
 	same = nft_compare(&text, &words, err);
 	return same ? (same < 0 ? -1 : 0) :
 		      err_set(err, ERR_FAILED, "'%s' was loaded, but %s", d->path, words.data);
