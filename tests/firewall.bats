@@ -170,7 +170,7 @@ finished() {
 
 @test "while it comes, changes and is loaded again and again, no connection of the allowed is lost; of a stranger none gets in" {
 	api_alone
-	stream allowed ci -f 10.1.0.2 -n 10000
+	stream allowed ci -a -f 10.1.0.2 -n 10000
 	up -q apply
 	stream stranger stranger -c 64 -w 20
 	profile '"10.1.0.0/24", "fd01::2", "10.5.0.0/16"'

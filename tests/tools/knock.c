@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * knock [-f FROM] [-n COUNT] [-s FILE] [-c AT-ONCE] [-w MS] ADDRESS PORT: opens connections, COUNT
- * of them and on until FILE exists, AT-ONCE (1) together, and closes each as soon as it is open, or
- * after MS (1000) without an answer. Prints "tried N, open N, again N": again counts the SYNs that
- * had to be sent once more, which is what a packet lost on the way looks like. Exit status 0: all
- * were open, none again; 3: none was open; 1: neither.
+ * knock [-a] [-f FROM] [-n COUNT] [-s FILE] [-c AT-ONCE] [-w MS] ADDRESS PORT: opens connections,
+ * COUNT of them and on until FILE exists, AT-ONCE (1) together, and closes each as soon as it is
+ * open, or after MS (1000) without an answer. Prints "tried N, open N, again N": again counts the
+ * SYNs that had to be sent once more, which is what a packet lost on the way looks like. Exit status
+ * 0: all were open, none again; 3: none was open; 1: neither.
+ *
+ * -a says a word to the server and waits for its answer, before the next. A connection is open once
+ * the kernel says so; who opens them faster than the server accepts them fills its queue, and then
+ * it is the kernel of the listener that drops a SYN (ListenOverflows of nstat), and no firewall.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST = 256 };
+enum { MOST = 256, ACCEPTED_WITHIN_MS = 60 * 1000 };
 
 struct place {
 	struct sockaddr_storage addr;
@@ -25,6 +30,7 @@ struct place {
 };
 
 static unsigned long tried, opened, again;
+static bool is_awaited;
 
 static int read_place(const char *address, unsigned int port, struct place *ret)
 {
@@ -77,6 +83,16 @@ static void look(int s, unsigned long *is_open)
 		    (!failed && info.tcpi_state != TCP_SYN_SENT && info.tcpi_state != TCP_CLOSE);
 }
 
+/* Whatever the server says, or a reset, will do: it has accepted. */
+static void await_server(int s)
+{
+	static const char word[] = "GET / HTTP/1.0\r\n\r\n";
+	struct pollfd p = { .fd = s, .events = POLLIN };
+
+	if (send(s, word, sizeof(word) - 1, MSG_NOSIGNAL) > 0)
+		poll(&p, 1, ACCEPTED_WITHIN_MS);
+}
+
 static long now_ms(void)
 {
 	struct timespec t;
@@ -105,6 +121,8 @@ static void knock(const struct place *to, const struct place *from, int at_once,
 		for (int i = 0; i < at_once; i++)
 			if (p[i].fd >= 0 && p[i].revents) {
 				look(p[i].fd, &opened);
+				if (is_awaited)
+					await_server(p[i].fd);
 				close(p[i].fd);
 				p[i].fd = -1;
 				left--;
@@ -123,8 +141,11 @@ int main(int argc, char **argv)
 	int at_once = 1, option;
 	long wait_ms = 1000;
 
-	while ((option = getopt(argc, argv, "f:n:s:c:w:")) >= 0)
+	while ((option = getopt(argc, argv, "af:n:s:c:w:")) >= 0)
 		switch (option) {
+		case 'a':
+			is_awaited = true;
+			break;
 		case 'f':
 			if (read_place(optarg, 0, &from))
 				return 2;
