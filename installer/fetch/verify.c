@@ -73,6 +73,7 @@ static void check_release(struct check *c)
 {
 	if (c->ctx)
 		sym_gpgme_release(c->ctx);
+	libgpgme_unload();
 	scratch_release(&c->home);
 }
 

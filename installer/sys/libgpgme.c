@@ -8,9 +8,14 @@ LIBGPGME_FUNCTIONS(LIBRARY_DEFINE)
 
 static const struct library_symbol functions[] = { LIBGPGME_FUNCTIONS(LIBRARY_ENTRY) };
 
+static struct library l = { SONAME_LIBGPGME, functions, ARRAY_SIZE(functions), NULL };
+
 int libgpgme_load(struct err *err)
 {
-	static struct library l = { SONAME_LIBGPGME, functions, ARRAY_SIZE(functions), NULL };
-
 	return library_load(&l, err);
+}
+
+void libgpgme_unload(void)
+{
+	library_unload(&l);
 }

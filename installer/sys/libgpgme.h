@@ -33,4 +33,7 @@ LIBGPGME_FUNCTIONS(LIBRARY_DECLARE)
 /* Before the first call of one of them. */
 int libgpgme_load(struct err *err);
 
+/* When all that it made is released: a download comes next, which wants memory of its own. */
+void libgpgme_unload(void);
+
 #endif

@@ -32,3 +32,13 @@ int library_load(struct library *l, struct err *err)
 	l->handle = handle;
 	return 0;
 }
+
+void library_unload(struct library *l)
+{
+	if (!l->handle)
+		return;
+	for (size_t i = 0; i < l->n; i++)
+		memset(l->symbols[i].pointer, 0, sizeof(void *));
+	dlclose(l->handle);
+	l->handle = NULL;
+}

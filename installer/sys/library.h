@@ -27,8 +27,11 @@ struct library {
 	void *handle;			/* NULL: not loaded yet */
 };
 
-/* All or nothing; costs nothing when it is there already. Never unloaded. ERR_FAILED: it is not
- * installed, or is another one. */
+/* All or nothing; costs nothing when it is there already. ERR_FAILED: it is not installed, or is
+ * another one. */
 int library_load(struct library *l, struct err *err);
+
+/* Gives its memory back; nothing that it made may be left. Its functions are NULL again. */
+void library_unload(struct library *l);
 
 #endif

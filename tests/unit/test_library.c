@@ -23,6 +23,17 @@ TEST(loaded, "all its functions are there then, and a second call is content")
 	CHECK(sym_hypot(3, 4) == 5 && sym_floor(2.5) == 2);
 }
 
+TEST(unloaded, "no function is left to be called, and it can be loaded once more")
+{
+	struct library l = { "libm.so.6", functions, ARRAY_SIZE(functions), NULL };
+
+	CHECK(!library_load(&l, &err));
+	library_unload(&l);
+	CHECK(!l.handle && !sym_hypot && !sym_floor);
+	library_unload(&l);
+	CHECK(!library_load(&l, &err) && sym_hypot(3, 4) == 5);
+}
+
 TEST(missing, "a library that is not installed is named, with the remedy")
 {
 	struct library l = { "libnosuch.so.7", functions, ARRAY_SIZE(functions), NULL };
