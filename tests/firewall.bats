@@ -435,8 +435,11 @@ first_list() {
 	guest_run "$G" systemctl restart docker-ci
 	guarded
 	run -0 up status
-	# its socket has no filter of its own: who came in while the table was gone is cut, the allowed stays
+	# the second layer alone: its socket's own filter
 	guest_run "$G" sh -ec 'systemctl stop sysboxup-firewall-watch; nft delete table inet sysboxup'
+	[ "$(matrix 2376)" = "$ALLOWED" ] || { matrix 2376; false; }
+	# without that too, who came in while the table was gone is cut, and the allowed stays
+	guest_run "$G" sh -ec 'rm /etc/systemd/system/docker-ci.socket.d/50-sysboxup-firewall.conf; systemctl daemon-reload'
 	hold ci
 	hold stranger
 	guest_run "$G" systemctl start sysboxup-firewall-watch

@@ -72,7 +72,7 @@ static int follow_file(const struct nftables_data *d, const struct action_ctx *c
 	if (!ctx->host->running)
 		return 0;
 	return guard_follow(ctx->root, d->path, true, &done, NULL, ctx->rep, err) ||
-			       guard_socket(ctx->root, ctx->rep, err) ?
+			       guard_timed_sockets(ctx->root, ctx->rep, err) ?
 		       -1 :
 		       0;
 }

@@ -75,7 +75,7 @@ static int allow(struct cli *cli, const struct root *r, struct err *err)
 		return err_set(err, ERR_USAGE,
 			       "'--comment' must be at most 128 printable characters without quotes and backslash");
 	if (need_table(r, err) || guard_timed(r, &n, seconds, comment, cli->rep, err) ||
-	    guard_socket(r, cli->rep, err))
+	    guard_timed_sockets(r, cli->rep, err))
 		return -1;
 	render_say(cli->out, PAINT_GOOD, "%s reaches the API for %" PRIu64 " seconds", address,
 		   seconds);
@@ -92,7 +92,7 @@ static int deny(struct cli *cli, const struct root *r, struct err *err)
 	if (read_address(address, &n, err) || need_table(r, err))
 		return -1;
 	absent = guard_timed(r, &n, 0, NULL, cli->rep, err);
-	if (absent < 0 || guard_socket(r, cli->rep, err))
+	if (absent < 0 || guard_timed_sockets(r, cli->rep, err))
 		return -1;
 	if (absent)
 		return err_set(err, ERR_REFUSED, "'%s' was not let in for a while", address);
@@ -185,7 +185,7 @@ static void expire(struct cli *cli, const struct root *r)
 	struct err err = ERR_INIT;
 
 	if (guard_cut(r, FIREWALL_FILE, cli->rep, &err) ||
-	    guard_socket(r, cli->rep, &err))
+	    guard_timed_sockets(r, cli->rep, &err))
 		report_warn(cli->rep, err.remedy, "%s", err.msg);
 }
 

@@ -6,9 +6,9 @@
  *
  *	/etc/sysboxup/firewall.nft	the table; loaded again by the unit at boot, and by this
  *					step
- *	sysboxup-api.socket.d/		the same list for the kernel's filter of that socket, which
- *					no flush of tables touches; networks only, and not for
- *					a daemon of its own
+ *	sysboxup-api.socket.d/,
+ *	docker-ci.socket.d/		the same list for the kernel's filter of that socket, which
+ *					no flush of tables touches; networks only
  */
 #include "steps/firewall.h"
 
@@ -25,7 +25,6 @@
 
 #define STEP "firewall"
 #define FILE_MAX (4 * 1024 * 1024)
-#define SOCKET_DIR "/etc/systemd/system/sysboxup-api.socket.d"
 
 bool firewall_on(const struct profile *p)
 {
@@ -188,27 +187,30 @@ static void render_socket(const struct profile *p, struct buf *ret)
 	}
 }
 
-static void add_reloads(struct plan *p)
-{
-	plan_add(p, action_reload(STEP, RELOAD_SYSTEMD, GUARD_SOCKET_FILTER, RELOAD_ON_UNDO));
-	plan_add(p, action_reload(STEP, RELOAD_SYSTEMD, GUARD_SOCKET_FILTER, RELOAD_ON_COMMIT));
-}
-
-static void plan_socket(struct plan *p, const struct step_ctx *ctx)
+static void plan_socket(struct plan *p, const struct step_ctx *ctx, const struct guard_socket *s,
+			bool has)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
-	bool can = !ctx->profile->firewall.interfaces.n && !ctx->profile->api.dedicated;
 
-	if (can)
+	if (has)
 		render_socket(ctx->profile, &text);
-	if (can ? is_there(ctx, GUARD_SOCKET_FILTER, &text) :
-		  !root_exists(ctx->host->root, GUARD_SOCKET_FILTER))
+	if (has ? is_there(ctx, s->filter, &text) : !root_exists(ctx->host->root, s->filter))
 		return;
-	if (can && !root_exists(ctx->host->root, SOCKET_DIR))
-		plan_add(p, action_dir(STEP, SOCKET_DIR, 0755));
-	plan_add(p, can ? action_file(STEP, GUARD_SOCKET_FILTER, 0644, text.data, text.len) :
-			  action_remove(STEP, GUARD_SOCKET_FILTER));
-	add_reloads(p);
+	if (has && !root_exists(ctx->host->root, s->dir))
+		plan_add(p, action_dir(STEP, s->dir, 0755));
+	plan_add(p, has ? action_file(STEP, s->filter, 0644, text.data, text.len) :
+			  action_remove(STEP, s->filter));
+	plan_add(p, action_reload(STEP, RELOAD_SYSTEMD, s->filter, RELOAD_ON_UNDO));
+	plan_add(p, action_reload(STEP, RELOAD_SYSTEMD, s->filter, RELOAD_ON_COMMIT));
+}
+
+static void plan_sockets(struct plan *p, const struct step_ctx *ctx)
+{
+	size_t of = ctx->profile->api.dedicated ? GUARD_CI : GUARD_HOST;
+
+	for (size_t i = 0; i < GUARD_SOCKETS; i++)
+		plan_socket(p, ctx, &guard_socket[i],
+			    i == of && !ctx->profile->firewall.interfaces.n);
 }
 
 static int plan_table(struct plan *p, const struct step_ctx *ctx, struct err *err)
@@ -278,7 +280,7 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 		return -1;
 	if (plan_table(p, ctx, err))
 		return -1;
-	plan_socket(p, ctx);
+	plan_sockets(p, ctx);
 	plan_units(p, ctx);
 	plan_warnings(p, ctx);
 	return 0;

@@ -13,8 +13,16 @@
 #include <sys/file.h>
 
 #define TABLE_FILE_MAX (4 * 1024 * 1024)
-#define RUN_DIR "/run/systemd/system/sysboxup-api.socket.d"
-#define RUN_NAME "60-sysboxup-timed.conf"
+#define TIMED_NAME "60-sysboxup-timed.conf"
+#define SOCKET(unit) \
+	{ "/etc/systemd/system/" unit ".d", \
+	  "/etc/systemd/system/" unit ".d/50-sysboxup-firewall.conf", \
+	  "/run/systemd/system/" unit ".d" }
+
+const struct guard_socket guard_socket[GUARD_SOCKETS] = {
+	[GUARD_HOST] = SOCKET("sysboxup-api.socket"),
+	[GUARD_CI] = SOCKET("docker-ci.socket"),
+};
 
 /* The lock of this is the state's directory itself: the one in it is held by apply all the time. */
 static int lock(const struct root *r, int *ret_fd, struct err *err)
@@ -158,31 +166,45 @@ static void render_socket(const struct timed_list *l, struct buf *ret)
 	}
 }
 
-static int put_socket(const struct root *r, const struct buf *text, bool any, struct err *err)
+static int put_timed(const struct root *r, const char *path, const struct buf *text, bool any,
+		     struct err *err)
 {
 	int dir CLEANUP(closep) = -1;
 
-	if (fs_mkdir_path(r, RUN_DIR, 0755, err))
+	if (fs_mkdir_path(r, path, 0755, err))
 		return -1;
-	dir = root_openat(r, RUN_DIR, O_RDONLY | O_DIRECTORY, 0);
-	return any ? fs_put(dir, RUN_NAME, 0644, text->data, text->len, err) :
-		     fs_unlink(dir, RUN_NAME, err);
+	dir = root_openat(r, path, O_RDONLY | O_DIRECTORY, 0);
+	return any ? fs_put(dir, TIMED_NAME, 0644, text->data, text->len, err) :
+		     fs_unlink(dir, TIMED_NAME, err);
 }
 
-int guard_socket(const struct root *r, struct report *rep, struct err *err)
+static int follow_timed(const struct root *r, const struct guard_socket *s,
+			const struct timed_list *l, bool *ret_changed, struct err *err)
 {
-	struct timed_list l CLEANUP(timed_list_release) = TIMED_LIST_INIT;
 	struct buf now CLEANUP(buf_release) = BUF_INIT, text CLEANUP(buf_release) = BUF_INIT;
-	int fd CLEANUP(closep) = -1;
+	char *path CLEANUP(freep) = path_join(s->timed_dir, TIMED_NAME);
+	bool any = l->n && root_exists(r, s->filter);
 
-	if (lock(r, &fd, err) || timed_read(&l, r, err) ||
-	    root_read_optional(r, RUN_DIR "/" RUN_NAME, TABLE_FILE_MAX, &now, err) < 0)
+	if (root_read_optional(r, path, TABLE_FILE_MAX, &now, err) < 0)
 		return -1;
-	bool any = l.n && root_exists(r, GUARD_SOCKET_FILTER);
-
 	if (any)
-		render_socket(&l, &text);
+		render_socket(l, &text);
 	if (buf_equal(&now, &text))
 		return 0;
-	return put_socket(r, &text, any, err) || systemd_reload(rep, err) ? -1 : 0;
+	*ret_changed = true;
+	return put_timed(r, s->timed_dir, &text, any, err);
+}
+
+int guard_timed_sockets(const struct root *r, struct report *rep, struct err *err)
+{
+	struct timed_list l CLEANUP(timed_list_release) = TIMED_LIST_INIT;
+	int fd CLEANUP(closep) = -1;
+	bool changed = false;
+
+	if (lock(r, &fd, err) || timed_read(&l, r, err))
+		return -1;
+	for (size_t i = 0; i < GUARD_SOCKETS; i++)
+		if (follow_timed(r, &guard_socket[i], &l, &changed, err))
+			return -1;
+	return changed ? systemd_reload(rep, err) : 0;
 }

@@ -33,11 +33,18 @@ int guard_timed(const struct root *r, const struct network *address, uint64_t se
  */
 int guard_cut(const struct root *r, const char *path, struct report *rep, struct err *err);
 
+/* The kernel's filter of the API's socket: the host daemon's, and that of the one for CI. */
+struct guard_socket {
+	const char *dir, *filter;	/* the drop-ins of apply */
+	const char *timed_dir;		/* that of guard_timed_sockets, gone with the boot */
+};
+enum guard_socket_of { GUARD_HOST, GUARD_CI, GUARD_SOCKETS };
+extern const struct guard_socket guard_socket[GUARD_SOCKETS];
+
 /*
- * The addresses that are in for a while, in the filter of the API's socket too, where it has one: a
- * drop-in under /run, and systemd reads it, if that is anything new.
+ * The addresses that are in for a while, in the filter of a socket too, where it has one: a drop-in
+ * under /run, and systemd reads it, if that is anything new.
  */
-#define GUARD_SOCKET_FILTER "/etc/systemd/system/sysboxup-api.socket.d/50-sysboxup-firewall.conf"
-int guard_socket(const struct root *r, struct report *rep, struct err *err);
+int guard_timed_sockets(const struct root *r, struct report *rep, struct err *err);
 
 #endif
