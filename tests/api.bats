@@ -90,6 +90,20 @@ ask() {
 		"https://$ADDRESS:2376/_ping" 2>&1
 }
 
+# follow_events DIRECTORY [CURL-OPTION...]: an answer of Docker's that has no end, going on as EVENTS_PID.
+follow_events() {
+	local head=$BATS_TEST_TMPDIR/events
+	: >"$head"
+	from_outside timeout 600 curl -sS -N -o /dev/null -D "$head" --cert "$1/cert.pem" --key "$1/key.pem" "${@:2}" \
+		"https://$ADDRESS:2376/events" &
+	EVENTS_PID=$!
+	until grep -q "^HTTP/1.1 200" "$head"; do
+		kill -0 "$EVENTS_PID" || return 1
+		sleep 0.1
+	done
+	kill -0 "$EVENTS_PID"
+}
+
 snap() {
 	guest_run "$G" /root/hostdiff snap / --skip /var/lib/sysboxup --skip /root >"$BATS_TEST_TMPDIR/$1"
 }
@@ -267,10 +281,13 @@ opened() {
 	run -0 up verify
 	[[ $output == *"warning api-revoked: $ADDRESS:2376: runner (revoked client certificate): HTTP 200"* ]] || { echo "$output"; false; }
 	guest_run "$G" sysboxup -q cert rotate-ca --now
+	follow_events "$BATS_TEST_TMPDIR/runner" --cacert "$all"
 	run -0 up status
 	[[ $output == *"Docker was started with other certificates than there are by now"*"try: sysboxup apply"* ]] || { echo "$output"; false; }
 	run -0 up apply
 	[[ $output == *"ok      api-dropped: $ADDRESS:2376: runner (client certificate of a dropped authority): "* ]] || { echo "$output"; false; }
+	# a connection of before does not outlive it either
+	wait "$EVENTS_PID" || [ $? -ne 124 ]
 	run ! ask "$BATS_TEST_TMPDIR/runner" --cacert "$all"
 	[ "$(ask "$BATS_TEST_TMPDIR/fresh" --cacert "$all")" = 200 ]
 	# the link of before comes back, and whom Docker lets in does not
