@@ -448,6 +448,18 @@ first_list() {
 	guarded
 }
 
+@test "a Docker that writes no rules of its own: guarded all the same" {
+	guest_run "$G" sed -i 's/"live-restore": true/&, "iptables": false/' /root/profile.json
+	up -q apply --allow-restart
+	guest_run "$G" sh -ec 'for table in nat filter; do iptables -t $table -F; iptables -t $table -X; done; iptables -P FORWARD ACCEPT; systemctl restart docker'
+	run guest_run "$G" sh -c 'iptables-save | grep -i docker'
+	[ "$status" -eq 1 ] || { echo "$output"; false; }
+	guarded
+	run -0 up status
+	up -q rollback --allow-restart
+	guest_run "$G" sh -ec 'systemctl restart docker; iptables-save | grep -q DOCKER'
+}
+
 @test "ufw, the real one, and iptables-legacy: refused with their own line; with it the API is open to the allowed alone, over a reload" {
 	api_alone
 	guest_run "$G" sh -ec 'apt-get -qq -y install ufw >/dev/null 2>&1; ufw allow 22/tcp >/dev/null; ufw --force enable >/dev/null'

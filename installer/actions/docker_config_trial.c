@@ -28,7 +28,12 @@ static bool is_harmless(const char *key, const struct json *v)
 	return false;
 }
 
-/* Keys for a listener name files that are not there yet; whoever opens it judged them. */
+/* Keys for a listener name files that are not there yet; whoever opens it judges them. */
+static bool is_for_listener(const struct docker_config_data *d, const char *key)
+{
+	return d->tls_idle && str_starts(key, "tls");
+}
+
 static bool is_risky(const struct docker_config_data *d, const struct json *from,
 		     const struct json *to)
 {
@@ -37,9 +42,29 @@ static bool is_risky(const struct docker_config_data *d, const struct json *from
 	docker_config_takeup(from, to, &keys);
 	for (size_t i = 0; i < keys.n; i++)
 		if (!is_harmless(keys.v[i], json_get(to, keys.v[i])) &&
-		    !(d->tls_idle && str_starts(keys.v[i], "tls")))
+		    !is_for_listener(d, keys.v[i]))
 			return true;
 	return false;
+}
+
+/* The new file, but for those keys, which stay as they are. */
+static void without_listener(const struct docker_config_data *d, const struct json *from,
+			     const struct json *to, struct buf *ret)
+{
+	struct json *tried CLEANUP(json_freep) = json_dup(to);
+	struct strv keys CLEANUP(strv_release) = STRV_INIT;
+
+	docker_config_takeup(from, to, &keys);
+	for (size_t i = 0; i < keys.n; i++) {
+		const struct json *now = json_get(from, keys.v[i]);
+
+		if (!is_for_listener(d, keys.v[i]))
+			continue;
+		json_del(tried, keys.v[i]);
+		if (now)
+			json_set(tried, keys.v[i], json_dup(now));
+	}
+	json_print(tried, ret);
 }
 
 /*
@@ -73,11 +98,12 @@ static int refuse_of_today(const struct docker_config_data *d, const char *why, 
 }
 
 /* What we change in it cannot be the reason; that it cannot be tried is none to refuse it. */
-static int try_unread(struct docker_config_data *d, const struct action_ctx *ctx, struct err *err)
+static int try_unread(struct docker_config_data *d, const struct action_ctx *ctx,
+		      const struct buf *candidate, struct err *err)
 {
 	char *why CLEANUP(freep) = NULL;
 	struct err untried = ERR_INIT;
-	int r = try_text(ctx, &d->after_text, &why, &untried);
+	int r = try_text(ctx, candidate, &why, &untried);
 
 	if (r < 0)
 		report_warn(ctx->rep, untried.remedy,
@@ -86,12 +112,12 @@ static int try_unread(struct docker_config_data *d, const struct action_ctx *ctx
 	return r > 0 ? refuse_of_today(d, why, err) : 0;
 }
 
-static int try_risky(struct docker_config_data *d, const struct action_ctx *ctx, bool unread,
-		     struct err *err)
+static int try_risky(struct docker_config_data *d, const struct action_ctx *ctx,
+		     const struct buf *candidate, bool unread, struct err *err)
 {
 	char *why CLEANUP(freep) = NULL, *today CLEANUP(freep) = NULL;
 	struct err ignored = ERR_INIT;
-	int r = try_text(ctx, &d->after_text, &why, err);
+	int r = try_text(ctx, candidate, &why, err);
 
 	if (r <= 0)
 		return r;
@@ -104,12 +130,16 @@ static int try_risky(struct docker_config_data *d, const struct action_ctx *ctx,
 int docker_config_try_start(struct docker_config_data *d, const struct action_ctx *ctx,
 			    const struct json *from, const struct json *to, struct err *err)
 {
+	struct buf without CLEANUP(buf_release) = BUF_INIT;
+	const struct buf *candidate = d->tls_idle ? &without : &d->after_text;
 	bool unread;
 
 	if (!to)
 		return 0;
 	unread = is_unread(d, ctx->host);
+	if (d->tls_idle)
+		without_listener(d, from, to, &without);
 	if (is_risky(d, from, to))
-		return try_risky(d, ctx, unread, err);
-	return unread ? try_unread(d, ctx, err) : 0;
+		return try_risky(d, ctx, candidate, unread, err);
+	return unread ? try_unread(d, ctx, candidate, err) : 0;
 }
