@@ -82,15 +82,16 @@ var/lib/systemd/credential.secret
 var/lib/systemd/random-seed" ]
 }
 
-@test "containers and an interrupted run are not ours to take away: named with what to do, exit 7 after --fix too" {
+@test "containers, what opens an authority's key, and an interrupted run are not ours to take away: named with what to do, exit 7 after --fix too" {
 	lived_in
-	mkdir -p "$R/var/lib/docker/containers/0123" "$R/var/lib/sysboxup"
-	touch "$R/var/lib/sysboxup/unfinished"
+	mkdir -p "$R/var/lib/docker/containers/0123" "$R"/{var/lib,etc}/sysboxup
+	touch "$R/var/lib/sysboxup/unfinished" "$R/etc/sysboxup/ca.secret"
 	run -7 seal --fix
 	[[ $output == *"docker-containers: /var/lib/docker/containers/0123"*"try: docker rm those"* ]]
+	[[ $output == *"authority-secret: /etc/sysboxup/ca.secret"*"try: rm /etc/sysboxup/ca.secret, together with that authority"* ]]
 	[[ $output == *"unfinished: /var/lib/sysboxup/unfinished"*"try: sysboxup recover"* ]]
 	[[ $output == *"host: what is said to be removed is removed; there is no way back from that" ]]
-	[ -d "$R/var/lib/docker/containers/0123" ] && [ -e "$R/var/lib/sysboxup/unfinished" ]
+	[ -d "$R/var/lib/docker/containers/0123" ] && [ -e "$R/var/lib/sysboxup/unfinished" ] && [ -e "$R/etc/sysboxup/ca.secret" ]
 }
 
 @test "an id that is not made yet, and links, are none" {

@@ -3,7 +3,14 @@
 #include "cli/exit.h"
 #include "cli/session.h"
 #include "cli/who.h"
+#include "pki/ca.h"
+#include "pki/names.h"
 #include "steps/firstboot.h"
+#include "sys/clock.h"
+
+#include <errno.h>
+
+enum { PKI_LOCK_SECONDS = 60 };
 
 /* Whoever takes back the image takes this back with it, and never this alone: "background". */
 static int transact(struct session *s, struct plan *plan, struct err *err)
@@ -25,10 +32,47 @@ static int transact(struct session *s, struct plan *plan, struct err *err)
 	return 0;
 }
 
+/* A machine without a clock of its own begins somewhere in the past. */
+static int check_clock(const struct session *s, struct err *err)
+{
+	char now[32], built[32];
+	struct stat st;
+
+	if (root_stat(&s->root, FIRST_BOOT_MARK, &st))
+		return err_errno(err, errno, "cannot look at '%s'", FIRST_BOOT_MARK);
+	if (clock_now() >= st.st_mtim.tv_sec)
+		return 0;
+	clock_iso(clock_now(), now);
+	clock_iso(st.st_mtim.tv_sec, built);
+	err_set(err, ERR_FAILED,
+		"no key is made: the clock says %s, and this image was built at %s", now, built);
+	return err_remedy(err, "set the clock, then: systemctl restart sysboxup-firstboot-late");
+}
+
+/* The authority of this machine alone, opened without a person, as `cert ca` would make it. So it
+ * is in the ledger, where no rollback reaches, and another attempt finds it. */
+static int make_authority(struct session *s, struct err *err)
+{
+	bool creds = pki_creds_available(&s->root);
+	struct pki pki CLEANUP(pki_release) = PKI_INIT;
+	struct pki_ca_spec spec = { .algorithm = "p256",
+				    .guard = creds ? GUARD_CREDS : GUARD_KEY_FILE,
+				    .key_file = FIRST_BOOT_SECRET };
+
+	if (!s->profile.api.present && !s->profile.clients.n)
+		return 0;
+	if (check_clock(s, err) || ttl_read_ca(NULL, &spec.ttl, err) ||
+	    pki_open(&pki, &s->root, PKI_WRITE, PKI_LOCK_SECONDS, err))
+		return -1;
+	return pki.ledger.cas_n ? 0 : pki_ca_make(&pki, &spec, err);
+}
+
 static int boot(struct session *s, bool early, struct err *err)
 {
 	struct plan plan CLEANUP(plan_release) = PLAN_INIT;
 
+	if (!early && make_authority(s, err) < 0)
+		return -1;
 	if (session_plan(s, &plan, err) < 0 || (plan.n && transact(s, &plan, err) < 0))
 		return -1;
 	if (early)

@@ -27,6 +27,7 @@
 #include "pki/stranger.h"
 #include "pki/trust.h"
 #include "steps/daemon.h"
+#include "steps/firstboot.h"
 #include "sys/sock.h"
 
 #define STEP "api"
@@ -38,7 +39,7 @@
 
 bool api_wanted(const struct step_ctx *ctx)
 {
-	return ctx->profile->api.present && !ctx->profile->api.dedicated;
+	return ctx->profile->api.present && !ctx->profile->api.dedicated && ctx->host->running;
 }
 
 bool api_is_open(const struct json *index)
@@ -424,10 +425,6 @@ static void plan_warnings(struct plan *p, const struct step_ctx *ctx)
 
 static int refuse_here(const struct step_ctx *ctx, struct err *err)
 {
-	if (!ctx->host->running)
-		return err_set(
-			err, ERR_REFUSED,
-			"the API of an image cannot be opened: its keys are made on the machine that boots it");
 	if (ctx->profile->docker.elsewhere)
 		return err_set(
 			err, ERR_REFUSED,
@@ -458,8 +455,40 @@ static int plan_open(struct plan *p, const struct step_ctx *ctx, struct err *err
 	return 0;
 }
 
+static int refuse_nameless(const struct profile *p, struct err *err)
+{
+	struct strv sans CLEANUP(strv_release) = STRV_INIT;
+
+	if (wanted_sans(p, &sans, err))
+		return err_raise(err, ERR_REFUSED);
+	if (sans.n)
+		return 0;
+	err_set(err, ERR_REFUSED,
+		"nothing names the machines made from this image, and the first boot issues a certificate for a name");
+	return err_remedy(err, "say in api.names by which name clients call them");
+}
+
+int api_leave(struct plan *p, const struct step_ctx *ctx, const char *step, struct err *err)
+{
+	char *list CLEANUP(freep) = strv_join(&ctx->profile->api.listen, ", ");
+
+	if (api_is_open(ctx->index)) {
+		err_set(err, ERR_REFUSED,
+			"the API is open here: each machine made from this image would have its keys");
+		return err_remedy(err, "sysboxup apply on this machine, without 'api', comes before");
+	}
+	if (api_refuse_plain(ctx, err) || refuse_nameless(ctx->profile, err) ||
+	    firstboot_leave(ctx, err))
+		return -1;
+	plan_warn(p, "%s: " API_WARNING, step);
+	plan_warn(p, "%s: not now: the first boot makes keys of its own and opens %s", step, list);
+	return 0;
+}
+
 static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
+	if (!ctx->host->running && ctx->profile->api.present && !ctx->profile->api.dedicated)
+		return refuse_here(ctx, err) ? -1 : api_leave(p, ctx, STEP, err);
 	return api_wanted(ctx) ? plan_open(p, ctx, err) : take_back_plan(p, ctx->state, STEP, err);
 }
 

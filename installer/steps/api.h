@@ -16,7 +16,7 @@
 /* Said in every plan, and by verify. */
 #define API_WARNING "whoever holds a client certificate is root on this host"
 
-bool api_wanted(const struct step_ctx *ctx);	/* on the host's own daemon */
+bool api_wanted(const struct step_ctx *ctx);	/* on the host's own daemon, and here: no image */
 bool api_concerned(const struct step_ctx *ctx);	/* or it was there, and goes */
 /* What Docker was given last is not what it would be given now. */
 bool api_is_behind(const struct root *root, const struct pki *p);
@@ -28,6 +28,9 @@ bool api_is_open(const struct json *index);
 /* The keys of daemon.json. */
 void api_settings(struct json *patch);
 
+/* In an image: refused is what the first boot would refuse too, as far as it can be told; the rest
+ * is left to that, and said. ERR_REFUSED. */
+int api_leave(struct plan *p, const struct step_ctx *ctx, const char *step, struct err *err);
 /* Docker listens on TCP already, and without TLS for all we know. ERR_REFUSED. */
 int api_refuse_plain(const struct step_ctx *ctx, struct err *err);
 /* Into this directory what API_CA_NAME and API_SERVER_NAME say, of the newest server certificate in

@@ -8,6 +8,7 @@
 #include "engine/step.h"
 #include "pki/ca.h"
 #include "pki/names.h"
+#include "steps/firstboot.h"
 #include "sys/clock.h"
 
 #define STEP "clients"
@@ -85,6 +86,20 @@ static const char *ttl_of(const struct profile *p, const char *name)
 	return NULL;
 }
 
+static int plan_image(struct plan *p, const struct step_ctx *ctx, struct err *err)
+{
+	const struct profile *profile = ctx->profile;
+	int64_t ttl;
+
+	for (size_t i = 0; i < profile->clients.n; i++)
+		if (check(profile, &profile->clients.v[i], &ttl, err))
+			return -1;
+	if (firstboot_leave(ctx, err))
+		return -1;
+	plan_warn(p, "clients: not now: the first boot issues their certificates");
+	return 0;
+}
+
 static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
 	struct pki pki CLEANUP(pki_release) = PKI_INIT;
@@ -92,9 +107,7 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 	size_t n = 0;
 
 	if (!ctx->host->running)
-		return err_set(
-			err, ERR_REFUSED,
-			"no client's key is made in an image: it is the machine's that boots it");
+		return plan_image(p, ctx, err);
 	if (pki_open(&pki, ctx->host->root, PKI_READ, 0, err))
 		return err_raise(err, ERR_REFUSED);
 	if (missing(p, ctx, &pki, v, &n, err))

@@ -177,10 +177,6 @@ static int refuse_overlap(const struct step_ctx *ctx, struct err *err)
 
 static int refuse_here(const struct step_ctx *ctx, struct err *err)
 {
-	if (!ctx->host->running)
-		return err_set(
-			err, ERR_REFUSED,
-			"the API of an image cannot be opened: its keys are made on the machine that boots it");
 	if (!host_has_systemd(ctx->host) || !ctx->host->docker.binary)
 		return err_set(err, ERR_REFUSED,
 			       "a dedicated daemon needs systemd, and a Docker that is installed");
@@ -503,10 +499,21 @@ static int plan_present(struct plan *p, const struct step_ctx *ctx, struct err *
 	return 0;
 }
 
+static int plan_image(struct plan *p, const struct step_ctx *ctx, struct err *err)
+{
+	struct wanted w CLEANUP(wanted_release) = { .base = false };
+
+	if (!ctx->host->docker.binary)
+		return err_set(err, ERR_REFUSED,
+			       "a dedicated daemon needs a Docker, which is not in this image");
+	return find_programs(ctx, &w, err) || api_leave(p, ctx, STEP, err) ? -1 : 0;
+}
+
 static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
-	return is_wanted(ctx) ? plan_present(p, ctx, err) :
-				take_back_plan(p, ctx->state, STEP, err);
+	if (!is_wanted(ctx))
+		return take_back_plan(p, ctx->state, STEP, err);
+	return ctx->host->running ? plan_present(p, ctx, err) : plan_image(p, ctx, err);
 }
 
 const struct step step_daemon = {

@@ -20,6 +20,7 @@
 #include "backends/service/systemd.h"
 #include "engine/rollback.h"
 #include "engine/step.h"
+#include "steps/firstboot.h"
 
 #include <unistd.h>
 
@@ -268,12 +269,28 @@ static void plan_warnings(struct plan *p, const struct step_ctx *ctx)
 		plan_warn(p, "firewall: 'firewall.allow' is empty: only this host itself gets through");
 }
 
+static int plan_image(struct plan *p, const struct step_ctx *ctx, struct err *err)
+{
+	char *nft CLEANUP(freep) = host_find_program(ctx->host->root, "nft");
+
+	if (refuse_backend(ctx, err))
+		return -1;
+	if (!nft) {
+		err_set(err, ERR_REFUSED, "there is no nft in this image, which the firewall needs");
+		return err_remedy(err, "install the package nftables there, or set firewall.backend to \"none\"");
+	}
+	if (firstboot_leave(ctx, err))
+		return -1;
+	plan_warn(p, "firewall: not now: the first boot loads it, in front of the API");
+	return 0;
+}
+
 static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
 	if (!firewall_on(ctx->profile))
 		return take_back_plan(p, ctx->state, STEP, err);
 	if (!ctx->host->running)
-		return 0;	/* step "api" has the words */
+		return plan_image(p, ctx, err);
 	if (refuse_backend(ctx, err) || nft_available(err))
 		return -1;
 	if (!geteuid() && check_others(ctx, err))
