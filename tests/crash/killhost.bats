@@ -13,7 +13,7 @@ setup_file() {
 	. "$REPO/tests/guest/guest.bash"
 	. "$REPO/tests/lib/install.bash"
 	. "$BATS_TEST_DIRNAME/livehost.bash"
-	BUILD=$SYSBOXUP_BUILD install_prepare "$BATS_FILE_TMPDIR" 0.7.0
+	BUILD=$SYSBOXUP_BUILD install_prepare "$BATS_FILE_TMPDIR" 0.7.0 0.7.1
 	export G=killhost-$$
 	live_boot "$G" deb "$BATS_FILE_TMPDIR"
 }
@@ -177,4 +177,31 @@ each() {
 	learn_torn after "${ROLLBACK[@]}" || { echo "$why"; return 1; }
 	each torn-back "${KILLHOST_MODES:-kill/2 tear/1}" "${RECOVER[@]}"
 	points killhost-recover-back "$TOTAL"
+}
+
+# want VERSION: the profile.
+want() {
+	guest_run "$G" sed -i -E "s/\"version\": \"[a-z0-9.]+\", *\"method\"/\"version\": \"$1\", \"method\"/" /srv/demo/profile.json
+}
+
+# Before is here a Sysbox that came by its own package and was adopted; after, another version of it, or none.
+@test "an adopted Sysbox, its upgrade and its removal by deb killed at calls of ours and our children's: as it was adopted, or after" {
+	touch "$BATS_FILE_TMPDIR/broken"	# whoever comes next needs a host without
+	live_settle before
+	# its own scripts want no container to be there
+	guest_run "$G" bash -ec '
+		docker rm -f one two
+		apt-get install -y -qq fuse3 rsync jq lsb-release
+		apt-get install -y -qq /srv/demo/sysbox-ce_0.7.0-0.linux_standin.deb
+		docker run -d --name one bb:1 sleep 100000
+		docker run -d --name two --restart always bb:1 sleep 100000' >/dev/null 2>&1
+	want 0.7.0
+	run -0 live_up "${APPLY[@]}"
+	[[ $(guest_run "$G" sysboxup history show 1) == *"adopt: Sysbox 0.7.0 is here, installed by its own package"* ]]
+	live_keep before
+	want 0.7.1
+	each before "${KILLHOST_MODES:-kill/2}" "${APPLY[@]}"
+	want absent
+	each before "${KILLHOST_MODES:-kill/2}" "${APPLY[@]}"
+	points killhost-adopted "$TOTAL"
 }
