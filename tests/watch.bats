@@ -46,9 +46,9 @@ noted() {
 	in_guest timeout 200 bash -c 'until jq -e "$1" /var/lib/sysboxup/changed.json && [ "$(systemctl show -P SubState sysboxup-watch.service)" != start ]; do sleep 0.2; done >/dev/null' noted "$1"
 }
 
-@test "an upgrade of Docker after which nothing works is seen: journal, status with exit 7, the known bad pair by name; back again, all is well" {
+seen() {
 	local before
-	guest_boot "$G" bookworm
+	guest_boot "$G" "$1"
 	install_into "$G" "$BATS_FILE_TMPDIR"
 	in_guest sysboxup --profile /srv/demo/profile.json -q apply --force container
 	[ "$(in_guest systemctl is-active sysboxup-watch.path)" = active ]
@@ -83,4 +83,12 @@ noted() {
 	in_guest sysboxup -q uninstall
 	run -0 in_guest sysboxup verify --quick --changed
 	[ -z "$output" ]
+}
+
+@test "Docker 20.10: an upgrade after which nothing works is seen: journal, status with exit 7, the known bad pair by name; back again, all is well" {
+	seen bookworm
+}
+
+@test "Docker 26.1: the same" {
+	seen trixie
 }
