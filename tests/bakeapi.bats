@@ -98,7 +98,8 @@ refused() {
 	[[ $output == *"clients: the ttl '36500d' of 'x' is no time from 1m to 90d"* ]] || { echo "$output"; false; }
 	profile '{ "listen": ["'$ADDRESS':2376"] }'
 	"$UP" --root "$W/root" -q cert ca --key-file /etc/ca.secret
-	refused "every machine made from this image would have it"
+	refused "in '$W/root/var/lib/sysboxup/pki': every machine made from this image would have it"
+	[[ $output == *"rm -r $W/root/var/lib/sysboxup/pki, if nobody"* ]] || { echo "$output"; false; }
 	rm -r "$W/root/var/lib/sysboxup/pki"
 	run -0 bake_tree apply
 }

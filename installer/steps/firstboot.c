@@ -31,6 +31,7 @@ static int refuse_authority(const struct step_ctx *ctx, struct err *err)
 {
 	struct pki pki CLEANUP(pki_release) = PKI_INIT;
 	enum pki_guard guard = GUARD_ELSEWHERE;
+	char *path CLEANUP(freep) = root_outside(ctx->host->root, PKI_DIR);
 
 	if (pki_open(&pki, ctx->host->root, PKI_READ, 0, err) ||
 	    (pki.ledger.cas_n && pki_ca_guard(&pki, &guard, err)))
@@ -39,8 +40,8 @@ static int refuse_authority(const struct step_ctx *ctx, struct err *err)
 		return 0;
 	err_set(err, ERR_REFUSED,
 		"the key of a certificate authority is in '%s': every machine made from this image would have it",
-		PKI_DIR);
-	return err_remedy(err, "rm -r " PKI_DIR ", if nobody relies on what was issued by it");
+		path);
+	return err_remedy(err, "rm -r %s, if nobody relies on what was issued by it", path);
 }
 
 int firstboot_leave(const struct step_ctx *ctx, struct err *err)
