@@ -26,6 +26,7 @@ static void packages_release(struct action *a)
 	free(d->expected);
 	free(d->from);
 	free(d->old_file);
+	packages_forget_fetched(d);
 	json_free(d->before);
 	json_free(d->give_back);
 	free(d);

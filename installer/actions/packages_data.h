@@ -11,6 +11,7 @@
 #include "actions/packages.h"
 #include "backends/pkg/dpkgdb.h"
 #include "backends/pkg/pkg.h"
+#include "fetch/unpack.h"
 
 #define DEBS_DIR STATE_DIR "/debs"
 #define REBUILT "rebuilt from the installed files"
@@ -33,6 +34,9 @@ struct packages {
 	 * it was ours */
 	char *old_file, old_sha256[65];
 	bool old_rebuilt;
+	/* the file that was fetched by the catalog, and what is in it; until it is recorded */
+	char *fetched_file;
+	struct deb fetched;
 	struct json *before;		/* packages_before.c */
 };
 
@@ -62,9 +66,13 @@ bool plan_drop(struct pkg_plan *p, const char *name);	/* false: it is not in the
 int packages_hash_file(const struct root *r, const char *path, char hex[DIGEST_HEX + 1],
 		       struct err *err);
 bool packages_file_is(const struct root *r, const char *path, const char *sha256);
-/* Verified, in the cache and by its name in debs/. file: --package FILE, or NULL. */
+/* Verified, in the cache and by its name in debs/. file: --package FILE, or NULL. ret_deb: what is
+ * in it, or NULL. */
 int packages_fetch(const struct action_ctx *ctx, const struct catalog_entry *entry,
-		   const char *file, char **ret, struct err *err);
+		   const char *file, char **ret, struct deb *ret_deb, struct err *err);
+void packages_forget_fetched(struct packages *d);
+/* What is in a package file. ERR_REFUSED: it is none that dpkg should unpack. */
+int packages_list(const struct root *r, const char *file, struct deb *ret, struct err *err);
 
 /* ---- packages_old.c ---- */
 /*
@@ -203,8 +211,6 @@ int debconf_purge(const struct action_ctx *ctx, const char *name, struct err *er
 /* dpkg reads it and would install it: nothing is changed. ERR_REFUSED. */
 int dpkg_try_file(const char *file, struct err *err);
 int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *names,
-	     struct err *err);
-int dpkg_deb(const char *option, const char *file, const char *field, struct buf *ret, bool *ret_ok,
 	     struct err *err);
 int debconf_wait(const struct root *r, unsigned int seconds, struct report *rep, struct err *err);
 

@@ -260,26 +260,6 @@ int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *
 	return tool_run(&argv, ctx->rep, NULL, NULL, NULL, err);
 }
 
-/* dpkg -I FILE conffiles, -f FILE Installed-Size, -c FILE; a part that the package has not: *ret_ok
- * false, nothing in ret. */
-int dpkg_deb(const char *option, const char *file, const char *field, struct buf *ret, bool *ret_ok,
-	     struct err *err)
-{
-	struct strv argv CLEANUP(strv_release) = STRV_INIT;
-	struct buf errout CLEANUP(buf_release) = BUF_INIT;
-	int status;
-
-	strv_add(&argv, "dpkg-deb");
-	strv_add(&argv, option);
-	strv_add(&argv, file);
-	if (field)
-		strv_add(&argv, field);
-	if (tool_run(&argv, NULL, ret, &errout, &status, err))
-		return -1;
-	*ret_ok = !status;
-	return 0;
-}
-
 int dpkg_try_file(const char *file, struct err *err)
 {
 	struct strv argv CLEANUP(strv_release) = STRV_INIT;

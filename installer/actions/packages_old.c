@@ -59,7 +59,7 @@ static int fetch_old(const struct packages *d, const struct action_ctx *ctx,
 
 	if (!e)
 		return 1;
-	if (!packages_fetch(ctx, e, NULL, &op->file, &why))
+	if (!packages_fetch(ctx, e, NULL, &op->file, NULL, &why))
 		return packages_hash_file(ctx->root, op->file, op->sha256, err);
 	if (signals_pending()) {
 		*err = why;

@@ -97,29 +97,38 @@ static int link_deb(const struct root *r, const struct package *pkg, const char 
 	return 0;
 }
 
-int packages_fetch(const struct action_ctx *ctx, const struct catalog_entry *entry,
-		   const char *file, char **ret, struct err *err)
+void packages_forget_fetched(struct packages *d)
 {
-	struct package pkg = { .fd = -1 };
-
-	if (package_fetch(&pkg, ctx->root, entry, ctx->profile, file, ctx->rep, err))
-		return -1;
-	int got = link_deb(ctx->root, &pkg, entry->arch, ret, err);
-	package_release(&pkg);
-	return got;
+	free(STEAL(d->fetched_file));
+	deb_release(&d->fetched);
 }
 
-static int fetch_wanted(const struct packages *d, const struct action_ctx *ctx,
-			const struct catalog *c, struct strv *ret, struct err *err)
+int packages_fetch(const struct action_ctx *ctx, const struct catalog_entry *entry,
+		   const char *file, char **ret, struct deb *ret_deb, struct err *err)
+{
+	struct package pkg CLEANUP(package_release) = { .fd = -1 };
+
+	if (package_fetch(&pkg, ctx->root, entry, ctx->profile, file, ctx->rep, err) ||
+	    link_deb(ctx->root, &pkg, entry->arch, ret, err))
+		return -1;
+	if (ret_deb) {
+		*ret_deb = pkg.deb;
+		pkg.deb = (struct deb){ 0 };
+	}
+	return 0;
+}
+
+static int fetch_wanted(struct packages *d, const struct action_ctx *ctx, const struct catalog *c,
+			struct strv *ret, struct err *err)
 {
 	const struct catalog_entry *e = package_choose(c, d->name,
 						       d->version ? d->version : "latest", d->arch,
 						       ctx->package_file, err);
-	char *file = NULL;
 
-	if (!e || packages_fetch(ctx, e, ctx->package_file, &file, err))
+	packages_forget_fetched(d);
+	if (!e || packages_fetch(ctx, e, ctx->package_file, &d->fetched_file, &d->fetched, err))
 		return -1;
-	strv_take(ret, file);
+	strv_add(ret, d->fetched_file);
 	return 0;
 }
 
@@ -164,31 +173,25 @@ static int keep_old(struct packages *d, const struct action_ctx *ctx, const stru
 
 /* ---- what the packages bring ---- */
 
-static void take_units(const char *listing, struct strv *units)
+int packages_list(const struct root *r, const char *file, struct deb *ret, struct err *err)
 {
-	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+	char *what CLEANUP(freep) = xasprintf("'%s'", file);
+	int fd CLEANUP(closep) = root_openat(r, file, O_RDONLY, 0);
 
-	str_split(&lines, listing, '\n');
-	for (size_t i = 0; i < lines.n; i++) {
-		char *path = strstr(lines.v[i], " ./");
-		char *target = path ? strstr(path, " -> ") : NULL;
-		if (target)
-			*target = '\0';
-		if (path && strstr(path, "/systemd/system/") && *path_basename(path) &&
-		    !strv_has(units, path_basename(path)))
-			strv_add(units, path_basename(path));
+	if (fd < 0) {
+		err_errno(err, errno, "cannot open '%s'", file);
+		return err_raise(err, ERR_REFUSED);
 	}
+	return deb_list(ret, fd, what, DEB_UNPACKED_MAX, err);
 }
 
-static void take_conffiles(const char *text, struct strv *conffiles)
+static void take_units(const struct deb *deb, struct strv *units)
 {
-	struct strv lines CLEANUP(strv_release) = STRV_INIT;
-
-	str_split(&lines, text, '\n');
-	for (size_t i = 0; i < lines.n; i++) {
-		const char *path = strchr(lines.v[i], '/');	/* a flag such as remove-on-upgrade may stand before it */
-		if (path && !strv_has(conffiles, path))
-			strv_add(conffiles, path);
+	for (size_t i = 0; i < deb->n; i++) {
+		const struct deb_member *m = &deb->v[i];
+		if (m->type != 'd' && strstr(m->path, "/systemd/system/") &&
+		    !strv_has(units, path_basename(m->path)))
+			strv_add(units, path_basename(m->path));
 	}
 }
 
@@ -203,55 +206,31 @@ static void note_shipped(struct json *shipped, const char *conffile, const char 
 	json_add_str(all, digest);
 }
 
-/* What the package ships, so that undo can tell an edit of somebody from it. */
-static int hash_conffiles(const struct action_ctx *ctx, const char *file,
-			  const struct strv *conffiles, struct json *shipped, struct err *err)
+/* And as what it ships them, so that undo can tell an edit of somebody from it. */
+static void take_conffiles(const struct deb *deb, struct deb_lists *lists)
 {
-	char *dir CLEANUP(freep) = xasprintf(STATE_DIR "/txn/%06u/stage/shipped", ctx->log->id);
-	char *outside CLEANUP(freep) = root_outside(ctx->root, dir);
-	struct buf nothing CLEANUP(buf_release) = BUF_INIT;
-	int stage CLEANUP(closep) = -1;
-	bool ok;
-
-	if (txnlog_stage(ctx->log, &stage, err) ||
-	    dpkg_deb("--extract", file, outside, &nothing, &ok, err))
-		return -1;
-	for (size_t i = 0; i < conffiles->n; i++) {
-		char *path CLEANUP(freep) = xasprintf("%s%s", dir, conffiles->v[i]);
-		struct node n CLEANUP(node_release) = NODE_INIT;
-
-		if (node_read(&n, ctx->root, path, NODE_DIGEST, err))
-			return -1;
-		if (n.type == NODE_FILE)
-			note_shipped(shipped, conffiles->v[i], n.digest);
+	for (size_t i = 0; i < deb->conffiles.n; i++) {
+		const char *path = deb->conffiles.v[i];
+		const struct deb_member *m = deb_find(deb, path);
+		if (!strv_has(&lists->conffiles, path))
+			strv_add(&lists->conffiles, path);
+		if (m && m->type == 'f')
+			note_shipped(lists->shipped, path, m->sha256);
 	}
-	return fs_remove_tree(stage, "shipped", err);
 }
 
-static int look_into(const struct action_ctx *ctx, const char *file, struct deb_lists *lists,
-		     uint64_t *bytes, struct err *err)
+/* What was just fetched has been read. */
+static int look_into(const struct packages *d, const struct action_ctx *ctx, const char *file,
+		     struct deb_lists *lists, uint64_t *bytes, struct err *err)
 {
-	struct strv own CLEANUP(strv_release) = STRV_INIT;
-	struct buf files CLEANUP(buf_release) = BUF_INIT, conf CLEANUP(buf_release) = BUF_INIT,
-			 size CLEANUP(buf_release) = BUF_INIT;
-	bool ok, has_conf, has_size;
-	uint64_t kib;
+	struct deb own CLEANUP(deb_release) = { 0 };
+	const struct deb *deb = str_eq(file, d->fetched_file) ? &d->fetched : &own;
 
-	if (dpkg_deb("--contents", file, NULL, &files, &ok, err) ||
-	    dpkg_deb("--info", file, "conffiles", &conf, &has_conf, err) ||
-	    dpkg_deb("--field", file, "Installed-Size", &size, &has_size, err))
+	if (deb == &own && packages_list(ctx->root, file, &own, err))
 		return -1;
-	if (!ok)
-		return err_set(err, ERR_REFUSED, "'%s' is not a package that dpkg can read", file);
-	take_units(files.data, &lists->units);
-	if (has_conf) {
-		take_conffiles(conf.data, &own);
-		take_conffiles(conf.data, &lists->conffiles);
-		if (hash_conffiles(ctx, file, &own, lists->shipped, err))
-			return -1;
-	}
-	if (has_size && !str_to_u64(str_trim(size.data), UINT32_MAX, &kib))
-		*bytes += kib * 1024;
+	take_units(deb, &lists->units);
+	take_conffiles(deb, lists);
+	*bytes += deb->control.installed_size * 1024;
 	return 0;
 }
 
@@ -279,10 +258,11 @@ static int look_at_all(const struct packages *d, const struct action_ctx *ctx,
 		return -1;
 	for (size_t i = 0; i < d->plan.n; i++) {
 		packages_conffiles(&status, d->plan.v[i].name, &lists->conffiles);
-		if (d->plan.v[i].file && look_into(ctx, d->plan.v[i].file, lists, bytes, err))
+		if (d->plan.v[i].file &&
+		    look_into(d, ctx, d->plan.v[i].file, lists, bytes, err))
 			return -1;
 	}
-	return d->old_file ? look_into(ctx, d->old_file, lists, bytes, err) : 0;
+	return d->old_file ? look_into(d, ctx, d->old_file, lists, bytes, err) : 0;
 }
 
 /* ---- space ---- */
@@ -350,6 +330,7 @@ int packages_record(struct packages *d, struct action_ctx *ctx, struct err *err)
 	strv_release(&lists.units);
 	strv_release(&lists.conffiles);
 	json_free(lists.shipped);
+	packages_forget_fetched(d);
 	return got ? -1 : packages_set_aside(ctx, installed, err);
 }
 

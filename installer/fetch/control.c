@@ -49,7 +49,7 @@ static int set_field(struct deb_control *c, char *line, const char *what, struct
 	*colon = '\0';
 	value = str_trim(colon + 1);
 	if (!strcasecmp(line, "Installed-Size"))
-		str_to_u64(value, UINT64_MAX / 1024, &c->installed_size);
+		str_to_u64(value, UINT32_MAX, &c->installed_size);
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
 		if (strcasecmp(line, fields[i].name))
 			continue;
@@ -87,6 +87,22 @@ void control_release(struct deb_control *c)
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		free(*slot(c, i));
 	*c = (struct deb_control){ 0 };
+}
+
+int conffiles_parse(struct strv *ret, const char *text, size_t len, const char *what,
+		    struct err *err)
+{
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+
+	if (memchr(text, '\0', len))
+		return err_set(err, ERR_REFUSED, "%s: its list of conffiles is not text", what);
+	str_split(&lines, text, '\n');
+	for (size_t i = 0; i < lines.n; i++) {
+		char *path = strchr(str_trim(lines.v[i]), '/');	/* a flag may stand before it */
+		if (path && !strv_has(ret, path))
+			strv_add(ret, path);
+	}
+	return 0;
 }
 
 /* "all" fits everywhere; the wildcards are Debian policy's 11.1, for Linux. */

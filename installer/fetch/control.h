@@ -9,6 +9,9 @@
 /* Package, Version and Architecture must be there. ERR_REFUSED. */
 int control_parse(struct deb_control *ret, const char *text, size_t len, const char *what,
 		  struct err *err);
+/* The paths that a list of conffiles names, each once. ERR_REFUSED. */
+int conffiles_parse(struct strv *ret, const char *text, size_t len, const char *what,
+		    struct err *err);
 void control_release(struct deb_control *c);
 
 #endif

@@ -11,7 +11,6 @@
 
 #define CACHE_DIR "/var/lib/sysboxup/cache"
 #define PACKAGE_MAX (2048ULL * 1024 * 1024)
-#define UNPACKED_MAX (4ULL * 1024 * 1024 * 1024)
 #define READ_SIZE (64 * 1024)
 
 /* Size and hash by one descriptor. */
@@ -263,7 +262,7 @@ int package_fetch(struct package *ret, const struct root *root, const struct cat
 	pkg.cached = xasprintf(CACHE_DIR "/%s", entry->sha256);
 	if (open_cache(root, &dirfd, err) < 0 || obtain(&pkg, dirfd, p, file, &new, rep, err) < 0)
 		return -1;
-	if (deb_read(&pkg.deb, pkg.fd, what, UNPACKED_MAX, err) < 0 ||
+	if (deb_read(&pkg.deb, pkg.fd, what, DEB_UNPACKED_MAX, err) < 0 ||
 	    check_package(&pkg, what, err) < 0)
 		return refuse(&pkg, dirfd, new, err);
 	*ret = pkg;

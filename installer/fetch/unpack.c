@@ -11,13 +11,22 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define MAX_MEMBERS 10000
 #define MAX_PATH 4096
 #define CONTROL_MAX (1024 * 1024)
 #define BLOCK (32 * 1024)
 
+/* What a package may have. One of the catalog is unpacked by us, too (method "files"). */
+struct rules {
+	size_t members;
+	bool set_id, hard_links;
+};
+
+static const struct rules of_catalog = { .members = 10000 },
+			  of_dpkg = { .members = 100000, .set_id = true, .hard_links = true };
+
 struct reader {
 	const char *what;
+	const struct rules *rules;
 	int fd;
 	off_t at;			/* own position: the descriptor's is shared with its other users */
 	struct archive *outer, *inner;
@@ -88,7 +97,8 @@ static void reader_free(struct reader **rp)
 }
 
 /* NULL: libarchive cannot be loaded. */
-static struct reader *reader_new(int fd, const char *what, uint64_t max_bytes, struct err *err)
+static struct reader *reader_new(int fd, const char *what, const struct rules *rules,
+				 uint64_t max_bytes, struct err *err)
 {
 	struct reader *r;
 
@@ -96,6 +106,7 @@ static struct reader *reader_new(int fd, const char *what, uint64_t max_bytes, s
 		return NULL;
 	r = xcalloc(1, sizeof(*r));
 	r->what = what;
+	r->rules = rules;
 	r->fd = fd;
 	r->left = max_bytes;
 	r->err = err;
@@ -217,9 +228,11 @@ static void member_release(struct deb_member *m)
 
 static int member_type(struct reader *r, struct archive_entry *e, const char *raw, char *ret)
 {
-	if (sym_archive_entry_hardlink(e))
+	if (sym_archive_entry_hardlink(e) && !r->rules->hard_links)
 		return refuse(r, raw, "is a hard link");
-	if (sym_archive_entry_filetype(e) == AE_IFREG)
+	if (sym_archive_entry_hardlink(e))
+		*ret = 'h';
+	else if (sym_archive_entry_filetype(e) == AE_IFREG)
 		*ret = 'f';
 	else if (sym_archive_entry_filetype(e) == AE_IFDIR)
 		*ret = 'd';
@@ -227,6 +240,19 @@ static int member_type(struct reader *r, struct archive_entry *e, const char *ra
 		*ret = 'l';
 	else
 		return refuse(r, raw, "is a device, a pipe or a socket");
+	return 0;
+}
+
+static int member_target(struct reader *r, struct archive_entry *e, const char *raw,
+			 struct deb_member *m)
+{
+	if (m->type == 'h')
+		return normalise(r, sym_archive_entry_hardlink(e), &m->target);
+	if (m->type != 'l')
+		return 0;
+	m->target = xstrdup(sym_archive_entry_symlink(e));
+	if (str_empty(m->target) || strlen(m->target) > MAX_PATH || !path_printable(m->target))
+		return refuse(r, raw, "links to nothing usable");
 	return 0;
 }
 
@@ -240,13 +266,10 @@ static int member_read(struct reader *r, struct archive_entry *e, struct deb_mem
 	if (m.type != 'd' && str_eq(m.path, "/"))
 		return refuse(r, raw, "is no directory");
 	m.mode = sym_archive_entry_perm(e) & 07777;
-	if (m.mode & 06000)
+	if ((m.mode & 06000) && !r->rules->set_id)
 		return refuse(r, raw, "is set-id");
-	if (m.type == 'l') {
-		m.target = xstrdup(sym_archive_entry_symlink(e));
-		if (str_empty(m.target) || strlen(m.target) > MAX_PATH || !path_printable(m.target))
-			return refuse(r, raw, "links to nothing usable");
-	}
+	if (member_target(r, e, raw, &m) < 0)
+		return -1;
 	if (m.type == 'f')
 		m.size = (uint64_t)sym_archive_entry_size(e);
 	if (m.size > r->left)	/* said before a byte of it is unpacked */
@@ -266,9 +289,9 @@ static int next_member(struct reader *r, struct deb_member *ret)
 		return 1;
 	if (rc != ARCHIVE_OK)
 		return broken_archive(r, r->inner);
-	if (++r->members > MAX_MEMBERS)
-		return err_set(r->err, ERR_REFUSED, "%s is refused: more than %d members", r->what,
-			       MAX_MEMBERS);
+	if (++r->members > r->rules->members)
+		return err_set(r->err, ERR_REFUSED, "%s is refused: more than %zu members", r->what,
+			       r->rules->members);
 	return member_read(r, e, ret);
 }
 
@@ -319,11 +342,32 @@ static int sink_nothing(void *user, const void *data, size_t len)
 	return 0;
 }
 
-static int read_control_member(struct reader *r, const struct deb_member *m, struct buf *text)
+struct control_part {
+	struct buf control, conffiles;
+};
+
+static void control_part_release(struct control_part *p)
 {
-	if (m->type == 'l')
+	buf_release(&p->control);
+	buf_release(&p->conffiles);
+}
+
+static struct buf *text_of(struct control_part *p, const struct deb_member *m)
+{
+	if (m->type != 'f')
+		return NULL;
+	return str_eq(m->path, "/control")   ? &p->control :
+	       str_eq(m->path, "/conffiles") ? &p->conffiles :
+					       NULL;
+}
+
+static int read_control_member(struct reader *r, const struct deb_member *m, struct control_part *p)
+{
+	struct buf *text = text_of(p, m);
+
+	if (m->target)
 		return refuse(r, m->path, "is a link among the control files");
-	if (!str_eq(m->path, "/control") || m->type != 'f')
+	if (!text)
 		return read_content(r, sink_nothing, NULL);
 	if (text->len)
 		return refuse(r, m->path, "is there twice");
@@ -332,9 +376,16 @@ static int read_control_member(struct reader *r, const struct deb_member *m, str
 	return read_content(r, sink_text, text);
 }
 
-static int read_control(struct reader *r, struct deb_control *ret)
+static int parse_control(struct reader *r, const struct control_part *p, struct deb *d)
 {
-	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	if (control_parse(&d->control, p->control.data, p->control.len, r->what, r->err) < 0)
+		return -1;
+	return conffiles_parse(&d->conffiles, p->conffiles.data, p->conffiles.len, r->what, r->err);
+}
+
+static int read_control(struct reader *r, struct deb *d)
+{
+	struct control_part p CLEANUP(control_part_release) = { BUF_INIT, BUF_INIT };
 	int rc;
 
 	if (open_inner(r, "control") < 0)
@@ -345,10 +396,10 @@ static int read_control(struct reader *r, struct deb_control *ret)
 		rc = next_member(r, &m);
 		if (rc)
 			break;
-		if (read_control_member(r, &m, &text) < 0)
+		if (read_control_member(r, &m, &p) < 0)
 			return -1;
 	}
-	return rc < 0 ? -1 : control_parse(ret, text.data, text.len, r->what, r->err);
+	return rc < 0 ? -1 : parse_control(r, &p, d);
 }
 
 /* --- data.tar --- */
@@ -359,22 +410,28 @@ static int by_path(const void *a, const void *b)
 		      (*(struct deb_member *const *)b)->path);
 }
 
-static const struct deb_member *sorted_find(struct deb_member **v, size_t n, const char *path)
+static const struct deb_member *sorted_find(const struct deb *d, const char *path)
 {
-	struct deb_member key = { .path = (char *)path }, *keyp = &key;
-	struct deb_member **found = bsearch(&keyp, v, n, sizeof(struct deb_member *), by_path);
+	struct deb_member key = { .path = (char *)path }, *keyp = &key, **found;
 
+	found = d->n ? bsearch(&keyp, d->sorted, d->n, sizeof(struct deb_member *), by_path) : NULL;
 	return found ? *found : NULL;
 }
 
+const struct deb_member *deb_find(const struct deb *d, const char *path)
+{
+	const struct deb_member *m = sorted_find(d, path);
+
+	return m && m->type == 'h' ? sorted_find(d, m->target) : m;
+}
+
 /* No member lies below one that is no directory, whichever comes first. */
-static int check_parents(struct reader *r, struct deb_member **v, size_t n,
-			 const struct deb_member *m)
+static int check_parents(struct reader *r, const struct deb *d, const struct deb_member *m)
 {
 	char *parent CLEANUP(freep) = path_dirname(m->path);
 
 	while (strlen(parent) > 1) {
-		const struct deb_member *p = sorted_find(v, n, parent);
+		const struct deb_member *p = sorted_find(d, parent);
 		char *up = path_dirname(parent);
 
 		if (p && p->type != 'd') {
@@ -387,18 +444,27 @@ static int check_parents(struct reader *r, struct deb_member **v, size_t n,
 	return 0;
 }
 
-static int check_paths(struct reader *r, struct deb_member *members, size_t n)
+/* A hard link is one to a file, and not by way of another. */
+static int check_member(struct reader *r, const struct deb *d, const struct deb_member *m)
 {
-	struct deb_member **v CLEANUP(freep) = xcalloc(n + 1, sizeof(struct deb_member *));
+	const struct deb_member *file = m->type == 'h' ? sorted_find(d, m->target) : NULL;
 
-	for (size_t i = 0; i < n; i++)
-		v[i] = &members[i];
-	qsort(v, n, sizeof(struct deb_member *), by_path);
-	for (size_t i = 1; i < n; i++)
-		if (str_eq(v[i - 1]->path, v[i]->path))
-			return refuse(r, v[i]->path, "is there twice");
-	for (size_t i = 0; i < n; i++)
-		if (check_parents(r, v, n, v[i]) < 0)
+	if (m->type == 'h' && (!file || file->type != 'f'))
+		return refuse(r, m->path, "links to nothing usable");
+	return check_parents(r, d, m);
+}
+
+static int check_paths(struct reader *r, struct deb *d)
+{
+	d->sorted = xcalloc(d->n + 1, sizeof(struct deb_member *));
+	for (size_t i = 0; i < d->n; i++)
+		d->sorted[i] = &d->v[i];
+	qsort(d->sorted, d->n, sizeof(struct deb_member *), by_path);
+	for (size_t i = 1; i < d->n; i++)
+		if (str_eq(d->sorted[i - 1]->path, d->sorted[i]->path))
+			return refuse(r, d->sorted[i]->path, "is there twice");
+	for (size_t i = 0; i < d->n; i++)
+		if (check_member(r, d, &d->v[i]) < 0)
 			return -1;
 	return 0;
 }
@@ -424,15 +490,14 @@ static int read_data(struct reader *r, struct deb *d)
 		if (m.type == 'f' && hash_content(r, &d->v[d->n - 1]) < 0)
 			return -1;
 	}
-	return rc < 0 ? -1 : check_paths(r, d->v, d->n);
+	return rc < 0 ? -1 : check_paths(r, d);
 }
 
-int deb_read(struct deb *ret, int fd, const char *what, uint64_t max_bytes, struct err *err)
+static int read_all(struct deb *ret, struct reader *r)
 {
-	struct reader *r CLEANUP(reader_free) = reader_new(fd, what, max_bytes, err);
 	struct deb d CLEANUP(deb_release) = { 0 };
 
-	if (!r || open_outer(r) < 0 || check_format(r) < 0 || read_control(r, &d.control) < 0 ||
+	if (open_outer(r) < 0 || check_format(r) < 0 || read_control(r, &d) < 0 ||
 	    read_data(r, &d) < 0)
 		return -1;
 	*ret = d;
@@ -440,12 +505,28 @@ int deb_read(struct deb *ret, int fd, const char *what, uint64_t max_bytes, stru
 	return 0;
 }
 
+int deb_read(struct deb *ret, int fd, const char *what, uint64_t max_bytes, struct err *err)
+{
+	struct reader *r CLEANUP(reader_free) = reader_new(fd, what, &of_catalog, max_bytes, err);
+
+	return r ? read_all(ret, r) : -1;
+}
+
+int deb_list(struct deb *ret, int fd, const char *what, uint64_t max_bytes, struct err *err)
+{
+	struct reader *r CLEANUP(reader_free) = reader_new(fd, what, &of_dpkg, max_bytes, err);
+
+	return r ? read_all(ret, r) : -1;
+}
+
 void deb_release(struct deb *d)
 {
 	control_release(&d->control);
+	strv_release(&d->conffiles);
 	for (size_t i = 0; i < d->n; i++)
 		member_release(&d->v[i]);
 	free(d->v);
+	free(d->sorted);
 	*d = (struct deb){ 0 };
 }
 
@@ -507,7 +588,8 @@ int deb_extract_all(const struct deb *d, int fd,
 		    int (*open_member)(void *user, const struct deb_member *m), void *user,
 		    struct err *err)
 {
-	struct reader *r CLEANUP(reader_free) = reader_new(fd, "the package", UINT64_MAX, err);
+	struct reader *r CLEANUP(reader_free) =
+		reader_new(fd, "the package", &of_catalog, UINT64_MAX, err);
 
 	if (!r || open_outer(r) < 0 || check_format(r) < 0 || open_inner(r, "control") < 0 ||
 	    open_inner(r, "data") < 0)

@@ -19,25 +19,34 @@ struct deb_control {
 
 struct deb_member {
 	char *path;			/* normalised, absolute: "/usr/bin/sysbox-runc" */
-	char type;			/* 'f', 'd', 'l' */
+	char type;			/* 'f', 'd', 'l'; 'h': another name of a file, from deb_list only */
 	mode_t mode;
 	uint64_t size;
-	char *target;			/* links */
+	char *target;			/* links; 'h': the path of the file */
 	char sha256[65];		/* files */
 };
 
 struct deb {
 	struct deb_control control;
+	struct strv conffiles;		/* as it lists them, flags such as remove-on-upgrade left out */
 	struct deb_member *v;		/* in archive order */
+	struct deb_member **sorted;	/* by path */
 	size_t n;
 };
+
+#define DEB_UNPACKED_MAX (4ULL * 1024 * 1024 * 1024)
 
 /* Reads control and the whole data member, checking every rule: ar with debian-binary 2.x,
  * control.tar.*, data.tar.*; no ".." or absolute path, no path twice, none through a member that is
  * no directory, no set-id, no device, no hard link; at most max_bytes unpacked and 10,000 members.
  * ERR_REFUSED. */
 int deb_read(struct deb *ret, int fd, const char *what, uint64_t max_bytes, struct err *err);
+/* The same of a package that is dpkg's to unpack, such as one of the distribution: set-id files and
+ * hard links are as good as others, and it may have 100,000 members. Not for deb_extract. */
+int deb_list(struct deb *ret, int fd, const char *what, uint64_t max_bytes, struct err *err);
 void deb_release(struct deb *d);
+/* The member that has what is at path: of a hard link, the file. NULL: there is none. */
+const struct deb_member *deb_find(const struct deb *d, const char *path);
 /* Name, version, architecture are what the catalog said (NULL = not asked). "all"/"any"
  * architectures per Debian's rules. */
 int deb_check_control(const struct deb *d, const char *package, const char *version,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fetch/unpack.h, in process. The first byte says what the rest is: a whole package, or the data
- * member of one whose other parts are right. What is accepted keeps every rule of the header, stays
- * within its limit, and gives out each file with the digest and size that it was read with.
+ * fetch/unpack.h, in process. The first byte says what the rest is: a whole package ('w'), the list
+ * of conffiles ('c') or the data member of one whose other parts are right. What is accepted keeps
+ * every rule of the header, stays within its limit, and gives out each file with the digest and
+ * size that it was read with; and what deb_read accepts is the same to deb_list.
  */
 #include "base/digest.h"
 #include "fetch/unpack.h"
@@ -22,33 +23,47 @@ static void ar_member(struct buf *b, const char *name, const void *data, size_t 
 }
 
 /* One regular file in ustar form, and the end of the archive. */
-static void tar_file(struct buf *b, const char *name, const char *text)
+static void tar_file(struct buf *b, const char *name, const char *text, size_t len)
 {
-	char head[512] = "", rest[1536] = "";
+	static const char zeros[512];
+	char head[512] = "";
 	unsigned int sum = 0;
 
 	snprintf(head, 100, "%s", name);
 	memcpy(head + 100, "0000644\0000000000\0000000000\0", 24);
-	snprintf(head + 124, 12, "%011zo", strlen(text));
+	snprintf(head + 124, 12, "%011zo", len);
 	memcpy(head + 136, "00000000000\0        0", 21);
 	memcpy(head + 257, "ustar\00000", 8);
 	for (size_t i = 0; i < sizeof(head); i++)
 		sum += (unsigned char)head[i];
 	snprintf(head + 148, 8, "%06o", sum);
 	buf_add(b, head, sizeof(head));
-	memcpy(rest, text, strlen(text));
-	buf_add(b, rest, sizeof(rest));
+	buf_add(b, text, len);
+	buf_add(b, zeros, (sizeof(zeros) - len % sizeof(zeros)) % sizeof(zeros));
 }
 
-static void wrap(const uint8_t *data, size_t size, struct buf *ret)
+static void tar_end(struct buf *b)
 {
-	struct buf control CLEANUP(buf_release) = BUF_INIT;
+	static const char zeros[1024];
 
-	tar_file(&control, "./control", "Package: a\nVersion: 1\nArchitecture: all\n");
+	buf_add(b, zeros, sizeof(zeros));
+}
+
+static void wrap(const uint8_t *data, size_t size, bool is_conffiles, struct buf *ret)
+{
+	static const char text[] = "Package: a\nVersion: 1\nArchitecture: all\n";
+	struct buf control CLEANUP(buf_release) = BUF_INIT, none CLEANUP(buf_release) = BUF_INIT;
+
+	tar_file(&control, "./control", text, strlen(text));
+	if (is_conffiles)
+		tar_file(&control, "./conffiles", (const char *)data, size);
+	tar_end(&control);
+	tar_end(&none);
 	buf_adds(ret, "!<arch>\n");
 	ar_member(ret, "debian-binary", "2.0\n", 4);
 	ar_member(ret, "control.tar", control.data, control.len);
-	ar_member(ret, "data.tar", data, size);
+	ar_member(ret, "data.tar", is_conffiles ? (const uint8_t *)none.data : data,
+		  is_conffiles ? none.len : size);
 }
 
 static void check_path(const char *path)
@@ -59,18 +74,33 @@ static void check_path(const char *path)
 	must(!path[1] || !str_ends(path, "/"));
 }
 
-static void check_rules(const struct deb *d)
+static void check_conffiles(const struct deb *d)
+{
+	for (size_t i = 0; i < d->conffiles.n; i++) {
+		const char *path = d->conffiles.v[i];
+
+		must(*path == '/' && !strchr(path, '\n'));
+		for (size_t k = 0; k < i && d->conffiles.n < 64; k++)
+			must(!str_eq(path, d->conffiles.v[k]));
+	}
+}
+
+static void check_rules(const struct deb *d, bool listed)
 {
 	uint64_t sum = 0;
 
-	must(d->n <= 10000);
+	must(d->n <= (listed ? 100000 : 10000));
 	must(!str_empty(d->control.package) && !str_empty(d->control.version));
+	check_conffiles(d);
 	for (size_t i = 0; i < d->n; i++) {
 		const struct deb_member *m = &d->v[i];
 
 		check_path(m->path);
-		must(!(m->mode & ~01777u) && strchr("fdl", m->type));
-		must((m->type == 'l') == (m->target != NULL));
+		must(!(m->mode & ~(listed ? 07777u : 01777u)) &&
+		     strchr(listed ? "fdlh" : "fdl", m->type));
+		must((m->type == 'l' || m->type == 'h') == (m->target != NULL));
+		must(m->type == 'h' ? deb_find(d, m->path)->type == 'f' :
+				      deb_find(d, m->path) == m);
 		must(m->type != 'f' || digest_valid(m->sha256));
 		sum += m->size;
 		for (size_t k = 0; k < i && d->n < 64; k++)
@@ -124,11 +154,31 @@ static void check_extract(const struct deb *d, int fd)
 	must(o.files == files);
 }
 
+static bool check_list(struct deb *ret, int fd)
+{
+	struct err err = ERR_INIT;
+
+	if (deb_list(ret, fd, "fuzz", LIMIT, &err) < 0) {
+		must_be_said(&err);
+		must(!ret->n && !ret->control.package && !ret->conffiles.n);
+		return false;
+	}
+	check_rules(ret, true);
+	return true;
+}
+
+static void check_equal(const struct deb *a, const struct deb *b)
+{
+	must(a->n == b->n && a->conffiles.n == b->conffiles.n);
+	for (size_t i = 0; i < a->n; i++)
+		must(str_eq(a->v[i].path, b->v[i].path) && str_eq(a->v[i].sha256, b->v[i].sha256));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static int fd = -1;
 	struct buf in CLEANUP(buf_release) = BUF_INIT;
-	struct deb d CLEANUP(deb_release) = { 0 };
+	struct deb d CLEANUP(deb_release) = { 0 }, listed CLEANUP(deb_release) = { 0 };
 	struct err err = ERR_INIT;
 
 	if (!size)
@@ -138,14 +188,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] == 'w')
 		buf_add(&in, data + 1, size - 1);
 	else
-		wrap(data + 1, size - 1, &in);
+		wrap(data + 1, size - 1, data[0] == 'c', &in);
 	must(!ftruncate(fd, 0) && pwrite(fd, in.data, in.len, 0) == (ssize_t)in.len);
+	bool is_listed = check_list(&listed, fd);
 	if (deb_read(&d, fd, "fuzz", LIMIT, &err) < 0) {
 		must_be_said(&err);
 		must(!d.n && !d.control.package);
 		return 0;
 	}
-	check_rules(&d);
+	must(is_listed);
+	check_equal(&d, &listed);
+	check_rules(&d, false);
 	check_extract(&d, fd);
 	return 0;
 }

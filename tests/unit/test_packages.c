@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actions/kinds.h"
 #include "actions/packages_data.h"
+#include "debs.h"
 #include "docker/flags.h"
 #include "journal/txnlog.h"
 #include "scratch.h"
@@ -140,6 +141,153 @@ TEST(hold_found, "only what is installed and wanted is held: a hold, or another 
 	CHECK_STR(text.data, "{\"packages\":[\"x\",\"a\"]}");
 	CHECK_INT(a->ops->drift(entry, a->key, &w.ctx, &found), STATE_BAD);
 	CHECK_STR(found.data, "not on hold any more: a");
+	world_close(&w);
+}
+
+/* ---- what is in a package file ---- */
+
+struct member {
+	char type;
+	const char *path, *link, *text;
+	unsigned int mode;
+};
+
+#define PACKAGE_FILE "/pool/d.deb"
+#define CONF "fe3209d6d4f51935b391288a43df48d9ddece1a992597ae53387ca16611a9179"
+
+/* Set-id and hard links, as a distribution's may have. */
+static const struct member shipped[] = {
+	{ '5', "./", "", "", 0755 },
+	{ '5', "./etc/", "", "", 0755 },
+	{ '0', "./etc/d.conf", "", "a=1\n", 0644 },
+	{ '1', "./etc/e.conf", "./etc/d.conf", "", 0644 },
+	{ '5', "./usr/", "", "", 0755 },
+	{ '5', "./usr/bin/", "", "", 0755 },
+	{ '0', "./usr/bin/d", "", "program", 04755 },
+	{ '2', "./usr/bin/l", "d", "", 0777 },
+	{ '5', "./usr/lib/", "", "", 0755 },
+	{ '5', "./usr/lib/systemd/", "", "", 0755 },
+	{ '5', "./usr/lib/systemd/system/", "", "", 0755 },
+	{ '0', "./usr/lib/systemd/system/d.service", "", "[Unit]\n", 0644 },
+	{ '2', "./usr/lib/systemd/system/e.service", "d.service", "", 0777 },
+};
+
+static void put_deb(struct world *w, const struct member *v, size_t n)
+{
+	static const char control[] = CONTROL("d", "1", "amd64"),
+			  conffiles[] = "/etc/d.conf\n/etc/e.conf\nremove-on-upgrade /etc/old.conf\n";
+	struct buf deb CLEANUP(buf_release) = BUF_INIT, tar CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	tar_add(&tar, '0', "./control", 0644, "", control, strlen(control));
+	tar_add(&tar, '0', "./conffiles", 0644, "", conffiles, strlen(conffiles));
+	tar_end(&tar);
+	ar_add(&deb, "debian-binary", "2.0\n", 4);
+	ar_add(&deb, "control.tar", tar.data, tar.len);
+	buf_clear(&tar);
+	for (size_t i = 0; i < n; i++)
+		tar_add(&tar, v[i].type, v[i].path, v[i].mode, v[i].link, v[i].text,
+			strlen(v[i].text));
+	tar_end(&tar);
+	ar_add(&deb, "data.tar", tar.data, tar.len);
+	CHECK_INT(fs_mkdir_path(&w->s.root, "/pool", 0755, &err), 0);
+	int fd CLEANUP(closep) = openat(w->s.fd, "pool/d.deb", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	CHECK_INT(io_write_all(fd, deb.data, deb.len), 0);
+}
+
+static void check_json(const struct json *j, const char *want)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+
+	if (j)
+		json_print(j, &text);
+	CHECK_STR(text.data, want);
+}
+
+TEST(recorded, "a package's units, its conffiles and what it ships as these are recorded, out of its file")
+{
+	struct pkg_op op = { .what = PKG_INSTALL, .name = (char *)"d", .new_version = (char *)"1",
+			     .arch = (char *)"amd64", .file = (char *)PACKAGE_FILE };
+	struct packages d = { .plan = { &op, 1 } };
+	struct err err = ERR_INIT;
+	struct world w;
+
+	world_open(&w);
+	put_deb(&w, shipped, ARRAY_SIZE(shipped));
+	CHECK_INT(packages_record(&d, &w.ctx, &err), 0);
+	CHECK_STR(err.msg, "");
+	check_json(json_get(d.before, "units"), "[\"d.service\",\"e.service\"]");
+	check_json(json_get(d.before, "conffiles"), "[\"/etc/d.conf\",\"/etc/e.conf\",\"/etc/old.conf\"]");
+	check_json(json_get(d.before, "shipped"), "{\"/etc/d.conf\":[\"" CONF "\"],\"/etc/e.conf\":[\"" CONF "\"]}");
+	json_free(d.before);
+	d.before = NULL;
+	put(&w.s, "pool/d.deb", "!<arch>\n");
+	CHECK_INT(packages_record(&d, &w.ctx, &err), -1);
+	CHECK_INT(err.kind, ERR_REFUSED);
+	CHECK_STR(err.msg, "'" PACKAGE_FILE "' is not an intact Debian package: a part of it is missing");
+	CHECK(!d.before);
+	world_close(&w);
+}
+
+/* dpkg's list has the top as "/.". */
+static void put_installed(struct world *w)
+{
+	static const char *const dirs[] = { "/usr/bin", "/usr/lib/systemd/system", "/var/lib/dpkg/info" };
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		CHECK_INT(fs_mkdir_path(&w->s.root, dirs[i], 0755, &err), 0);
+	put(&w->s, "var/lib/dpkg/status",
+	    "Package: d\nStatus: install ok installed\nVersion: 1\nConffiles:\n /etc/d.conf 0\n /etc/e.conf 0\n");
+	put(&w->s, "var/lib/dpkg/info/d.list",
+	    "/.\n/etc\n/etc/d.conf\n/etc/e.conf\n/usr\n/usr/bin\n/usr/bin/d\n/usr/bin/l\n/usr/lib\n/usr/lib/systemd\n"
+	    "/usr/lib/systemd/system\n/usr/lib/systemd/system/d.service\n/usr/lib/systemd/system/e.service\n");
+	put(&w->s, "etc/d.conf", "edited");
+	put(&w->s, "usr/bin/d", "program");
+	put(&w->s, "usr/lib/systemd/system/d.service", "[Unit]\n");
+	CHECK(!symlinkat("d", w->s.fd, "usr/bin/l"));
+	CHECK(!symlinkat("d.service", w->s.fd, "usr/lib/systemd/system/e.service"));
+}
+
+static void check_same(const struct world *w, bool want)
+{
+	struct err err = ERR_INIT;
+	bool same = !want;
+
+	CHECK_INT(packages_is_installed(&w->ctx, PACKAGE_FILE, "d", &same, &err), 0);
+	CHECK_STR(err.msg, "");
+	CHECK_INT(same, want);
+}
+
+TEST(same_build, "a package file is that of what is installed if each file and link is; conffiles and what was left out aside")
+{
+	struct member more[ARRAY_SIZE(shipped) + 1] = { 0 };
+	struct world w;
+
+	world_open(&w);
+	put_deb(&w, shipped, ARRAY_SIZE(shipped));
+	put_installed(&w);
+	check_same(&w, true);
+	CHECK(!unlinkat(w.s.fd, "usr/bin/d", 0));		/* path-exclude */
+	check_same(&w, true);
+	put(&w.s, "usr/bin/d", "another");
+	check_same(&w, false);
+	CHECK(!unlinkat(w.s.fd, "usr/bin/d", 0) && !symlinkat("program", w.s.fd, "usr/bin/d"));
+	check_same(&w, false);
+	CHECK(!unlinkat(w.s.fd, "usr/bin/d", 0) && !mkdirat(w.s.fd, "usr/bin/d", 0755));
+	check_same(&w, false);
+	CHECK(!unlinkat(w.s.fd, "usr/bin/d", AT_REMOVEDIR));
+	put(&w.s, "usr/bin/d", "program");
+	CHECK(!unlinkat(w.s.fd, "usr/bin/l", 0) && !symlinkat("other", w.s.fd, "usr/bin/l"));
+	check_same(&w, false);
+	CHECK(!unlinkat(w.s.fd, "usr/bin/l", 0) && !symlinkat("d", w.s.fd, "usr/bin/l"));
+	check_same(&w, true);
+	memcpy(more, shipped, sizeof(shipped));
+	more[ARRAY_SIZE(shipped)] = (struct member){ '0', "./usr/bin/more", "", "x", 0755 };
+	put_deb(&w, more, ARRAY_SIZE(more));
+	check_same(&w, false);
+	put_deb(&w, shipped, ARRAY_SIZE(shipped) - 1);
+	check_same(&w, false);
 	world_close(&w);
 }
 

@@ -9,33 +9,46 @@
 static struct err err;
 static struct deb deb;
 
-static int read_bytes(const void *data, size_t len)
-{
-	int fd CLEANUP(closep) = -1;
+typedef int read_fn(struct deb *ret, int fd, const char *what, uint64_t max_bytes, struct err *err);
 
-	deb_release(&deb);
-	err = (struct err)ERR_INIT;
-	file_put("x.deb", data, len);
-	fd = openat(test_dirfd, "x.deb", O_RDONLY | O_CLOEXEC);
-	return deb_read(&deb, fd, "package x", LIMIT, &err);
-}
-
-static int read_file(const char *name)
+static int by_reader(read_fn *reader, const char *name)
 {
 	int fd CLEANUP(closep) = openat(test_dirfd, name, O_RDONLY | O_CLOEXEC);
 
 	deb_release(&deb);
 	err = (struct err)ERR_INIT;
-	return deb_read(&deb, fd, "package x", LIMIT, &err);
+	return reader(&deb, fd, "package x", LIMIT, &err);
 }
 
-static void check_refused(const struct buf *b, const char *words)
+static int read_file(const char *name)
 {
-	CHECK_INT(read_bytes(b->data, b->len), -1);
+	return by_reader(deb_read, name);
+}
+
+static int read_bytes(const void *data, size_t len)
+{
+	file_put("x.deb", data, len);
+	return read_file("x.deb");
+}
+
+static int list_bytes(const struct buf *b)
+{
+	file_put("x.deb", b->data, b->len);
+	return by_reader(deb_list, "x.deb");
+}
+
+static void check_said(int got, const char *words)
+{
+	CHECK_INT(got, -1);
 	CHECK_INT(err.kind, ERR_REFUSED);
 	CHECK(strstr(err.msg, words));
 	if (!strstr(err.msg, words))
 		printf("# got <%s>\n", err.msg);
+}
+
+static void check_refused(const struct buf *b, const char *words)
+{
+	check_said(read_bytes(b->data, b->len), words);
 }
 
 /* A package whose data is one good directory and this member. */
@@ -233,6 +246,132 @@ TEST(control_bad, "control data that is not text, or says a thing twice, is refu
 	buf_clear(&b);
 	deb_make(&b, "Package:\nVersion: 1\nArchitecture: all\n", &data);
 	check_refused(&b, "its control data has no 'Package'");
+}
+
+/* ---- what is dpkg's to unpack ---- */
+
+static void check_unlisted(char type, const char *path, const char *link, const char *words)
+{
+	struct buf data CLEANUP(buf_release) = BUF_INIT, b CLEANUP(buf_release) = BUF_INIT;
+
+	tar_add(&data, '5', "./usr/", 0755, "", "", 0);
+	tar_add(&data, '0', "./usr/f", 0755, "", "f", 1);
+	tar_add(&data, '2', "./usr/l", 0777, "f", "", 0);
+	tar_add(&data, '1', "./usr/h", 0755, "./usr/f", "", 0);
+	tar_add(&data, type, path, 0644, link, "", 0);
+	tar_end(&data);
+	deb_make(&b, CONTROL("x", "1", "amd64"), &data);
+	check_said(list_bytes(&b), words);
+}
+
+TEST(list_refused, "a list of one that is dpkg's refuses what leads out, comes twice, or is a link to no file")
+{
+	check_unlisted('0', "./../etc/x", "", "leads out with '..'");
+	check_unlisted('0', "/etc/x", "", "has an absolute path");
+	check_unlisted('0', "./usr/h", "", "is there twice");
+	check_unlisted('0', "./usr/h/x", "", "lies behind a member that is no directory");
+	check_unlisted('3', "./usr/x", "", "is a device, a pipe or a socket");
+	check_unlisted('1', "./usr/x", "/etc/shadow", "has an absolute path");
+	check_unlisted('1', "./usr/x", "../etc/shadow", "leads out with '..'");
+	check_unlisted('1', "./usr/x", "./usr/x", "links to nothing usable");
+	check_unlisted('1', "./usr/x", "./usr/none", "links to nothing usable");
+	check_unlisted('1', "./usr/x", "./usr", "links to nothing usable");
+	check_unlisted('1', "./usr/x", "./usr/l", "links to nothing usable");
+	check_unlisted('1', "./usr/x", "./usr/h", "links to nothing usable");
+}
+
+TEST(list_limits, "a list has its limits too, and is refused for a package cut off in the middle of a file")
+{
+	struct buf data CLEANUP(buf_release) = BUF_INIT, b CLEANUP(buf_release) = BUF_INIT;
+	char *big CLEANUP(freep) = xcalloc(1, LIMIT + 1);
+	char name[32];
+
+	tar_add(&data, '0', "./big", 04755, "", big, LIMIT + 1);
+	tar_end(&data);
+	deb_make(&b, CONTROL("x", "1", "amd64"), &data);
+	check_said(list_bytes(&b), "it unpacks to more than is allowed");
+	buf_clear(&data);
+	buf_clear(&b);
+	tar_add(&data, '0', "./big", 04755, "", big, 100000);
+	tar_end(&data);
+	deb_make(&b, CONTROL("x", "1", "amd64"), &data);
+	b.len -= 50000;
+	check_said(list_bytes(&b), "is not an intact Debian package");
+	buf_clear(&data);
+	buf_clear(&b);
+	for (int i = 0; i <= 100000; i++) {
+		snprintf(name, sizeof(name), "./%d", i);
+		tar_add(&data, '0', name, 0644, "", "", 0);
+	}
+	tar_end(&data);
+	deb_make(&b, CONTROL("x", "1", "amd64"), &data);
+	check_said(list_bytes(&b), "more than 100000 members");
+}
+
+TEST(list_control, "a list of conffiles that is not text, too large or there twice is refused, by either")
+{
+	static const struct { char type; size_t len, times; const char *words; } bad[] = {
+		{ '0', 3, 1, "its list of conffiles is not text" },
+		{ '0', (1 << 20) + 1, 1, "is too large" },
+		{ '0', 3, 2, "is there twice" },
+		{ '1', 0, 1, "is a " },
+		{ '2', 0, 1, "is a link among the control files" },
+	};
+	char *zeros CLEANUP(freep) = xcalloc(1, (1 << 20) + 1);
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct buf tar CLEANUP(buf_release) = BUF_INIT, b CLEANUP(buf_release) = BUF_INIT;
+
+		tar_add(&tar, '0', "./control", 0644, "", CONTROL("x", "1", "all"),
+			strlen(CONTROL("x", "1", "all")));
+		for (size_t n = 0; n < bad[i].times; n++)
+			tar_add(&tar, bad[i].type, "./conffiles", 0644, "control", zeros, bad[i].len);
+		tar_end(&tar);
+		ar_add(&b, "debian-binary", "2.0\n", 4);
+		ar_add(&b, "control.tar", tar.data, tar.len);
+		buf_clear(&tar);
+		tar_end(&tar);
+		ar_add(&b, "data.tar", tar.data, tar.len);
+		check_refused(&b, bad[i].words);
+		check_said(list_bytes(&b), bad[i].words);
+	}
+}
+
+static const char foreign[] =
+	"cd $1; mkdir -p b/DEBIAN b/etc b/usr/bin; umask 022;"
+	"printf 'Package: x\\nVersion: 1\\nArchitecture: amd64\\nInstalled-Size: 7\\nMaintainer: x\\nDescription: x\\n'"
+	" > b/DEBIAN/control; printf '/etc/x\\n/etc/y\\n  \\n/etc/x\\nremove-on-upgrade /etc/gone\\n' > b/DEBIAN/conffiles;"
+	"echo hello > b/etc/x; ln b/etc/x b/etc/y; ln -s x b/etc/l; echo 1 > b/usr/bin/mount; chmod 4755 b/usr/bin/mount;"
+	"echo 2 > 'b/usr/bin/F\303\251 x'; dpkg-deb --root-owner-group --nocheck -b b c.deb >/dev/null; rm -r b";
+
+static const struct deb_member *at(const char *path)
+{
+	static const struct deb_member none = { 0 };
+
+	return deb_find(&deb, path) ? deb_find(&deb, path) : &none;
+}
+
+TEST(listed, "a package of a distribution is listed: set-id files, hard links, conffiles and names that are not ASCII")
+{
+	static const char hello[] = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+
+	lib_run(foreign);
+	check_said(by_reader(deb_read, "c.deb"), "is refused: member");
+	CHECK_INT(by_reader(deb_list, "c.deb"), 0);
+	CHECK_STR(err.msg, "");
+	CHECK_STR(deb.control.package, "x");
+	CHECK_INT(deb.control.installed_size, 7);
+	char *conffiles CLEANUP(freep) = strv_join(&deb.conffiles, " ");
+	CHECK_STR(conffiles, "/etc/x /etc/y /etc/gone");
+	CHECK_INT(at("/usr/bin/mount")->mode, 04755);
+	CHECK_INT(at("/etc")->type, 'd');
+	CHECK_STR(at("/etc/l")->target, "x");
+	CHECK_STR(at("/etc/x")->sha256, hello);
+	CHECK(deb_find(&deb, "/etc/x") == deb_find(&deb, "/etc/y"));
+	CHECK(deb_find(&deb, "/usr/bin/F\303\251 x"));
+	CHECK(!deb_find(&deb, "/etc/gone") && !deb_find(&deb, "/etc/"));
+	deb_release(&deb);
+	CHECK(!deb_find(&deb, "/etc/x"));
 }
 
 TEST(truncated, "a package cut off anywhere is refused or misses nothing")
