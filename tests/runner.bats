@@ -51,3 +51,22 @@ run_tests() {
 	run_tests "" ''
 	[ "$status" -eq 1 ]
 }
+
+@test "what CPUs worked for a file is said, what was left to itself included" {
+	local burn=$BATS_TEST_TMPDIR/burn
+	cat >"$burn" <<-'EOF'
+		#!/bin/bash
+		hertz=$(getconf CLK_TCK)
+		until read -ra stat </proc/self/stat && [ $((stat[13] + stat[14])) -ge $((hertz / 2)) ]; do :; done
+		echo burnt
+	EOF
+	chmod +x "$burn"
+	run_tests "" "@test \"a\" { [ \"\$(setsid -f '$burn')\" = burnt ]; }"
+	[ "$status" -eq 0 ]
+	if [ ! -w /sys/fs/cgroup/cpuacct ]; then
+		[[ $output != *CPU* ]]
+		return
+	fi
+	[[ $output =~ made\.bats\ .*,\ CPU\ +([0-9]+)\.([0-9])\ s$'\n' ]]
+	[ "${BASH_REMATCH[1]}${BASH_REMATCH[2]}" -ge 5 ]
+}
