@@ -110,13 +110,13 @@ guest__base() {
 
 # What is asked again and again is answered without another process: in GUEST_NSPAWN and GUEST_INIT.
 
-# GUEST_NSPAWN, the PID of nspawn, if it is still ours (a PID may have been given to somebody else).
+# GUEST_NSPAWN, the PID of nspawn, if it is still ours (a PID may have been given to somebody else). No loop over the words:
+# bats looks at every command of ours.
 guest__nspawn() {
-	local word dir=$GUEST_RUN/$1
+	local IFS=$'\n' words dir=$GUEST_RUN/$1
 	{ read -r GUEST_NSPAWN <"$dir/pid"; } 2>/dev/null || return 1
-	while IFS= read -r -d '' word; do
-		case $word in "$dir" | "$dir"/*) return 0 ;; esac
-	done 2>/dev/null <"/proc/$GUEST_NSPAWN/cmdline"
+	{ mapfile -td '' words <"/proc/$GUEST_NSPAWN/cmdline"; } 2>/dev/null || return 1
+	case $IFS${words[*]}$IFS in *"$IFS$dir$IFS"* | *"$IFS$dir"/*) return 0 ;; esac
 	return 1
 }
 
