@@ -86,7 +86,7 @@ from_outside() {
 ask() {
 	local who=()
 	[ "$1" = - ] || who=(--cert "$1/cert.pem" --key "$1/key.pem")
-	from_outside curl -sS -m 10 -o /dev/null -w '%{http_code}' --cacert "$BATS_TEST_TMPDIR/runner/ca.pem" "${who[@]}" "${@:2}" \
+	from_outside curl -sS -m 120 -o /dev/null -w '%{http_code}' --cacert "$BATS_TEST_TMPDIR/runner/ca.pem" "${who[@]}" "${@:2}" \
 		"https://$ADDRESS:2376/_ping" 2>&1
 }
 
@@ -109,7 +109,7 @@ snap() {
 }
 
 closed() {
-	run from_outside curl -sS -m 5 "http://$ADDRESS:2376/_ping"
+	run from_outside curl -sS -m 120 "http://$ADDRESS:2376/_ping"
 	[ "$status" -eq 7 ]
 	run guest_run "$G" systemctl is-active sysboxup-api.socket
 	[ "$output" = inactive ]
@@ -132,7 +132,7 @@ judged() {
 	run ! ask -
 	[[ $output == *alert* || $output == *reset* ]]
 	run ! ask "$BATS_TEST_TMPDIR/runner" --tls-max 1.1
-	[ "$(from_outside curl -sS -m 10 -o /dev/null -w '%{http_code}' "http://$ADDRESS:2376/_ping")" = 400 ]
+	[ "$(from_outside curl -sS -m 120 -o /dev/null -w '%{http_code}' "http://$ADDRESS:2376/_ping")" = 400 ]
 	run ! from_outside openssl s_client -connect "$ADDRESS:2376" -CAfile "$BATS_TEST_TMPDIR/runner/ca.pem" -verify_return_error \
 		-verify_hostname other.example.org </dev/null
 	# the unix socket is as it was
@@ -316,7 +316,7 @@ serial() {
 }
 
 closed_by_guard() {
-	run from_outside curl -sS -m 5 "http://$ADDRESS:2376/_ping"
+	run from_outside curl -sS -m 120 "http://$ADDRESS:2376/_ping"
 	[ "$status" -eq 7 ]
 	guest_run "$G" docker version >/dev/null
 }
@@ -329,11 +329,11 @@ closed_by_guard() {
 		sed -i "s/$1/203.0.113.5/" /run/profile.json' sh "$ADDRESS"
 	ADDRESS=203.0.113.5
 	up apply --quiet
-	run ! ask "$BATS_TEST_TMPDIR/runner"
+	run ! ask "$BATS_TEST_TMPDIR/runner" -m 5
 	guest_reboot "$G"
 	outside
 	guest_run "$G" docker version >/dev/null
-	run ! ask "$BATS_TEST_TMPDIR/runner"
+	run ! ask "$BATS_TEST_TMPDIR/runner" -m 5
 	guest_run "$G" sh -ec 'ip addr add 203.0.113.5/32 dev lo'
 	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
 }

@@ -280,13 +280,13 @@ X509v3 Subject Alternative Name:
 
 @test "an expired certificate is told as such, its name is free again" {
 	cert_ca
-	cert issue a --ttl 1m
+	cert issue a --ttl 1h
 	refused 3 "a certificate 'a' is in force until" cert issue a
-	run -0 faketime -f +2m "$SYSBOXUP" --root "$R" cert list --all
+	run -0 faketime -f +2h "$SYSBOXUP" --root "$R" cert list --all
 	[[ ${lines[1]} == "ci-a "*" expired "* ]]
-	run -3 faketime -f +2m "$SYSBOXUP" --root "$R" cert export a --out "$T/a"
+	run -3 faketime -f +2h "$SYSBOXUP" --root "$R" cert export a --out "$T/a"
 	[ "${lines[0]}" = "sysboxup: the certificate 'a' is expired" ]
-	run -0 faketime -f +2m "$SYSBOXUP" --root "$R" -q cert issue a
+	run -0 faketime -f +2h "$SYSBOXUP" --root "$R" -q cert issue a
 }
 
 @test "nothing outlives the authority; one that is over issues nothing, and is replaced" {
@@ -636,7 +636,7 @@ DOCKER_CERT_PATH=$T/client" ]
 	local pids=() i rc=0
 	cert_ca
 	for i in {1..50}; do
-		"$SYSBOXUP" --root "$R" -q cert issue "job-$i" --ttl 1h 2>"$T/err-$i" 3>&- &
+		"$SYSBOXUP" --root "$R" -q cert issue "job-$i" --ttl 1h --lock-wait 20m 2>"$T/err-$i" 3>&- &
 		pids+=($!)
 	done
 	for i in "${pids[@]}"; do wait "$i" || rc=$?; done

@@ -81,7 +81,7 @@ until_active() {
 	guest_run certs sh -c 'echo secret | sysboxup -q cert ca --passphrase-fd 0'
 	run guest_run certs systemctl start sysboxup-cert.service
 	[ "$status" -ne 0 ]
-	run -0 guest_run certs journalctl -q -b -u sysboxup-cert.service -o cat
+	run -0 guest_run certs sh -c 'journalctl --sync; journalctl -q -b -u sysboxup-cert.service -o cat'
 	[[ $output == *"sysboxup: the authority's key needs a passphrase, and there is no terminal to ask at"* ]]
 	guest_run certs sh -c 'echo secret | sysboxup -q cert crl --passphrase-fd 0'
 	guest_run certs systemctl start sysboxup-cert.service

@@ -36,7 +36,7 @@ same_as_before() {
 }
 
 until_true() {
-	local deadline=$((SECONDS + 60))
+	local deadline=$((SECONDS + 600))
 	until "$@"; do
 		[ $SECONDS -lt $deadline ]
 		sleep 0.01
@@ -81,7 +81,7 @@ all_but_one_are_done() {
 	exec 7<&-
 	until_true all_but_one_are_done
 	holder=$(jq .pid "$R/var/lib/sysboxup/run")
-	is_stopped "$holder"
+	until_true is_stopped "$holder"
 	[ "$(cat "$BATS_TEST_TMPDIR"/status.* | sort | uniq -c | tr -s ' ')" = " 99 4" ]
 	[ "$(cat "$BATS_TEST_TMPDIR"/out.* | grep -c "another run holds the lock: pid $holder, sysboxup apply$")" -eq 99 ]
 	kill -CONT "$holder"

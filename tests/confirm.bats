@@ -122,7 +122,7 @@ undone() {
 	undone "not confirmed within 2 s"
 	run -7 confirm
 	[[ $output == *"too late: transaction "*" was not confirmed within 2 s, and is undone"* ]]
-	run -0 in_guest journalctl -q --no-pager -u sysboxup-pending.service
+	run -0 in_guest sh -c 'journalctl --sync; journalctl -q --no-pager -u sysboxup-pending.service'
 	[[ $output == *"was not confirmed within 2 s: undoing it"* && $output != *"Starting"* ]]
 }
 
@@ -156,8 +156,8 @@ read_by_docker() {
 }
 
 @test "somebody edits the file meanwhile: their keys stay, ours go, and nobody is asked" {
-	apply --confirm-within 4s
-	in_guest sh -c 'echo "{ \"log-level\": \"warn\", \"live-restore\": true, \"labels\": [\"a=theirs\"] }" >/etc/docker/daemon.json'
+	in_guest sh -ec 'sysboxup --profile /srv/demo/small.json -q apply --confirm-within 15s
+		echo "{ \"log-level\": \"warn\", \"live-restore\": true, \"labels\": [\"a=theirs\"] }" >/etc/docker/daemon.json'
 	guest_wait "$G" sh -c '[ ! -e /var/lib/sysboxup/unfinished ]'
 	run -0 in_guest cat /etc/docker/daemon.json
 	[ "$output" = '{ "log-level": "warn", "labels": ["a=theirs"] }' ]
@@ -165,15 +165,14 @@ read_by_docker() {
 }
 
 @test "what cannot be undone is tried once: the unit has failed, status says why, recover does it when the cause is gone" {
-	apply --confirm-within 3s
-	in_guest chattr +i /etc/docker
+	in_guest sh -ec 'sysboxup --profile /srv/demo/small.json -q apply --confirm-within 15s; chattr +i /etc/docker'
 	guest_wait "$G" sh -c '[ "$(systemctl is-active sysboxup-pending.timer sysboxup-pending.service | xargs)" = "inactive failed" ]'
 	run -5 in_guest sysboxup status
 	[[ $output == *"could not be rolled back"* ]]
 	in_guest chattr -i /etc/docker
 	run -0 in_guest sysboxup -q recover
 	in_guest systemctl reset-failed sysboxup-pending.service
-	undone "not confirmed within 3 s"
+	undone "not confirmed within 15 s"
 }
 
 @test "where the timer is not installed nothing is begun" {

@@ -99,9 +99,15 @@ there() {
 }
 
 # fetch WHO HOST PORT [OPTION...]: the last line of what a container of that daemon gets from a web server there; "" if it is
-# not reached. (This busybox dies of its own wget -T.)
+# not reached within PATIENCE (60) seconds. (This busybox dies of its own wget -T.)
 fetch() {
-	"$1" run --rm "${@:4}" bb:1 sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | nc -w 1 "$0" "$1" | tail -n 1' "$2" "$3" 2>/dev/null
+	"$1" run --rm "${@:4}" bb:1 sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | nc -w "$2" "$0" "$1" | tail -n 1' \
+		"$2" "$3" "${PATIENCE:-60}" 2>/dev/null
+}
+
+# cut_off WHO HOST PORT [OPTION...]: a container of that daemon gets nothing from there.
+cut_off() {
+	[ "$(PATIENCE=1 fetch "$@")" = "" ]
 }
 
 both_reach_the_world() {
@@ -155,7 +161,7 @@ as_before() {
 	pid=$(ci inspect -f '{{.State.Pid}}' job)
 	[ "$(ci inspect -f '{{.HostConfig.LogConfig}}' job)" = "{json-file map[max-file:3 max-size:10m]}" ]
 	guest_run "$G" sh -c 'systemctl is-active docker-ci-prune.timer && systemctl start docker-ci-prune.service'
-	guest_run "$G" journalctl -b -o cat -u docker-ci-prune.service | grep -q "Total reclaimed space"
+	guest_run "$G" sh -c 'journalctl --sync; journalctl -b -o cat -u docker-ci-prune.service' | grep -q "Total reclaimed space"
 	guest_run "$G" systemctl restart docker-ci
 	both_reach_the_world
 	[ "$(ci inspect -f '{{.State.Pid}}' job)" = "$pid" ]
@@ -198,7 +204,7 @@ as_before() {
 	run ! ci pull any.example:5000/image
 	[[ $output == *"$WORLD:5000: connect: connection refused"* ]] || { echo "$output"; false; }
 	# the loopback of the host is not open for more than that
-	[ "$(fetch ci 10.209.255.1 8080)" = "" ]
+	cut_off ci 10.209.255.1 8080
 	ci network rm jobs >/dev/null
 }
 
@@ -238,34 +244,35 @@ as_before() {
 	there
 	host run -d --name web bb:1 httpd -f -p 80 -h /bin >/dev/null
 	inside=$(host inspect -f '{{.NetworkSettings.IPAddress}}' web)
+	guest__until "$GUEST_DEADLINE" reaches "$inside" 80
 	[ -n "$(fetch host "$inside" 80)" ]
-	[ "$(fetch ci "$inside" 80)" = "" ]
+	cut_off ci "$inside" 80
 	[ "$(fetch host "$ADDRESS" 8080)" = "the world" ]
-	[ "$(fetch ci "$ADDRESS" 8080)" = "" ]
-	[ "$(fetch ci 10.209.255.1 8080)" = "" ]
-	[ "$(fetch ci "$ADDRESS" 8080 --network host)" = "" ]
+	cut_off ci "$ADDRESS" 8080
+	cut_off ci 10.209.255.1 8080
+	cut_off ci "$ADDRESS" 8080 --network host
 	ci run -d --name web -p 30001:80 -p 80:80 bb:1 httpd -f -p 80 -h /bin >/dev/null
-	reaches 10.209.255.2 80
-	[ "$(fetch host 10.209.255.2 80)" = "" ]
-	run ! from_world 198.51.100.1 80
-	run ! from_world 198.51.100.1 30001
+	guest__until "$GUEST_DEADLINE" reaches 10.209.255.2 80
+	cut_off host 10.209.255.2 80
+	PATIENCE=1 run ! from_world 198.51.100.1 80
+	PATIENCE=1 run ! from_world 198.51.100.1 30001
 	guest_run "$G" ip -n world route add 10.209.0.0/16 via 198.51.100.1
-	run ! from_world 10.209.255.2 80
+	PATIENCE=1 run ! from_world 10.209.255.2 80
 	profile ', "publish": "30000-30100"'
 	up apply --quiet
 	from_world 198.51.100.1 30001
-	run ! from_world 198.51.100.1 80
-	run ! from_world 10.209.255.2 80
+	PATIENCE=1 run ! from_world 198.51.100.1 80
+	PATIENCE=1 run ! from_world 10.209.255.2 80
 	guest_run "$G" ip -n world route del 10.209.0.0/16
 }
 
-# reaches HOST PORT, from_world HOST PORT: does a web server answer there, from this host or from outside?
+# reaches HOST PORT, from_world HOST PORT: does a web server answer there, from this host or from outside, within PATIENCE (60) seconds?
 reaches() {
-	[ -n "$(guest_run "$G" sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | busybox nc -w 1 "$0" "$1"' "$@")" ]
+	[ -n "$(guest_run "$G" sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | busybox nc -w "$2" "$0" "$1"' "$@" "${PATIENCE:-60}")" ]
 }
 
 from_world() {
-	[ -n "$(guest_run "$G" ip netns exec world sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | busybox nc -w 1 "$0" "$1"' "$@" 2>/dev/null)" ]
+	[ -n "$(guest_run "$G" ip netns exec world sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | busybox nc -w "$2" "$0" "$1"' "$@" "${PATIENCE:-60}" 2>/dev/null)" ]
 }
 
 @test "a flushed firewall: verify says what is gone, a start of either Docker brings it back, and docker-ci does not start without" {
@@ -278,13 +285,13 @@ from_world() {
 	guest_run "$G" nft flush ruleset
 	run -7 up verify
 	guest_run "$G" sh -c 'systemctl reset-failed docker; systemctl restart docker'
-	guest_wait "$G" nft list table inet docker_ci
+	guest_wait "$G" sh -c 'nft list table inet docker_ci && iptables -S DOCKER-USER | grep -q -e "-o ci0"'
 	run -0 up verify
 	both_reach_the_world
 	guest_run "$G" sh -c 'iptables -P FORWARD DROP; iptables -D DOCKER-USER -i ci0 -j ACCEPT'
 	run -7 up verify
 	[[ $output == *"docker-ci-firewall: the rule in DOCKER-USER is gone: jobs do not reach the world"* ]]
-	[ "$(fetch ci "$WORLD" 80)" = "" ]
+	cut_off ci "$WORLD" 80
 	guest_run "$G" nft flush ruleset
 	guest_run "$G" sh -c 'systemctl restart docker; systemctl restart docker-ci'
 	both_reach_the_world
@@ -416,10 +423,10 @@ killed() {
 	running_guest
 	guest_run "$G" docker version >/dev/null
 	[ "$(guest_run "$G" systemctl is-failed sysboxup-recover.service)" = failed ]
-	guest_run "$G" journalctl -b -o cat -u sysboxup-recover.service | grep -q "held back until this is undone: .*docker-ci"
+	guest_run "$G" sh -c 'journalctl --sync; journalctl -b -o cat -u sysboxup-recover.service' | grep -q "held back until this is undone: .*docker-ci"
 	run guest_run "$G" systemctl start docker-ci.service
 	run ! guest_run "$G" systemctl is-active docker-ci.service docker-ci.socket
-	run ! reaches "$ADDRESS" 2376
+	PATIENCE=1 run ! reaches "$ADDRESS" 2376
 	chattr -i "/proc/$(guest_pid "$G")/root/etc/sysboxup/docker-ci"
 	run -0 guest_run "$G" sysboxup recover
 	run ! guest_run "$G" sh -c 'ls /run/sysboxup-held /etc/sysboxup/docker-ci /etc/systemd/system/docker-ci.service'

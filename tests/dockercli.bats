@@ -43,11 +43,11 @@ teardown() {
 	for suite in bookworm trixie; do
 		on $suite
 		in_guest sh -c '
-			timeout 5 docker ps -aq | xargs -r docker rm -f >/dev/null
+			timeout 60 docker ps -aq | xargs -r docker rm -f >/dev/null
 			rm -rf /var/lib/sysboxup
 			[ ! -e /usr/sbin/dockerd.away ] || mv /usr/sbin/dockerd.away /usr/sbin/dockerd
 			if [ -e /etc/docker/daemon.json ] || [ -e /etc/systemd/system/docker.service.d ] ||
-			   ! timeout 5 docker version >/dev/null 2>&1; then
+			   ! timeout 60 docker version >/dev/null 2>&1; then
 				rm -rf /etc/docker/daemon.json /etc/systemd/system/docker.service.d
 				systemctl daemon-reload
 				systemctl reset-failed docker.service docker.socket
@@ -475,7 +475,7 @@ refused() {
 		i=0
 		until $d info >/dev/null 2>&1; do
 			i=$((i + 1))
-			[ $i -lt 300 ] || { tail /root/log; exit 1; }
+			[ $i -lt 3000 ] || { tail /root/log; exit 1; }
 			sleep 0.1
 		done
 		profile() { echo "{ \"docker\": { \"settings\": $1 } }" >/root/profile.json; }

@@ -150,7 +150,12 @@ daemon_json_is_there() { grep -qs sysbox-runc "/proc/$(guest_pid atboot)/root/et
 sysbox_is_starting() { there /run/sysbox/sysmgr.pid; }
 unpacked_by_dpkg() { there /var/lib/dpkg/info/sysbox-ce.list; }
 enabled_by_dpkg() { there /etc/systemd/system/multi-user.target.wants/sysbox.service; }
-binaries_are_gone() { ! there /usr/bin/sysbox-runc; }
+# Not where the guest itself is not to be seen for a moment.
+binaries_are_gone() {
+	local bin
+	bin=/proc/$(guest_pid atboot)/root/usr/bin
+	[ -d "$bin" ] && [ ! -e "$bin/sysbox-runc" ]
+}
 
 @test "both units are enabled, make no ordering cycle, and are not started where nothing was ever done" {
 	run -0 guest_run atboot systemctl is-enabled sysboxup-recover.service sysboxup-recover-late.service

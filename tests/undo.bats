@@ -85,11 +85,11 @@ killed() {
 	guest_run "$G" sh -c 'mkdir -p /etc/systemd/system-generators && printf "#!/bin/sh\nsleep 1\n" >/etc/systemd/system-generators/slow && chmod 755 /etc/systemd/system-generators/slow'
 	snap before
 	for who in both supervisor; do
-		killed $who pgrep -f 'systemctl daemon-reload'
+		killed $who pgrep -f '[s]ystemctl daemon-reload'
 		[ "$applied" -eq 137 ] && [ "$recovered" -eq 0 ]
 		as_before
 	done
-	killed worker pgrep -f 'systemctl daemon-reload'
+	killed worker pgrep -f '[s]ystemctl daemon-reload'
 	[ "$applied" -eq 1 ] && [[ $recovered =~ ^[04]$ ]]
 	as_before
 }

@@ -43,7 +43,7 @@ package() {
 
 # noted EXPRESSION: what the look noted last is so, in jq's words, and the look is over.
 noted() {
-	in_guest timeout 200 bash -c 'until jq -e "$1" /var/lib/sysboxup/changed.json && [ "$(systemctl show -P SubState sysboxup-watch.service)" != start ]; do sleep 0.2; done >/dev/null' noted "$1"
+	in_guest timeout 600 bash -c 'until jq -e "$1" /var/lib/sysboxup/changed.json && [ "$(systemctl show -P SubState sysboxup-watch.service)" != start ]; do sleep 0.2; done >/dev/null' noted "$1"
 }
 
 seen() {

@@ -62,7 +62,7 @@ hook() {
 
 # said WORDS: the run in the background has said them.
 said() {
-	in_guest timeout 60 sh -c "until grep -qF \"$1\" /run/out; do sleep 0.1; done"
+	in_guest timeout 600 sh -c "until grep -qF \"$1\" /run/out; do sleep 0.1; done"
 }
 
 # behind COMMAND...: sysboxup in the background, its output in /run/out, its end in /run/code.
@@ -71,7 +71,7 @@ behind() {
 }
 
 ended() {
-	in_guest timeout 120 sh -c 'until [ -e /run/code ]; do sleep 0.1; done; cat /run/code'
+	in_guest timeout 600 sh -c 'until [ -e /run/code ]; do sleep 0.1; done; cat /run/code'
 }
 
 @test "--when-idle waits for a container without restart policy, holds no lock meanwhile, and goes on when it has ended" {
@@ -104,7 +104,7 @@ ended() {
 	[[ $output == *"Docker could not be restarted within 0: 1 job runs: an exec in service"*"host: nothing was touched"* ]]
 	in_guest docker restart -t 0 service
 	in_guest sh -c 'docker events </dev/null >/run/events 2>&1 & echo $! >/run/events.pid'
-	in_guest timeout 60 sh -c 'until grep -q " 03 .*docker.sock" /proc/net/unix; do sleep 0.1; done'
+	in_guest timeout 600 sh -c 'until grep -q " 03 .*docker.sock" /proc/net/unix; do sleep 0.1; done'
 	run -3 up -q apply --when-idle 1
 	[[ $output == *"could not be restarted within 1: 1 client is connected to '/"*"docker.sock'"* ]]
 	in_guest sh -c 'kill $(cat /run/events.pid)'
@@ -123,9 +123,10 @@ ended() {
 	run -3 up -q apply
 	[[ $output == *"Docker has to be restarted, but '/etc/sysboxup/hooks.d/pre-restart/10-drain' says: not now"*"sysboxup apply --when-idle 45m"* ]]
 	[ "$(in_guest cat /run/log)" = $'pre apply\npost apply nothing json-file' ]
+	in_guest rm /run/log
 	behind apply --when-idle 10m
 	said "waiting to restart Docker: '/etc/sysboxup/hooks.d/pre-restart/10-drain' says: not now"
-	in_guest sh -c 'rm /run/log; >/run/ready'
+	in_guest touch /run/ready
 	[ "$(ended)" = 0 ]
 	[ "$(in_guest sort -u /run/log)" = $'post apply done local\npre apply' ]
 	in_guest rm /run/log

@@ -116,7 +116,7 @@ CONTROL_CALLS="execve openat write openat write execve renameat2 execve mkdir ex
 
 # tracer OPTION... -- CMD...: its descriptors are always the same kind of file, or other calls would be counted.
 tracer() {
-	timeout -k 5 60 "$TOOLS/killat" "$@" </dev/null >/dev/null 2>"$W/errout"
+	timeout -k 5 600 "$TOOLS/killat" "$@" </dev/null >/dev/null 2>"$W/errout"
 }
 
 control() {

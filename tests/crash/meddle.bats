@@ -148,7 +148,7 @@ asked() {
 	[ "$(asked "3 undone" 60)" = "amd64 0 amd64 0 amd64 1 amd64 0" ]
 	[ "$(asked "1 die" 60)" = "137 amd64 0 amd64 0 amd64 0" ]
 	[ "$(asked "4 half 1" 60)" = "amd64 0 amd64 0 amd64 0 137" ]
-	[ "$(asked "2 stuck" 2)" = "amd64 0 amd64 137 amd64 0 amd64 0" ]
+	[ "$(asked "2 stuck" 15)" = "amd64 0 amd64 137 amd64 0 amd64 0" ]
 	# A wait of a day, with nothing that hangs and with something.
 	guest_run "$G" sh -c '! LD_PRELOAD=/srv/meddle/haste.so HASTE=/srv/meddle/hangs timeout 1 sleep 86400'
 	guest_run "$G" flock /srv/meddle/hangs env LD_PRELOAD=/srv/meddle/haste.so HASTE=/srv/meddle/hangs timeout 60 sleep 86400

@@ -165,10 +165,10 @@ powercut_record() {
 	local try
 	scenario=$1 dir=$pool/$1
 	[ ! -e "$dir/done" ] || return 0
-	for try in 1 2 3; do
+	for try in 1 2 3 4 5 6 7 8; do
 		record_run "pc-rec-$$"
 		[ ! -e "$dir/done" ] || return 0
-		echo "powercut: $scenario: too slow, run $try of 3: what was left out was written by then" >&2
+		echo "powercut: $scenario: too slow, run $try of 8: what was left out was written by then" >&2
 	done
 	return 1
 }

@@ -68,10 +68,10 @@ control() {
 }
 
 # lost SCENARIO PATTERN: what nobody had asked to be written can be lost. The kernel may have written it of its own accord, when
-# its memory was short; then the run is recorded again, at most 3 times.
+# its memory was short; then the run is recorded again, at most 6 times.
 lost() {
 	local _
-	for _ in 1 2 3; do
+	for _ in 1 2 3 4 5 6; do
 		acknowledged "$1"
 		[ "$status" -eq 0 ] || break
 		powercut again "$1"

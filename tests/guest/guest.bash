@@ -13,7 +13,8 @@
 #   guest_snap NAME [OPTION...]    the snapshot of it by tests/tools/hostdiff.c, from outside, on stdout. What is as in the image
 #                                  is known since the first one of that image: 0.1 s of work instead of 1
 #   guest_image NAME, guest_known IMAGE     the image it was made of; the file with what is known of it, for hostdiff's --known
-#   guest_wait NAME CMD...         until CMD succeeds in the guest; fails after GUEST_DEADLINE (30) seconds
+#   guest_wait NAME CMD...         until CMD succeeds in the guest; fails after GUEST_DEADLINE (300) seconds: on a busy machine a
+#                                  boot takes a minute, and what comes is not waited for any longer than it takes
 #   guest_kill NAME                kill -9 of the whole host at once; the disk stays as it is
 #   guest_poweroff NAME            an orderly end; the disk stays
 #   guest_reboot NAME              boot again on the same disk (if it still runs: after an orderly poweroff)
@@ -40,7 +41,7 @@ GUEST_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 GUEST_RUN=${SYSBOXUP_GUEST_RUN:-$(cd "$GUEST_HERE/../.." && pwd)/build/guest/run}
 GUEST_MACHINE=/run/sysboxup-guests	# of all checkouts: a lock, the sysctls of before, a link for each guest
 GUEST_HOSTDIFF=$GUEST_HERE/../../build/tools/hostdiff
-GUEST_DEADLINE=${GUEST_DEADLINE:-30}
+GUEST_DEADLINE=${GUEST_DEADLINE:-300}
 GUEST_SYSCTLS="fs/inotify/max_queued_events fs/inotify/max_user_instances fs/inotify/max_user_watches
 	kernel/keys/maxkeys kernel/keys/maxbytes kernel/pid_max"
 
@@ -123,7 +124,7 @@ guest__nspawn() {
 # GUEST_INIT, the PID of its init. The kernel's list of children may miss one while another one comes or goes.
 guest__init() {
 	local children _
-	for _ in 1 2 3 4 5; do
+	for _ in {1..20}; do
 		guest__nspawn "$1" || return 1
 		children=''
 		read -r children 2>/dev/null <"/proc/$GUEST_NSPAWN/task/$GUEST_NSPAWN/children" || :
@@ -170,7 +171,7 @@ guest__start() {
 	setsid "$GUEST_HERE/boot" "$dir" "$name" </dev/null >"$dir/log" 2>&1 3>&- 4>&- 8>&- 9>&- &
 	disown $!
 	# Until the queue of the boot is empty; "degraded" is a boot that ended, too.
-	if ! guest__until 10 guest__listens "$name" || ! guest_run "$name" timeout "$GUEST_DEADLINE" sh -c '
+	if ! guest__until "$GUEST_DEADLINE" guest__listens "$name" || ! guest_run "$name" timeout "$GUEST_DEADLINE" sh -c '
 		s=$(systemctl is-system-running --wait); [ "$s" = running ] || [ "$s" = degraded ]'; then
 		echo "guest '$name' did not boot:" >&2
 		tail -n 20 "$dir/log" >&2
@@ -263,16 +264,16 @@ guest__groups_gone() {
 
 guest_kill() {
 	local name=$1
-	if guest__init "$name" && kill -KILL "$GUEST_INIT"; then guest__until 10 guest__gone "$name"; fi
+	if guest__init "$name" && kill -KILL "$GUEST_INIT"; then guest__until 60 guest__gone "$name"; fi
 	# Without an init, or when that did not end it: nspawn's own end is the guest's.
-	if guest__nspawn "$name" && kill -KILL "$GUEST_NSPAWN"; then guest__until 5 guest__gone "$name"; fi
+	if guest__nspawn "$name" && kill -KILL "$GUEST_NSPAWN"; then guest__until 60 guest__gone "$name"; fi
 	guest__settled "$name"
 }
 
 # What ended is gone when its groups are empty and its loop device is free.
 guest__settled() {
-	[ ! -e "$(guest_dir "$1")/cgroups" ] || guest__until 10 guest__groups_gone "$1"
-	guest__until 10 guest__loop_free "$1"
+	[ ! -e "$(guest_dir "$1")/cgroups" ] || guest__until 60 guest__groups_gone "$1"
+	guest__until 60 guest__loop_free "$1"
 }
 
 guest__loop_free() {

@@ -46,11 +46,11 @@ blocklog_make()
 	inside fallocate --dig-holes "$dir/disk.img"
 }
 
-# Waits until CMD succeeds, at most ten seconds.
+# Waits until CMD succeeds, at most a minute.
 blocklog__until()
 {
 	local i
-	for ((i = 0; i < 1000; i++)); do
+	for ((i = 0; i < 6000; i++)); do
 		if "$@"; then return 0; fi
 		read -rt 0.01 <> <(:) || :
 	done

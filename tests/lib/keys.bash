@@ -19,6 +19,8 @@ keys_make()
 	shift $(($# > 0 ? 1 : 0))
 	mkdir -p "$dir/gnupg"
 	chmod 700 "$dir/gnupg"
+	# gpg waits 5 s for the agent that it starts, which a busy machine may not give; this one listens when it has returned
+	gpg-agent --homedir "$dir/gnupg" --daemon >/dev/null 2>>"$dir/keys.log" 3>&- || :
 	keys_gpg "$dir" "$@" --quick-generate-key "$name <$name@sysboxup.example>" "$algo" sign "${KEY_EXPIRES:-never}"
 	keys_gpg "$dir" --with-colons --list-keys "$name@sysboxup.example" | awk -F: '$1 == "fpr" { print $10; exit }' >"$dir/$name.fpr"
 	keys_gpg "$dir" --export "$name@sysboxup.example" >"$dir/$name.gpg"

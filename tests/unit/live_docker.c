@@ -556,7 +556,7 @@ static int inside(void)
 		return 1;
 	put("{}");
 	daemon_start();
-	for (int i = 0; i < 600 && access(sock, F_OK); i++)
+	for (int i = 0; i < 6000 && access(sock, F_OK); i++)
 		clock_pause_ms(50);
 	host_fill();
 	for (int i = 0; i < 200 && !docker_api_ping(api, 1000); i++)

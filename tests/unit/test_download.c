@@ -74,7 +74,7 @@ static struct download want(void)
 		.size = SIZE,
 		.ca_file = ca,
 		.plain_mirrors = &plain_mirrors,
-		.stall = 1,
+		.stall = 60,
 		.backoff_ms = 1,
 		.rep = &report,
 		.proxy = "",
@@ -267,6 +267,7 @@ TEST(stall, "a stall ends the try, and the rest is resumed")
 	add("/stall-at-100000/f");
 	struct download d = want();
 
+	d.stall = 5;
 	check_fetched(&d);
 	check_log("GET /stall-at-100000/f range= if-range= 200\nGET /stall-at-100000/f "
 		"range=bytes=100000- if-range=E 206");

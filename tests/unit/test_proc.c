@@ -152,10 +152,10 @@ TEST(deadline, "past the deadline the whole process group is killed and reaped")
 	uint64_t before = clock_boot_ms();
 
 	CHECK_INT(sh("sleep 1000 & echo $!; wait",
-		     (struct proc){ .keep_fd = -1, .timeout = 1, .ret_out = &out }, NULL, &err),
+		     (struct proc){ .keep_fd = -1, .timeout = 5, .ret_out = &out }, NULL, &err),
 		  -1);
-	CHECK(strstr(err.msg, "took longer than 1 s and was killed") != NULL);
-	CHECK(clock_boot_ms() - before >= 1000);
+	CHECK(strstr(err.msg, "took longer than 5 s and was killed") != NULL);
+	CHECK(clock_boot_ms() - before >= 5000);
 	CHECK(gone(&out));
 }
 
@@ -170,7 +170,7 @@ TEST(flood, "who prints without end is killed at the deadline all the same")
 	struct proc p = { .keep_fd = -1, .timeout = 1, .log = &slow };
 	struct err err;
 
-	alarm(60);
+	alarm(600);
 	CHECK_INT(sh("l=$(printf %02000d 0); yes $l & exec yes $l", p, NULL, &err), -1);
 	CHECK(strstr(err.msg, "took longer than 1 s and was killed") != NULL);
 	p.timeout = 50;

@@ -52,7 +52,7 @@ TEST(slow, "an answer byte by byte ends at the deadline; one that is over before
 	int fd = listening();
 
 	fflush(NULL);
-	pid_t pid = drip(fd, 250);
+	pid_t pid = drip(fd, 3000);
 	CHECK_INT(ask(300, &reply), -1);
 	CHECK_INT(errno, EAGAIN);
 	CHECK_INT(waitpid(pid, NULL, 0), pid);

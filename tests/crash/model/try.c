@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SHOWN_MAX = 5, SECONDS = 60 };
+enum { SHOWN_MAX = 5, SECONDS = 600 };
 
 extern char **environ;
 
