@@ -70,7 +70,8 @@ static int from_descriptor(const char *text, struct buf *ret, struct err *err)
 	return 0;
 }
 
-/* What is typed is not shown. */
+/* What is typed is not shown, from before the question on: the quickest answer is neither seen nor
+ * lost. */
 static int from_terminal(const char *question, struct buf *ret, struct err *err)
 {
 	struct termios old, silent;
@@ -80,10 +81,10 @@ static int from_terminal(const char *question, struct buf *ret, struct err *err)
 		return err_errno(err, errno, "cannot use the terminal");
 	silent = old;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
-	out_text(OUT_TALK, PAINT_NONE, question);
-	out_flush(OUT_TALK);
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent))
 		return err_errno(err, errno, "cannot use the terminal");
+	out_text(OUT_TALK, PAINT_NONE, question);
+	out_flush(OUT_TALK);
 	rc = read_line(STDIN_FILENO, ret, err);
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
 	out_newline(OUT_TALK);
