@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { TEXT_MAX = 4 * 1024 * 1024, PEM_MAX = 64 * 1024, ASK_MS = 3000 };
+enum { TEXT_MAX = 4 * 1024 * 1024, PEM_MAX = 64 * 1024, ASK_MS = 10000 };
 
 static const char user_words[] = "root in here is nobody outside only in a user namespace of its own";
 static const char socket_words[] = "whoever can speak to it is root on that host";

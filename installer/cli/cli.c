@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { RESCUE_WAIT_MS = 10 * 1000, RESCUE_POLL_MS = 50 };
+enum { RESCUE_WAIT_MS = 60 * 1000, RESCUE_POLL_MS = 50 };
 
 static const struct option_spec *select_command(void *user, const char *word, struct err *err)
 {

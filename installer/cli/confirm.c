@@ -4,7 +4,7 @@
 #include "backends/service/systemd.h"
 #include "cli/show.h"
 
-enum { SECONDS_MAX = 30 * 60, TIMER_SECONDS = 10 };
+enum { SECONDS_MAX = 30 * 60, TIMER_SECONDS = 60 };
 
 static const char *const timer[] = { "sysboxup-pending.timer", NULL };
 

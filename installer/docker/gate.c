@@ -9,8 +9,8 @@
 #define SOCKETS_MAX (64 * 1024 * 1024)
 #define CONNECTED "03"			/* SS_CONNECTED; a listening one has 01 */
 
-/* Docker notices that we have hung up a moment later. */
-enum { HANG_UP_MS = 1000, HANG_UP_POLL_MS = 20, ASK_TIMEOUT = 10, NAMES_SHOWN = 5 };
+/* Docker notices that we have hung up a moment later; on a busy host, whole seconds. */
+enum { HANG_UP_MS = 5000, HANG_UP_POLL_MS = 20, ASK_TIMEOUT = 10, NAMES_SHOWN = 5 };
 
 /* ---- clients ---- */
 

@@ -18,7 +18,7 @@
 #define UNFINISHED "unfinished"
 #define RUN_SIZE 4096
 
-enum { CHILD_SECONDS = 60, HOLDER_MS = 1000, DYING_MS = 30000, HOLDER_POLL_MS = 5 };
+enum { CHILD_SECONDS = 60, HOLDER_MS = 5000, DYING_MS = 30000, HOLDER_POLL_MS = 5 };
 
 static int open_existing(struct state *s, struct err *err)
 {

@@ -145,7 +145,7 @@ int daemon_verify(const struct step_ctx *ctx, struct report *rep, struct err *er
 		return 0;
 	if (docker_api_open(&api, CI_SOCKET, err))
 		return -1;
-	bool answers = docker_api_ping(api, 5000);
+	bool answers = docker_api_ping(api, 20000);
 
 	report_check(rep, "docker-ci", answers ? STATE_OK : STATE_BAD, NULL,
 		     "systemctl status docker-ci", answers ? "answers" : "does not answer");

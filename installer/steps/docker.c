@@ -407,7 +407,7 @@ static int verify(const struct step_ctx *ctx, struct report *rep, struct err *er
 						       "/var/run/docker.sock",
 			    err))
 		return -1;
-	if (!docker_api_ping(api, 5000)) {
+	if (!docker_api_ping(api, 20000)) {
 		report_check(rep, "docker", sysbox_wanted(ctx) ? STATE_BAD : STATE_UNKNOWN, NULL,
 			     "systemctl start docker", "does not answer");
 		return 0;
