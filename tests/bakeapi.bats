@@ -114,7 +114,7 @@ outside() {
 
 # ask GUEST SCHEME [CURL-OPTION...]: from there; the HTTP status, or what curl says.
 ask() {
-	nsenter --net="/proc/$(guest_pid "$1")/root/run/netns/ci" curl -sS -m 20 -o /dev/null -w '%{http_code}' "${@:3}" "$2://$ADDRESS:2376/_ping" 2>&1
+	nsenter --net="/proc/$(guest_pid "$1")/root/run/netns/ci" curl -sS -m 120 -o /dev/null -w '%{http_code}' "${@:3}" "$2://$ADDRESS:2376/_ping" 2>&1
 }
 
 closed() {

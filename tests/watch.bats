@@ -63,7 +63,7 @@ seen() {
 
 	in_guest dpkg -i /root/new.deb
 	noted '.docker == "29.5.0" and .bad > 1'
-	run -0 in_guest journalctl -q -u sysboxup-watch.service -o cat
+	run -0 in_guest sh -c 'journalctl --sync; journalctl -q -u sysboxup-watch.service -o cat'
 	output=$(tr -s ' \n' ' ' <<<"$output")	# long lines are broken
 	[[ $output == *"docker-time-namespaces: Docker 29.5.0 asks for time namespaces, Sysbox 0.7.0 knows none"* ]]
 	[[ $output == *"install Sysbox 0.7.1 or later, or set docker.settings.features.time-namespaces to false"* ]]
