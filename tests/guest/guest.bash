@@ -114,10 +114,10 @@ guest__base() {
 # GUEST_NSPAWN, the PID of nspawn, if it is still ours (a PID may have been given to somebody else). No loop over the words:
 # bats looks at every command of ours.
 guest__nspawn() {
-	local IFS=$'\n' words dir=$GUEST_RUN/$1
+	local IFS=$'\n' cmdline dir=$GUEST_RUN/$1
 	{ read -r GUEST_NSPAWN <"$dir/pid"; } 2>/dev/null || return 1
-	{ mapfile -td '' words <"/proc/$GUEST_NSPAWN/cmdline"; } 2>/dev/null || return 1
-	case $IFS${words[*]}$IFS in *"$IFS$dir$IFS"* | *"$IFS$dir"/*) return 0 ;; esac
+	{ mapfile -td '' cmdline <"/proc/$GUEST_NSPAWN/cmdline"; } 2>/dev/null || return 1
+	case $IFS${cmdline[*]}$IFS in *"$IFS$dir$IFS"* | *"$IFS$dir"/*) return 0 ;; esac
 	return 1
 }
 
