@@ -217,6 +217,29 @@ opened() {
 	run -0 guest_run "$G" sysboxup rollback --quiet
 	[ "$(serial)" = "$first" ]
 	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
+	taken_up_by_timer "$first"
+}
+
+# taken_up_by_timer SERIAL: a renewed certificate waits; nobody need be there, as long as no container stops and no hook objects.
+taken_up_by_timer() {
+	local pid
+	pid=$(guest_run "$G" sh -ec 'docker run -d --name job bb:1 sleep 100000 >/dev/null; docker inspect -f "{{.State.Pid}}" job')
+	guest_run "$G" sh -ec 'mkdir -p /etc/sysboxup/hooks.d; printf "#!/bin/sh\nexit 75\n" >/etc/sysboxup/hooks.d/pre-restart
+		chmod 755 /etc/sysboxup/hooks.d/pre-restart'
+	run -0 guest_run "$G" sysboxup -q apply --renewed
+	[[ $output == *"warning: Docker is not given the renewed certificates now: "*"not now"* ]] || { echo "$output"; false; }
+	[ "$(serial)" = "$1" ]
+	guest_run "$G" sh -ec 'rm -r /etc/sysboxup/hooks.d; systemctl start sysboxup-cert.service'
+	[ "$(serial)" != "$1" ]
+	[ "$(ask "$BATS_TEST_TMPDIR/runner")" = 200 ]
+	[ "$(guest_run "$G" docker inspect -f '{{.State.Pid}}' job)" = "$pid" ]
+	run -0 guest_run "$G" sysboxup --json history --limit 1
+	[[ $output == *'"class":"background"'* ]] || { echo "$output"; false; }
+	run -0 guest_run "$G" sysboxup apply --renewed
+	[ "$output" = "Nothing to do: Docker was given the newest certificates." ]
+	# it belongs to the apply before it, and goes with that
+	guest_run "$G" sysboxup -q rollback
+	closed
 }
 
 @test "the server's certificate and those of the profile's clients are issued by apply, and no rollback takes them back" {

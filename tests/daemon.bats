@@ -318,6 +318,19 @@ from_world() {
 	run -0 up verify
 	[[ $output == *"ok      docker-ci-limits: the kernel holds dockerci.slice to: memory"* ]] || { echo "$output"; false; }
 	both_reach_the_world
+	renewed_alone
+}
+
+# A renewed certificate is taken up by that daemon alone, without a person, and its job goes on.
+renewed_alone() {
+	local before
+	before=$(guest_run "$G" systemctl show -P MainPID docker; ci inspect -f '{{.State.Pid}}' job)
+	guest_run "$G" sysboxup -q cert renew api
+	run -0 guest_run "$G" sysboxup apply --renewed
+	[[ $output == *"Docker was given the renewed certificates: transaction "* ]] || { echo "$output"; false; }
+	[ "$(guest_run "$G" systemctl show -P MainPID docker; ci inspect -f '{{.State.Pid}}' job)" = "$before" ]
+	run -0 guest_run "$G" sysboxup apply --renewed
+	[ "$output" = "Nothing to do: Docker was given the newest certificates." ]
 }
 
 @test "Sysbox comes and goes as its default runtime, in one transaction; not while its jobs run there" {

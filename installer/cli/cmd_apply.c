@@ -3,6 +3,7 @@
 #include "cli/cmds.h"
 #include "cli/confirm.h"
 #include "cli/exit.h"
+#include "cli/renewed.h"
 #include "cli/restart.h"
 #include "cli/show.h"
 #include "cli/who.h"
@@ -24,6 +25,7 @@ static const struct option_spec apply_options[] = {
 	OPTION_WHEN_IDLE,
 	OPTION_LOCK_WAIT,
 	OPTION_IMAGE,
+	OPTION_RENEWED,
 	{ .name = "deadline",
 	  .arg = "TIME",
 	  .help = "undo it unless it is in place and proven within TIME (default 30m)" },
@@ -146,19 +148,21 @@ static int attempt(struct cli *cli, struct gate *gate, struct err *err)
 
 static int run(struct cli *cli, struct err *err)
 {
-	return restart_run(cli, attempt, err);
+	return option_given(&cli->opts, "renewed") ? renewed_run(cli, err) :
+						     restart_run(cli, attempt, err);
 }
 
 const struct command cmd_apply = {
 	.name = "apply",
 	.usage = "[--image] [--confirm-within TIME] [--allow-restart] [--when-idle TIME] [--stop-containers] [--package FILE] "
-		 "[--force CHECK-ID] [--lock-wait TIME] [--deadline TIME]",
+		 "[--force CHECK-ID] [--lock-wait TIME] [--deadline TIME] [--renewed]",
 	.summary = "make this host as the profile wants it",
 	.about =
 		"Shows the changes, makes them in one transaction, and proves by asking the running services that they "
 		"work. If anything fails, or the program is killed, everything is undone: the host is as before. A second run "
 		"finds nothing to do. With --confirm-within it is undone by itself after that time, or when the host is started "
-		"again, unless \"confirm\" is run from a new login before.",
+		"again, unless \"confirm\" is run from a new login before. With --renewed nothing is done but to give Docker "
+		"the certificates that \"cert\" renewed since, and that where no container stops for it: what a timer does.",
 	.options = apply_options,
 	.flags = CMD_ROOT | CMD_CHANGES,
 	.run = run,
