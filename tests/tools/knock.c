@@ -3,8 +3,8 @@
  * knock [-a] [-f FROM] [-n COUNT] [-s FILE] [-c AT-ONCE] [-w MS] ADDRESS PORT: opens connections,
  * COUNT of them and on until FILE exists, AT-ONCE (1) together, and closes each as soon as it is
  * open, or after MS (1000) without an answer. Prints "tried N, open N, again N": again counts the
- * SYNs that had to be sent once more, which is what a packet lost on the way looks like. Exit status
- * 0: all were open, none again; 3: none was open; 1: neither.
+ * SYNs that had to be sent once more, which is what a packet lost on the way looks like. Exit
+ * status 0: all were open, none again; 3: none was open; 1: neither.
  *
  * -a says a word to the server and waits for its answer, before the next. A connection is open once
  * the kernel says so; who opens them faster than the server accepts them fills its queue, and then
