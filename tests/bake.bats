@@ -52,7 +52,7 @@ bake() {
 	guest_run "$G" docker import /root/bb.tar bb:1 >/dev/null
 	run -0 guest_run "$G" docker run --rm --runtime=sysbox-runc bb:1 cat /proc/self/uid_map
 	[[ $output =~ 0\ +[1-9][0-9]+\ +65536 ]]
-	grep -q 'First boot: done, transaction 2' "$(guest_dir "$G")/log"
+	guest__until "$GUEST_DEADLINE" grep -q 'First boot: done, transaction 2' "$(guest_dir "$G")/log"
 	run -0 guest_run "$G" sysboxup rollback
 	echo "$output"
 	[[ $output == *"This host is as it was before transaction 1."* ]]
@@ -157,7 +157,7 @@ first_boots() {
 	guest_reboot "$G"
 	run -0 guest_run "$G" sysboxup status
 	[ "$(first_boots)" = "committed committed " ]
-	grep -q 'First boot: files that were missing are back' "$(guest_dir "$G")/log"
+	guest__until "$GUEST_DEADLINE" grep -q 'First boot: files that were missing are back' "$(guest_dir "$G")/log"
 	# Docker read it when it started, and was told nothing since
 	run ! guest_run "$G" journalctl -b -u docker --grep 'config reloaded|SIGHUP'
 	run -0 guest_run "$G" docker info -f '{{json .Runtimes}}'
@@ -192,7 +192,7 @@ first_boots() {
 	guest_look "$G" ln -s /dev/null etc/systemd/system/docker.service
 	guest_look "$G" ln -s /dev/null etc/systemd/system/docker.socket
 	guest_reboot "$G"
-	grep -q 'sysboxup: the first boot is not completed: .*proof' "$(guest_dir "$G")/log"
+	guest__until "$GUEST_DEADLINE" grep -q 'sysboxup: the first boot is not completed: .*proof' "$(guest_dir "$G")/log"
 	[[ $(guest_run "$G" systemctl --failed --plain --no-legend) == sysboxup-firstboot-late.service* ]]
 	[ "$(first_boots)" = "failed, undone " ]
 	guest_run "$G" test -e /var/lib/sysboxup/first-boot

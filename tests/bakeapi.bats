@@ -143,7 +143,7 @@ first_boots() {
 
 # console GUEST WORDS: what is there now, or comes; nspawn hands it on, and long lines are broken.
 console() {
-	guest__until 30 console_has "$@" || { tail -n 30 "$(guest_dir "$1")/log"; false; }
+	guest__until "$GUEST_DEADLINE" console_has "$@" || { tail -n 30 "$(guest_dir "$1")/log"; false; }
 }
 
 console_has() {

@@ -334,9 +334,10 @@ guest_destroy() {
 }
 
 guest_sweep() {
-	local dir
+	local dir owner
 	for dir in "$GUEST_RUN"/*/; do
-		[ -e "$dir/owner" ] || continue
-		kill -0 "$(cat "$dir/owner")" 2>/dev/null || guest_destroy "$(basename "$dir")"
+		owner=$(cat "$dir/owner" 2>/dev/null) || :
+		[ -n "$owner" ] || continue	# nobody's; or it comes or goes this moment
+		kill -0 "$owner" 2>/dev/null || guest_destroy "$(basename "$dir")"
 	done
 }
