@@ -78,8 +78,6 @@ refused() {
 
 @test "what the first boot would refuse is refused when it is baked; so is an authority's key in the image" {
 	tree
-	profile '{ "listen": ["0.0.0.0:2376"], "any_address": true }'
-	refused "nothing names the machines made from this image"
 	profile '{ "listen": ["'$ADDRESS':2376"] }'
 	sed -i 's,-H fd://,& -H tcp://127.0.0.1:2375,' "$W/root/usr/lib/systemd/system/docker.service"
 	refused "Docker listens on TCP already: 'tcp://127.0.0.1:2375'"
@@ -152,6 +150,7 @@ console_has() {
 
 @test "booted: a clock before the build, a port that is taken, a loss of power with the socket open: closed, and said; the next boot opens it, by keys that no clone has" {
 	local name
+	profile '{ "listen": ["0.0.0.0:2376"], "any_address": true }'	# by what each machine is called itself
 	guest_exec_root "$G" true
 	guest_look "$G" tar -C . --keep-directory-symlink -xf - < <(tar -C "$BATS_FILE_TMPDIR/tree" --owner=0 --group=0 -cf - .)
 	run -0 guest_look "$G" env SOURCE_DATE_EPOCH=1700000000 "$UP" --root . --profile "$W/profile.json" apply

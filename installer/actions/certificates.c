@@ -11,6 +11,7 @@ enum { LOCK_SECONDS = 120 };
 struct certificate {
 	char *name;
 	int64_t ttl;
+	bool detected;
 };
 
 struct certificates_data {
@@ -34,10 +35,10 @@ static void certificates_release(struct action *a)
 	free(d);
 }
 
-static void add(struct certificates_data *d, const char *name, int64_t ttl)
+static void add(struct certificates_data *d, const char *name, int64_t ttl, bool detected)
 {
 	d->v = xreallocarray(d->v, d->n + 1, sizeof(*d->v));
-	d->v[d->n++] = (struct certificate){ xstrdup(name), ttl };
+	d->v[d->n++] = (struct certificate){ xstrdup(name), ttl, detected };
 }
 
 struct action *action_certificates(const char *step, enum pki_profile profile,
@@ -49,7 +50,7 @@ struct action *action_certificates(const char *step, enum pki_profile profile,
 
 	d->profile = profile;
 	for (size_t i = 0; i < n; i++)
-		add(d, v[i].name, v[i].ttl);
+		add(d, v[i].name, v[i].ttl, v[i].detected);
 	d->sans = xstrdup(sans);
 	d->record = record;
 	return action_new(&certificates_ops, key, step, RANK_CERTIFICATES, d);
@@ -66,6 +67,7 @@ static struct pki_wish *wishes_new(const struct certificates_data *d)
 		w[i] = (struct pki_wish){
 			.name = d->v[i].name, .profile = d->profile, .algorithm = "p256",
 			.ttl = d->v[i].ttl, .sans = d->sans, .renew = true,
+			.detected = d->v[i].detected,
 			.anew = d->profile == PKI_SERVER,
 		};
 	return w;
@@ -128,6 +130,8 @@ static int certificates_encode(const struct action *a, struct json *j)
 
 		json_set_str(one, "name", d->v[i].name);
 		json_set_i64(one, "ttl", d->v[i].ttl);
+		if (d->v[i].detected)
+			json_set_bool(one, "detected", true);
 		json_add(all, one);
 	}
 	json_set_str(j, "kind", pki_profile_name(d->profile));
@@ -147,7 +151,8 @@ static int certificates_decode(struct action *a, const struct json *j, struct er
 										     PKI_CLIENT;
 	for json_each(one, json_get(j, "certificates"))
 		if (json_get_str(one, "name"))
-			add(d, json_get_str(one, "name"), json_get_i64(one, "ttl", 0));
+			add(d, json_get_str(one, "name"), json_get_i64(one, "ttl", 0),
+			    json_get_bool(one, "detected", false));
 	d->sans = xstrdup(json_get_str(j, "sans"));
 	d->record = (uint64_t)json_get_i64(j, "record", 0);
 	return d->n ? 0 : err_set(err, ERR_FAILED, "no names");

@@ -143,6 +143,7 @@ struct action *action_listener(const char *step, const char *unit, const struct 
 struct certificate_wanted {
 	const char *name;
 	int64_t ttl;			/* seconds */
+	bool detected;			/* of a server: its sans are what this host is called now */
 };
 struct action *action_certificates(const char *step, enum pki_profile profile,
 				   const struct certificate_wanted *v, size_t n, const char *sans,

@@ -132,21 +132,6 @@ void cert_row(const struct cert_run *r, const struct ledger_cert *c)
 
 /* --- the names of a server --- */
 
-static int add_sans(struct strv *ret, const struct strv *names, struct err *err)
-{
-	for (size_t i = 0; i < names->n; i++) {
-		char *san CLEANUP(freep) = NULL;
-
-		if (name_to_san(names->v[i], &san, err))
-			return -1;
-		if (!strv_has(ret, san))
-			strv_add(ret, san);
-	}
-	if (ret->n <= SANS_MAX)
-		return 0;
-	return err_set(err, ERR_USAGE, "%zu names are too many for one certificate: at most %d", ret->n, SANS_MAX);
-}
-
 int cert_sans(const struct cert_run *r, char **ret, bool *ret_detected, struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT, sans CLEANUP(strv_release) = STRV_INIT;
@@ -155,7 +140,7 @@ int cert_sans(const struct cert_run *r, char **ret, bool *ret_detected, struct e
 	*ret_detected = !names.n;
 	if (!names.n && host_addresses(&r->s.root, &names, err))
 		return -1;
-	if (add_sans(&sans, &names, err))
+	if (names_to_sans(&names, &sans, err))
 		return *ret_detected ? err_remedy(err, "name them yourself: --san NAME") : -1;
 	*ret = strv_join(&sans, ",");
 	return 0;
@@ -170,7 +155,7 @@ int cert_warn_drift(const struct cert_run *r, const struct ledger_cert *c, struc
 	if (!c->detected || !ledger_alive(c, r->pki.now) || !r->s.root.is_host ||
 	    ledger_newest(&r->pki.ledger, c->name) != c)
 		return 0;
-	if (host_addresses(&r->s.root, &now, err) || add_sans(&sans, &now, err))
+	if (host_addresses(&r->s.root, &now, err) || names_to_sans(&now, &sans, err))
 		return -1;
 	str_split(&has, c->sans, ',');
 	for (size_t i = 0; i < sans.n; i++)

@@ -123,6 +123,22 @@ int name_to_san(const char *name, char **ret, struct err *err)
 	return 0;
 }
 
+int names_to_sans(const struct strv *names, struct strv *ret, struct err *err)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		char *san CLEANUP(freep) = NULL;
+
+		if (name_to_san(names->v[i], &san, err))
+			return -1;
+		if (!strv_has(ret, san))
+			strv_add(ret, san);
+	}
+	if (ret->n <= SANS_MAX)
+		return 0;
+	return err_set(err, ERR_USAGE, "%zu names are too many for one certificate: at most %d",
+		       ret->n, SANS_MAX);
+}
+
 /* libcrypto wants a mask, in the form of the address. */
 static char *mask_of(int family, unsigned int bits)
 {

@@ -18,6 +18,8 @@ int name_check(const char *name, struct err *err);
 /* "ci-1.example.org" gives "DNS:ci-1.example.org" (in lower case), "10.0.0.5" gives
  * "IP:10.0.0.5". */
 int name_to_san(const char *name, char **ret, struct err *err);
+/* Of each of them, each once, behind those that ret has. */
+int names_to_sans(const struct strv *names, struct strv *ret, struct err *err);
 /* "example.org" or "10.0.0.0/8" as libcrypto's configuration has it:
  * "permitted;DNS:example.org". */
 int name_to_constraint(const char *name, char **ret, struct err *err);

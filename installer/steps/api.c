@@ -20,6 +20,7 @@
 #include "docker/flags.h"
 #include "docker/tlsprobe.h"
 #include "engine/rollback.h"
+#include "host/addresses.h"
 #include "pki/export.h"
 #include "pki/issue.h"
 #include "pki/names.h"
@@ -327,21 +328,39 @@ void api_add_link(struct plan *p, const struct step_ctx *ctx, const char *step, 
 		add_ranked(p, action_link(step, path, target), rank);
 }
 
+/* Where the profile does not say how clients call it, and it listens on all addresses: as this host
+ * is called now. */
+static int detect_sans(const struct root *root, struct strv *ret, struct err *err)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+
+	if (host_addresses(root, &names, err))
+		return -1;
+	if (!names_to_sans(&names, ret, err))
+		return 0;
+	err_remedy(err, "name it yourself: api.names");
+	return err_raise(err, ERR_REFUSED);
+}
+
 /* The directory of the server's certificate; one that is to be issued has it by then. */
 static int plan_server(struct plan *p, const struct pki *pki, const struct strv *sans,
 		       const char *step, char **ret_dir, struct err *err)
 {
-	static const struct certificate_wanted wanted = { SERVER_NAME, SERVER_TTL };
+	const struct certificate_wanted wanted = { SERVER_NAME, SERVER_TTL, !sans->n };
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
 	const struct ledger_cert *server = find_server(pki, sans);
 	char *entry CLEANUP(freep) = server ? pki_common(server) : xstrdup(SERVER_NAME);
 	uint64_t record = server ? server->seq : pki->ledger.seq + 1;
 
-	if (!server && (!sans->n || !pki_ca_unattended(pki)))
+	if (!server && !pki_ca_unattended(pki))
 		return refuse_without(sans, err);
 	*ret_dir = pki_path(pki, record, entry);
 	if (server)
 		return 0;
-	char *list CLEANUP(freep) = strv_join(sans, ",");
+	strv_addv(&names, (const char *const *)sans->v);
+	if (!sans->n && detect_sans(pki->root, &names, err))
+		return -1;
+	char *list CLEANUP(freep) = strv_join(&names, ",");
 
 	plan_add(p, action_certificates(step, PKI_SERVER, &wanted, 1, list, record));
 	return 0;
@@ -455,29 +474,17 @@ static int plan_open(struct plan *p, const struct step_ctx *ctx, struct err *err
 	return 0;
 }
 
-static int refuse_nameless(const struct profile *p, struct err *err)
-{
-	struct strv sans CLEANUP(strv_release) = STRV_INIT;
-
-	if (wanted_sans(p, &sans, err))
-		return err_raise(err, ERR_REFUSED);
-	if (sans.n)
-		return 0;
-	err_set(err, ERR_REFUSED,
-		"nothing names the machines made from this image, and the first boot issues a certificate for a name");
-	return err_remedy(err, "say in api.names by which name clients call them");
-}
-
 int api_leave(struct plan *p, const struct step_ctx *ctx, const char *step, struct err *err)
 {
 	char *list CLEANUP(freep) = strv_join(&ctx->profile->api.listen, ", ");
+	struct strv sans CLEANUP(strv_release) = STRV_INIT;
 
 	if (api_is_open(ctx->index)) {
 		err_set(err, ERR_REFUSED,
 			"the API is open here: each machine made from this image would have its keys");
 		return err_remedy(err, "sysboxup apply on this machine, without 'api', comes before");
 	}
-	if (api_refuse_plain(ctx, err) || refuse_nameless(ctx->profile, err) ||
+	if (wanted_sans(ctx->profile, &sans, err) || api_refuse_plain(ctx, err) ||
 	    firstboot_leave(ctx, err))
 		return -1;
 	plan_warn(p, "%s: " API_WARNING, step);

@@ -73,7 +73,8 @@ static int missing(struct plan *p, const struct step_ctx *ctx, const struct pki 
 		if (now && now->revoked)
 			plan_warn(p, "clients: '%s' was revoked, and is not issued again: take it out of the profile", c->name);
 		else if (is_missing(pki, c->name))
-			ret[(*ret_n)++] = (struct certificate_wanted){ c->name, ttl };
+			ret[(*ret_n)++] = (struct certificate_wanted){ .name = c->name,
+								       .ttl = ttl };
 	}
 	return 0;
 }
