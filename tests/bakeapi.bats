@@ -68,9 +68,10 @@ bake_tree() {
 	[ -e "$W/root/var/lib/sysboxup/first-boot" ]
 }
 
-# refused WORDS
+# refused WORDS: and $output is one line, because what to try is broken where it is long.
 refused() {
 	run -3 bake_tree apply
+	output=$(tr -s ' \n' ' ' <<<"$output")
 	[[ $output == *"$1"* ]] || { echo "$output"; false; }
 	[[ $output == *"host: nothing was touched"* ]]
 	[ ! -e "$W/root/var/lib/sysboxup/first-boot" ]
