@@ -115,7 +115,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/gen/embedded.c: $(DATA) scripts/embed Makefile
 	$(call say,GEN,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)./scripts/embed $(DATA) > $@.tmp && mv $@.tmp $@
+	$(Q)./scripts/embed $(DATA) > $@.tmp$$$$ && mv $@.tmp$$$$ $@
 
 $(BUILD)/gen/embedded.o: $(BUILD)/gen/embedded.c
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
@@ -124,7 +124,7 @@ $(BUILD)/gen/embedded.o: $(BUILD)/gen/embedded.c
 $(BUILD)/gen/sonames.h: Makefile scripts/sonames
 	$(call say,GEN,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)./scripts/sonames $(CC) -- $(shell $(PKGCONFIG) --libs $(ON_DEMAND)) > $@.tmp && mv $@.tmp $@
+	$(Q)./scripts/sonames $(CC) -- $(shell $(PKGCONFIG) --libs $(ON_DEMAND)) > $@.tmp$$$$ && mv $@.tmp$$$$ $@
 
 $(foreach f,curl archive gpgme yaml,$(BUILD)/installer/sys/lib$(f).o $(BUILD)/faults/installer/sys/lib$(f).o): $(BUILD)/gen/sonames.h
 
@@ -145,7 +145,7 @@ $(BUILD)/gen/probe.elf: installer/docker/probe_elf/probe.c
 		-nostdlib -static -Wl,--build-id=none,-z,noexecstack,-s -o $@ $<
 
 $(BUILD)/gen/probe_elf.h: $(BUILD)/gen/probe.elf scripts/embed
-	$(Q)./scripts/embed --bytes $< > $@.tmp && mv $@.tmp $@
+	$(Q)./scripts/embed --bytes $< > $@.tmp$$$$ && mv $@.tmp$$$$ $@
 
 $(BUILD)/installer/docker/probe.o: $(BUILD)/gen/probe_elf.h
 
@@ -208,11 +208,11 @@ MAN := $(BUILD)/man/sysboxup.8 $(BUILD)/man/sysboxup.json.5
 $(BUILD)/man/%: installer/man/% scripts/manpage $(BUILD)/sysboxup
 	$(call say,MAN,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)./scripts/manpage $(BUILD)/sysboxup $< > $@.tmp && mv $@.tmp $@
+	$(Q)./scripts/manpage $(BUILD)/sysboxup $< > $@.tmp$$$$ && mv $@.tmp$$$$ $@
 
 $(BUILD)/completion.bash: $(BUILD)/sysboxup
 	$(call say,GEN,$@)
-	$(Q)$(BUILD)/sysboxup completion bash > $@.tmp && mv $@.tmp $@
+	$(Q)$(BUILD)/sysboxup completion bash > $@.tmp$$$$ && mv $@.tmp$$$$ $@
 
 man: $(MAN)
 
