@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # The whole job on a whole host, by deb: killed, torn and failed at calls of ours and of all our children, which are apt,
-# our init in the shield, dpkg, maintainer scripts and their triggers, systemctl. Then `recover`, and the host is exactly
+# our init in the shield, dpkg, maintainer scripts and triggers (man-db's), systemctl. Then `recover`, and the host is exactly
 # before or exactly after, nothing of ours runs, Docker was never touched. Here some calls each; all of them, which takes
 # days, in `make check-killhost`.
 bats_require_minimum_version 1.5.0
@@ -15,7 +15,7 @@ setup_file() {
 	. "$BATS_TEST_DIRNAME/livehost.bash"
 	BUILD=$SYSBOXUP_BUILD install_prepare "$BATS_FILE_TMPDIR" 0.7.0 0.7.1
 	export G=killhost-$$
-	live_boot "$G" deb "$BATS_FILE_TMPDIR"
+	live_boot "$G" deb "$BATS_FILE_TMPDIR" man-db
 }
 
 teardown_file() {
@@ -29,7 +29,7 @@ setup() {
 	. "$REPO/tests/lib/points.bash"
 	. "$BATS_TEST_DIRNAME/livehost.bash"
 	LIVE=$G TOTAL=0
-	[ ! -e "$BATS_FILE_TMPDIR/broken" ] || { rm "$BATS_FILE_TMPDIR/broken" && live_boot "$G" deb "$BATS_FILE_TMPDIR"; }
+	[ ! -e "$BATS_FILE_TMPDIR/broken" ] || { rm "$BATS_FILE_TMPDIR/broken" && live_boot "$G" deb "$BATS_FILE_TMPDIR" man-db; }
 	APPLY=(apply --force container) ROLLBACK=(rollback) RECOVER=(recover)
 }
 

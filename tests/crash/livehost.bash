@@ -4,10 +4,11 @@
 # or exactly after, is what each point proves, and the next one goes on from there. Source tests/guest/guest.bash and
 # tests/lib/install.bash first.
 #
-#   live_boot NAME METHOD DIR   a guest with containers at work, to be set up by METHOD ("deb", "files"), from what
-#                               install_prepare left in DIR; its state is kept as "before"
+#   live_boot NAME METHOD DIR [PACKAGE...]
+#                               a guest with containers at work and these packages, to be set up by METHOD ("deb", "files"),
+#                               from what install_prepare left in DIR; its state is kept as "before"
 #   live_up ARG...              sysboxup there, quietly, with the profile
-#   live_keep STATE             what it is now
+#   live_keep STATE [--seen]    what it is now; or what it was when live_is looked
 #   live_is STATE [OPTION...]   is it that? Else what differs in $why (see live-guest)
 #   live_apply, live_rollback   from before to after, which is kept; and back. LIVE_OPTIONS are theirs
 #   live_settle STATE [OPTION]  from before or after, whichever it is, to STATE
@@ -22,8 +23,9 @@ LIVE_OPTIONS=()
 
 live_boot()
 {
-	local known
+	local known packages=("${@:4}")
 	LIVE=$1
+	[ "$2" = deb ] || packages+=(fuse3 rsync)
 	guest_boot "$1" bookworm || return 1
 	install_into "$1" "$3" || return 1
 	guest_put "$1" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
@@ -32,7 +34,7 @@ live_boot()
 	guest_run "$1" sed -i "s/\"auto\"/\"$2\"/" /srv/demo/profile.json
 	guest_run "$1" bash -ec "
 		export DEBIAN_FRONTEND=noninteractive
-		apt-get install -qq -y --no-install-recommends man-db $([ "$2" = deb ] || echo fuse3 rsync)
+		[ -z '${packages[*]}' ] || apt-get install -qq -y --no-install-recommends ${packages[*]}
 		docker import /root/bb.tar bb:1
 		docker run -d --name one bb:1 sleep 100000
 		docker run -d --name two --restart always bb:1 sleep 100000" >/dev/null 2>&1 || return 1
@@ -49,7 +51,7 @@ live_up()
 
 live_keep()
 {
-	guest_run "$LIVE" /root/live-guest keep "$1"
+	guest_run "$LIVE" /root/live-guest keep "$@"
 }
 
 live_is()
@@ -82,15 +84,21 @@ live_either()
 	reason="not $2 ($why)"
 	printf -v "$1" %s "$3"
 	# shellcheck disable=SC2046 # an option, or none
-	live_is "$3" $(live__times "$3") "${@:4}" || { why="$reason, not $3 ($why)"; return 1; }
+	live_is "$3" --seen $(live__times "$3") "${@:4}" || { why="$reason, not $3 ($why)"; return 1; }
 }
 
 live_settle()
 {
-	local want=$1 now verb=live_apply
-	[ "$want" = after ] || verb=live_rollback
+	local want=$1 now
 	live_either now "$want" "$([ "$want" = after ] && echo before || echo after)" "${@:2}" || return 1
-	[ "$now" != "$want" ] || return 0
+	[ "$now" = "$want" ] || live__go "$@"
+}
+
+# live__go STATE [OPTION...]: from the other one.
+live__go()
+{
+	local want=$1 verb=live_apply
+	[ "$want" = after ] || verb=live_rollback
 	$verb || { why="$verb fails"; return 1; }
 	live_is "$want" "${@:2}" || { why="not $want after $verb: $why"; return 1; }
 }
@@ -126,10 +134,10 @@ live_judge()
 		why="exit 5, and no word of what to do: $said"
 		return 1
 	fi
-	[ "$state" = "$began" ] || live_keep "$state"
+	[ "$state" = "$began" ] || live_keep "$state" --seen
 	out=$(live_up recover 2>&1) || { why="recover with nothing to do fails: $out"; return 1; }
 	live_is "$state" "$@" || { why="recover with nothing to do changes something: $why"; return 1; }
-	[ "$state" = "$began" ] || live_settle "$began" "$@"
+	[ "$state" = "$began" ] || live__go "$began" "$@"
 }
 
 live_swallowed()
