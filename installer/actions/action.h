@@ -52,6 +52,7 @@ enum action_rank {
 	RANK_CERTIFICATES = 39,	/* issued, and never taken back; files and links refer to them */
 	RANK_FILES = 40,	/* directories, files, links, packages */
 	RANK_RELOAD = 42,	/* daemon-reload when committed */
+	RANK_OPENINGS = 43,	/* in other firewalls, behind the table that keeps the rest out */
 	RANK_UNITS = 50,
 	RANK_APPARMOR = 55,
 	RANK_LISTEN_SETTLE = 58,	/* a restart of Docker when a listener is as before */

@@ -5,6 +5,7 @@
 #define ACTIONS_KINDS_H
 
 #include "actions/action.h"
+#include "backends/firewall/manager.h"
 #include "pki/ledger.h"
 #include "base/digest.h"
 #include "fetch/catalog.h"
@@ -56,6 +57,16 @@ enum reload_when reload_when_inverted(const struct record *oldest, const struct 
 #define NFTABLES_KEY "nftables:sysboxup"
 struct action *action_nftables(const char *step, const char *path, const struct buf *text,
 			       enum reload_when when);
+/*
+ * Rules in the firewall manager of somebody else, put and taken through its own tool; `ours`: those
+ * that are ours before that. Equal rules of others are left alone, and so are those of ours that
+ * others have changed since. reload: it loads its files again. key openings_key.
+ */
+struct action *action_openings(const char *step, const struct manager_ops *ops,
+			       const struct strv *put, const struct strv *take,
+			       const struct strv *ours, bool reload);
+char *openings_key(const struct manager_ops *ops);	/* allocated */
+
 /*
  * These units active, started in this order, stopped in the reverse one when undone. restart: their
  * files change in the same plan; what runs of them is stopped in front of that, and before them the
