@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/firewall/guard.h"
 #include "backends/firewall/nft.h"
+#include "backends/firewall/others.h"
+#include "backends/firewall/table.h"
 #include "cli/cmds.h"
 #include "cli/exit.h"
 #include "steps/firewall.h"
@@ -63,6 +65,40 @@ static int read_seconds(const struct cli *cli, uint64_t *ret, struct err *err)
 	return 0;
 }
 
+static void warn_closed(struct cli *cli, const struct root *r, const struct manager_ops *m,
+			const struct network *n, const char *port)
+{
+	struct strv one CLEANUP(strv_release) = STRV_INIT;
+	char address[NETWORK_TEXT], *remedy CLEANUP(freep) = NULL;
+	enum opening_state state;
+	struct err ignored = ERR_INIT;
+
+	opening_add_network(&one, n, port);
+	if (m->look(r, &one, &state, &ignored) || state == OPENING_OURS || state == OPENING_THEIRS)
+		return;
+	network_format(n, address);
+	remedy = others_remedy(managers_find(r, NULL), "", n, port);
+	report_warn(cli->rep, remedy, "%s has no rule for %s: none is written for who is let in for a while",
+		    m->name, address);
+}
+
+/* Past our table, and what then? The networks of the list are open in the manager. */
+static void warn_manager(struct cli *cli, const struct root *r, const struct network *n)
+{
+	const struct manager_ops *m = manager_active(r, NULL);
+	struct network_list networks CLEANUP(network_list_release) = NETWORK_LIST_INIT;
+	struct strv ports CLEANUP(strv_release) = STRV_INIT;
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (!m || root_read_optional(r, FIREWALL_FILE, 4 * 1024 * 1024, &text, &ignored))
+		return;
+	if (table_allowed(text.data, &networks, &ports) && network_list_has(&networks, n))
+		return;
+	for (size_t i = 0; i < ports.n; i++)
+		warn_closed(cli, r, m, n, ports.v[i]);
+}
+
 static int allow(struct cli *cli, const struct root *r, struct err *err)
 {
 	const char *comment = option_text(&cli->opts, "comment"), *address = cli->opts.args.v[1];
@@ -77,6 +113,7 @@ static int allow(struct cli *cli, const struct root *r, struct err *err)
 	if (need_table(r, err) || guard_timed(r, &n, seconds, comment, cli->rep, err) ||
 	    guard_timed_sockets(r, cli->rep, err))
 		return -1;
+	warn_manager(cli, r, &n);
 	render_say(cli->out, PAINT_GOOD, "%s reaches the API for %" PRIu64 " seconds", address,
 		   seconds);
 	cli->result = (struct summary){ .changed = true };

@@ -2,7 +2,8 @@
 /*
  * Step "firewall": who reaches the port of the Docker API. That nobody else does is said by a table
  * of our own, under every firewall manager (backends/firewall/table.h); that those who may get past
- * the other firewalls is for their own tools, and refused with the line to add while they do not.
+ * the other firewalls is for their own tools: of a manager that we know we have it done
+ * (steps/openings.c), of others it is refused with the line to add while they do not.
  *
  *	/etc/sysboxup/firewall.nft	the table; loaded again by the unit at boot, and by this
  *					step
@@ -58,25 +59,6 @@ static void render(const struct profile *p, struct buf *ret)
 
 /* ---- what cannot be done ---- */
 
-static int refuse_backend(const struct step_ctx *ctx, struct err *err)
-{
-	static const char *const names[] = {
-		[FIREWALL_FIREWALLD] = "firewalld",
-		[FIREWALL_UFW] = "ufw",
-		[FIREWALL_IPTABLES] = "iptables",
-	};
-	enum firewall_backend b = ctx->profile->firewall.backend;
-
-	if (b != FIREWALL_FIREWALLD && b != FIREWALL_UFW && b != FIREWALL_IPTABLES)
-		return 0;
-	err_set(err, ERR_REFUSED, "this version does not write rules of %s", names[b]);
-	return err_remedy(
-		err,
-		"\"backend\": \"nftables\" keeps everybody else out under %s too, "
-		"and says what to open there",
-		names[b]);
-}
-
 static int refuse_block(const struct json *ruleset, const struct step_ctx *ctx, const char *where,
 			const struct network *n, const char *port, struct err *err)
 {
@@ -99,44 +81,45 @@ static const struct network *first_of(const struct profile *p, bool six)
 }
 
 static int check_legacy(const struct json *ruleset, const struct step_ctx *ctx,
-			const struct network *n, const char *port, struct err *err)
+			const struct manager_ops *m, const struct network *n, const char *port,
+			struct err *err)
 {
+	const char *where = n->six ? "ip6tables-legacy INPUT" : "iptables-legacy INPUT";
 	struct buf saved CLEANUP(buf_release) = BUF_INIT;
 
+	if (m && m->owns(where))
+		return 0;
 	if (legacy_save(ctx->host->root, n->six, &saved, err))
 		return -1;
-	return legacy_blocks(saved.data, port) ?
-		       refuse_block(ruleset, ctx,
-				    n->six ? "ip6tables-legacy INPUT" : "iptables-legacy INPUT", n,
-				    port, err) :
-		       0;
+	return legacy_blocks(saved.data, port) ? refuse_block(ruleset, ctx, where, n, port, err) :
+						 0;
 }
 
-static int check_family(const struct json *ruleset, const struct step_ctx *ctx, bool six,
-			const struct strv *ports, struct err *err)
+static int check_family(const struct json *ruleset, const struct step_ctx *ctx,
+			const struct manager_ops *m, bool six, const struct strv *ports,
+			struct err *err)
 {
 	const struct network *n = first_of(ctx->profile, six);
 	char *where CLEANUP(freep) = NULL;
 
 	for (size_t i = 0; n && i < ports->n; i++) {
-		if (others_block(ruleset, ports->v[i], six, &where))
+		if (others_block(ruleset, ports->v[i], six, m ? m->owns : NULL, &where))
 			return refuse_block(ruleset, ctx, where, n, ports->v[i], err);
-		if (check_legacy(ruleset, ctx, n, ports->v[i], err))
+		if (check_legacy(ruleset, ctx, m, n, ports->v[i], err))
 			return -1;
 	}
 	return 0;
 }
 
-static int check_others(const struct step_ctx *ctx, struct err *err)
+/* m: its own chains are opened by us. */
+static int check_others(const struct step_ctx *ctx, const struct json *ruleset,
+			const struct manager_ops *m, struct err *err)
 {
-	struct json *ruleset CLEANUP(json_freep) = NULL;
 	struct strv ports CLEANUP(strv_release) = STRV_INIT;
 
 	firewall_ports(ctx->profile, &ports);
-	if (nft_list_all(&ruleset, err))
-		return err_raise(err, ERR_REFUSED);
-	return check_family(ruleset, ctx, false, &ports, err) ||
-			       check_family(ruleset, ctx, true, &ports, err) ?
+	return check_family(ruleset, ctx, m, false, &ports, err) ||
+			       check_family(ruleset, ctx, m, true, &ports, err) ?
 		       -1 :
 		       0;
 }
@@ -273,7 +256,7 @@ static int plan_image(struct plan *p, const struct step_ctx *ctx, struct err *er
 {
 	char *nft CLEANUP(freep) = host_find_program(ctx->host->root, "nft");
 
-	if (refuse_backend(ctx, err))
+	if (openings_refuse(ctx, err))
 		return -1;
 	if (!nft) {
 		err_set(err, ERR_REFUSED, "there is no nft in this image, which the firewall needs");
@@ -285,17 +268,40 @@ static int plan_image(struct plan *p, const struct step_ctx *ctx, struct err *er
 	return 0;
 }
 
+/* What several of them make of each other's rules nobody can say: it is said which one is asked. */
+static void warn_several(struct plan *p, const struct step_ctx *ctx, const struct json *ruleset,
+			 const struct manager_ops *m)
+{
+	int found = managers_find(ctx->host->root, ruleset) & (MANAGER_FIREWALLD | MANAGER_UFW);
+	char *words CLEANUP(freep) = managers_words(found);
+
+	if (found & (found - 1))
+		plan_warn(p, "firewall: several firewalls are at work (%s): %s%s", words,
+			  m ? "rules are written for " : "none is written rules for",
+			  m ? m->name : "");
+}
+
+static int plan_others(struct plan *p, const struct step_ctx *ctx, struct err *err)
+{
+	struct json *ruleset CLEANUP(json_freep) = NULL;
+	const struct manager_ops *m;
+
+	if (!geteuid() && nft_list_all(&ruleset, err))
+		return err_raise(err, ERR_REFUSED);
+	if (openings_manager(ctx, ruleset, &m, err) ||
+	    (ruleset && check_others(ctx, ruleset, m, err)))
+		return -1;
+	warn_several(p, ctx, ruleset, m);
+	return openings_plan(p, ctx, m, err);
+}
+
 static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 {
 	if (!firewall_on(ctx->profile))
 		return take_back_plan(p, ctx->state, STEP, err);
 	if (!ctx->host->running)
 		return plan_image(p, ctx, err);
-	if (refuse_backend(ctx, err) || nft_available(err))
-		return -1;
-	if (!geteuid() && check_others(ctx, err))
-		return -1;
-	if (plan_table(p, ctx, err))
+	if (nft_available(err) || plan_others(p, ctx, err) || plan_table(p, ctx, err))
 		return -1;
 	plan_sockets(p, ctx);
 	plan_units(p, ctx);
@@ -334,6 +340,7 @@ static int verify(const struct step_ctx *ctx, struct report *rep, struct err *er
 		     saved ? "'%s' is as the profile wants it" :
 			     "'%s' is not as the profile wants it",
 		     FIREWALL_FILE);
+	openings_verify(ctx, rep);
 	return 0;
 }
 

@@ -201,7 +201,7 @@ static const char *block(const char *ruleset, bool six)
 	freep(&where);
 	where = NULL;
 	CHECK_INT(json_parse(ruleset, strlen(ruleset), 0, "", &j, &err), 0);
-	return others_block(j, "2376", six, &where) ? where : "";
+	return others_block(j, "2376", six, NULL, &where) ? where : "";
 }
 
 TEST(blocks, "a table that drops by policy or by its last rule blocks, unless something in it accepts the port")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/firewall/others.h"
 
+#include "backends/firewall/manager.h"
 #include "sys/proc.h"
 
 /* ---- who is at work ---- */
@@ -9,21 +10,6 @@ static bool has_table(const struct json *ruleset, const char *name)
 {
 	for json_each(entry, json_get(ruleset, "nftables"))
 		if (str_eq(json_get_str(json_get(entry, "table"), "name"), name))
-			return true;
-	return false;
-}
-
-static bool ufw_is_enabled(const struct root *r)
-{
-	struct buf text CLEANUP(buf_release) = BUF_INIT;
-	struct strv lines CLEANUP(strv_release) = STRV_INIT;
-	struct err ignored = ERR_INIT;
-
-	if (root_read_optional(r, "/etc/ufw/ufw.conf", 65536, &text, &ignored))
-		return false;
-	str_split(&lines, text.data, '\n');
-	for (size_t i = 0; i < lines.n; i++)
-		if (str_starts(str_trim(lines.v[i]), "ENABLED=yes"))
 			return true;
 	return false;
 }
@@ -42,7 +28,7 @@ static bool legacy_has_filter(const struct root *r, bool six)
 int managers_find(const struct root *r, const struct json *ruleset)
 {
 	return (has_table(ruleset, "firewalld") ? MANAGER_FIREWALLD : 0) |
-	       (ufw_is_enabled(r) ? MANAGER_UFW : 0) |
+	       (manager_named("ufw")->active(r, ruleset) ? MANAGER_UFW : 0) |
 	       (legacy_has_filter(r, false) || legacy_has_filter(r, true) ? MANAGER_LEGACY : 0);
 }
 
@@ -158,7 +144,14 @@ static bool concerns(const struct json *chain, bool six)
 	       !str_eq(json_get_str(chain, "table"), "sysboxup");
 }
 
-bool others_block(const struct json *ruleset, const char *port, bool six, char **ret_where)
+static char *place_of(const struct json *chain)
+{
+	return xasprintf("%s %s %s", json_get_str(chain, "family"), json_get_str(chain, "table"),
+			 json_get_str(chain, "name"));
+}
+
+bool others_block(const struct json *ruleset, const char *port, bool six,
+		  bool (*skip)(const char *where), char **ret_where)
 {
 	int64_t number;
 
@@ -170,8 +163,11 @@ bool others_block(const struct json *ruleset, const char *port, bool six, char *
 		if (!chain || !concerns(chain, six) || !drops_by_default(ruleset, chain) ||
 		    table_accepts(ruleset, chain, number))
 			continue;
-		*ret_where = xasprintf("%s %s %s", json_get_str(chain, "family"),
-				       json_get_str(chain, "table"), json_get_str(chain, "name"));
+		char *where CLEANUP(freep) = place_of(chain);
+
+		if (skip && skip(where))
+			continue;
+		*ret_where = STEAL(where);
 		return true;
 	}
 	return false;

@@ -26,9 +26,10 @@ char *managers_words(int managers);
 /*
  * The first table but ours in `ruleset` (nft_list_all) whose input hook drops or rejects what no
  * rule of it accepts, and that has no rule that accepts TCP to `port` for that family. *ret_where:
- * "ip filter INPUT", allocated. false: there is none.
+ * "ip filter INPUT", allocated. false: there is none. skip (or NULL): those are left out.
  */
-bool others_block(const struct json *ruleset, const char *port, bool six, char **ret_where);
+bool others_block(const struct json *ruleset, const char *port, bool six,
+		  bool (*skip)(const char *where), char **ret_where);
 /* The same of what iptables-legacy-save or ip6tables-legacy-save says about table filter. */
 bool legacy_blocks(const char *saved, const char *port);
 /* That text, where the kernel has such a table; asking for more would make one. "": it has none. */
