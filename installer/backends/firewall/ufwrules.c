@@ -9,9 +9,9 @@
 /* ---- rules ---- */
 
 struct rule {
-	size_t at, len; /* in the text, with the empty line behind it */
-	struct strv
-		words; /* of its tuple: ACTION PROTOCOL PORT TO PORT FROM [APP APP] DIRECTION [comment=] */
+	size_t at, len;		/* in the text, with the empty line behind it */
+	/* of its tuple: ACTION PROTOCOL PORT TO PORT FROM [APP APP] DIRECTION [comment=] */
+	struct strv words;
 };
 
 static size_t line_len(const char *s)
