@@ -371,7 +371,7 @@ first_list() {
 	guarded
 	run -0 up status
 	up -q rollback --allow-restart
-	guest_run "$G" sh -ec 'systemctl restart docker; iptables-save | grep -q DOCKER'
+	guest_run "$G" sh -ec 'systemctl restart docker; docker start box >/dev/null; iptables-save | grep -q DOCKER'
 }
 
 @test "backend nftables beside ufw, the real one, and iptables-legacy: refused with their own line; with it the API is open to the allowed alone, over a reload" {
