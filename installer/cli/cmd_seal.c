@@ -23,6 +23,18 @@ static int fix_all(struct session *s, const struct seal_item *i, const struct st
 	return 0;
 }
 
+/* As it has to be typed on the machine that builds the tree: what names a path of the tree, and what
+ * ends in a command of ours. Allocated. */
+static char *in_tree(const struct session *s, const char *words)
+{
+	const char *path = strstr(words, " /"), *ours = strstr(words, "sysboxup ");
+
+	if (s->root.is_host || (!path && !ours))
+		return xstrdup(words);
+	return path ? xasprintf("%.*s %s%s", (int)(path - words), words, s->root.path, path + 1) :
+		      xasprintf("%s --root %s", words, s->root.path);
+}
+
 static const char *remedy_of(const struct seal_item *i)
 {
 	if (i->remedy)
@@ -36,13 +48,14 @@ static int look(struct session *s, const struct seal_item *i, unsigned int *left
 	bool fix = option_given(&s->cli->opts, "fix") && i->way != SEAL_ASK &&
 		   !(i->stopped && s->host.docker.main_pid > 0);
 	struct strv paths CLEANUP(strv_release) = STRV_INIT;
+	char *remedy CLEANUP(freep) = in_tree(s, remedy_of(i));
 
 	if (seal_find(i, &s->host, &paths, err) < 0)
 		return -1;
 	if (fix)
 		return fix_all(s, i, &paths, err);
 	for (size_t n = 0; n < paths.n; n++)
-		report_check(s->rep, i->id, STATE_BAD, i->why, remedy_of(i), "%s", paths.v[n]);
+		report_check(s->rep, i->id, STATE_BAD, i->why, remedy, "%s", paths.v[n]);
 	*left += (unsigned int)paths.n;
 	return 0;
 }
@@ -65,8 +78,10 @@ static int run(struct cli *cli, struct err *err)
 		return EXIT_DONE;
 	}
 	err_set(err, ERR_DRIFT, "%u thing%s would be the same in every clone", left, left > 1 ? "s" : "");
-	return err_remedy(err, fix ? "do what is said above, then look again: sysboxup seal" :
-				     "sysboxup seal --fix");
+	char *remedy CLEANUP(freep) =
+		in_tree(&s, fix ? "do what is said above, then look again: sysboxup seal" :
+				  "sysboxup seal --fix");
+	return err_remedy(err, "%s", remedy);
 }
 
 const struct command cmd_seal = {
