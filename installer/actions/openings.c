@@ -187,13 +187,13 @@ static int run_tool(const struct openings *d, const struct action_ctx *ctx, stru
 	if (scratch(ctx, &tmp, err))
 		return -1;
 	for json_each(c, d->changes) {
-		int (*run)(const char *, const char *, struct report *,
-			   struct err *) = opening_is_put(c) ? d->ops->put : d->ops->take;
+		int (*run)(const char *, const char *, struct report *, struct err *) =
+			opening_is_put(c) ? d->ops->put : d->ops->take;
 		char *words CLEANUP(freep) = opening_words(json_key(c));
 
-			if (run(json_key(c), tmp, ctx->rep, err))
-				return err_prefix(err, "%s, %s", d->ops->name, words);
-		}
+		if (run(json_key(c), tmp, ctx->rep, err))
+			return err_prefix(err, "%s, %s", d->ops->name, words);
+	}
 	return 0;
 }
 
@@ -282,11 +282,11 @@ static void join(struct json *to, const struct json *newer)
 	for json_each(c, newer) {
 		const struct json *have = json_get(to, json_key(c));
 
-			if (have && opening_is_put(have) != opening_is_put(c))
-				json_del(to, json_key(c));
-			else
-				json_set(to, json_key(c), json_dup(c));
-		}
+		if (have && opening_is_put(have) != opening_is_put(c))
+			json_del(to, json_key(c));
+		else
+			json_set(to, json_key(c), json_dup(c));
+	}
 }
 
 static int openings_invert(const struct record *oldest, const struct record *newest,
@@ -365,9 +365,9 @@ static void openings_describe(const struct action *a, const struct action_ctx *c
 	for json_each(c, d->changes) {
 		char *words CLEANUP(freep) = opening_words(json_key(c));
 
-			report_change(r, d->ops->name, "%s %s",
-				      opening_is_put(c) ? "allow" : "no longer allow", words);
-		}
+		report_change(r, d->ops->name, "%s %s",
+			      opening_is_put(c) ? "allow" : "no longer allow", words);
+	}
 	if (d->reload)
 		report_change(r, d->ops->name, "loaded again: rules of ours are not at work");
 	else if (!json_len(d->changes))

@@ -86,10 +86,9 @@ int openings_keep_before(struct openings *d, struct action_ctx *ctx, struct err 
 		char *dir CLEANUP(freep) = path_dirname(json_key(it));
 		const char *const dirs[] = { dir, NULL };
 
-			if (ballast_need(ctx->log, dirs,
-					 (uint64_t)json_number(it) * 2 + SPACE_PER_FILE, err))
-				return -1;
-		}
+		if (ballast_need(ctx->log, dirs, 2 * all.len + SPACE_PER_FILE, err))
+			return -1;
+	}
 	return 0;
 }
 
@@ -158,17 +157,16 @@ int openings_files_back(const struct openings *d, const struct action_ctx *ctx,
 	for json_each(it, files) {
 		struct image before CLEANUP(image_release) = { NODE_INIT, BUF_INIT };
 
-			if (node_decode(&before.node, it, err))
-				return -1;
-			if (before.node.size > all->len - at)
-				return err_set(err, ERR_FAILED,
-					       "the before-image of '%s' is cut short",
-					       json_key(it));
-			buf_add(&before.text, all->data + at, before.node.size);
-			at += before.node.size;
-			if (file_back(d, ctx, json_key(it), &before, undo, ret_changed, err))
-				return -1;
-		}
+		if (node_decode(&before.node, it, err))
+			return -1;
+		if (before.node.size > all->len - at)
+			return err_set(err, ERR_FAILED, "the before-image of '%s' is cut short",
+				       json_key(it));
+		buf_add(&before.text, all->data + at, before.node.size);
+		at += before.node.size;
+		if (file_back(d, ctx, json_key(it), &before, undo, ret_changed, err))
+			return -1;
+	}
 	return 0;
 }
 
