@@ -161,9 +161,9 @@ const struct command cmd_apply = {
 		"Shows the changes, makes them in one transaction, and proves by asking the running services that they "
 		"work. If anything fails, or the program is killed, everything is undone: the host is as before. A second run "
 		"finds nothing to do. With --confirm-within it is undone by itself after that time, or when the host is started "
-		"again, unless \"confirm\" is run from a new login before. With --renewed nothing is done but to "
-		"give Docker the certificates that \"cert\" renewed since, where no container stops for it: what a "
-		"timer does.",
+		"again, unless \"confirm\" is run from a new login before. "
+		"With --renewed nothing is done but to give Docker the certificates that \"cert\" "
+		"renewed since, where no container stops for it: what a timer does.",
 	.options = apply_options,
 	.flags = CMD_ROOT | CMD_CHANGES,
 	.run = run,

@@ -23,8 +23,8 @@ static int fix_all(struct session *s, const struct seal_item *i, const struct st
 	return 0;
 }
 
-/* As it has to be typed on the machine that builds the tree: what names a path of the tree, and what
- * ends in a command of ours. Allocated. */
+/* As it has to be typed on the machine that builds the tree: what names a path of the tree, and
+ * what ends in a command of ours. Allocated. */
 static char *in_tree(const struct session *s, const char *words)
 {
 	const char *path = strstr(words, " /"), *ours = strstr(words, "sysboxup ");
