@@ -208,7 +208,12 @@ as_before() {
 	ci network rm jobs >/dev/null
 }
 
-@test "limits: what is over the slice's memory or tasks is killed or refused there, and the host's own containers and daemon go on" {
+# throttled: how often its containers were, together.
+throttled() {
+	guest_run "$G" sed -n 's/^nr_throttled //p' /sys/fs/cgroup/cpu/dockerci.slice/cpu.stat
+}
+
+@test "limits: what is over the slice's memory or tasks is killed or refused there, over its CPUs waits; the host's own go on" {
 	local victim
 	profile ', "limits": { "memory": "64M", "tasks": 60, "cpus": 1.5, "io_read": "50M", "io_write": "40M" }'
 	run -0 up apply
@@ -228,10 +233,15 @@ as_before() {
 	# others take effect without a restart of anything
 	victim=$(guest_run "$G" systemctl show -P InvocationID docker-ci)
 	ci rm -f greedy >/dev/null
-	profile ', "limits": { "memory": "96M" }'
+	profile ', "limits": { "memory": "96M", "cpus": 0.2 }'
 	run -0 up apply
-	[[ $output == *"ok      docker-ci-limits: the kernel holds dockerci.slice to: memory"* ]] || { echo "$output"; false; }
+	[[ $output == *"ok      docker-ci-limits: the kernel holds dockerci.slice to: cpus, memory"* ]] || { echo "$output"; false; }
 	[ "$(guest_run "$G" systemctl show -P InvocationID docker-ci)" = "$victim" ]
+	# who wants more than a fifth of a CPU is made to wait
+	victim=$(throttled)
+	ci run -d --name busy bb:1 sh -c 'while :; do :; done' >/dev/null
+	guest_wait "$G" sh -c '[ "$(sed -n "s/^nr_throttled //p" /sys/fs/cgroup/cpu/dockerci.slice/cpu.stat)" -gt "$1" ]' sh "$victim"
+	ci rm -f busy >/dev/null
 	guest_run "$G" grep -qx "$((96 * 1024 * 1024))" /sys/fs/cgroup/memory/dockerci.slice/memory.limit_in_bytes
 	# a kernel that does not hold them is no pass
 	guest_run "$G" sh -c 'echo -1 >/sys/fs/cgroup/memory/dockerci.slice/memory.limit_in_bytes'
