@@ -262,6 +262,9 @@ lint:
 check-killat check-killhost check-meddle check-pending check-prune check-records: check-%:
 	$(Q)SYSBOXUP_EVERY=1 BUILD=$(BUILD) tests/run --no-skip tests/crash/$*.bats
 
+check-firewall:
+	$(Q)SYSBOXUP_EVERY=1 BUILD=$(BUILD) tests/run --no-skip tests/firewall.bats
+
 # Every point of the recorded runs on whole hosts, which takes hours; what is done already stays in build/powercut as long
 # as the program is the same. Then a real kernel in qemu, and its
 # dm-flakey as a second opinion.
@@ -291,7 +294,7 @@ bench: $(BUILD)/sysboxup
 clean:
 	rm -rf build
 
-.PHONY: all objects tools units coverage check-unit check-killat check-killhost check-meddle check-pending check-prune check-records check-blocklog check-model check-powercut check-powercut-vm fuzzers \
+.PHONY: all objects tools units coverage check-unit check-firewall check-killat check-killhost check-meddle check-pending check-prune check-records check-blocklog check-model check-powercut check-powercut-vm fuzzers \
 	fuzz-programs fuzz lint bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(FAULTY)

@@ -31,6 +31,8 @@ helpers() {
 	. "$REPO/tests/lib/install.bash"
 	# shellcheck source=tests/lib/reach.bash
 	. "$REPO/tests/lib/reach.bash"
+	# shellcheck source=tests/lib/points.bash
+	. "$REPO/tests/lib/points.bash"
 }
 
 # What a test leaves, pass or fail, is taken back: the guest is the file's. One of them edits our file.
@@ -291,21 +293,24 @@ refused() {
 	[[ $output == *"there is no nft on this host"*"install the package nftables"* ]] || { echo "$output"; false; }
 }
 
-# killed_all_the_way POINTS CHECK: apply of /root/profile.json is killed before that many of its calls, spread over all of them; after
-# each the host next door still reaches SSH, recover leaves what CHECK wants, and the API's port is as it was.
+# killed_all_the_way POINTS CHECK: apply of /root/profile.json is killed before that many of its calls, spread over all of them
+# (`make check-firewall`: before each); after each the host next door still reaches SSH, recover leaves what CHECK wants, and the
+# API's port is as it was. Counted in TRIED.
 killed_all_the_way() {
-	local n total i
+	local n total i count=$1
 	total=$(guest_run "$G" sh -c 'rm -f /root/calls; SYSBOXUP_FAULT=log:/root/calls /root/faults -q --profile /root/profile.json apply && wc -l </root/calls')
 	guest_run "$G" sysboxup -q rollback
 	[ "$total" -gt 50 ]
-	for ((i = 1; i <= $1; i++)); do
-		n=$((total * i / ($1 + 1)))
+	[ -z "${SYSBOXUP_EVERY:-}" ] || count=$((total - 1))
+	for ((i = 1; i <= count; i++)); do
+		n=$((total * i / (count + 1)))
 		run guest_run "$G" env SYSBOXUP_FAULT="die-before:$n" SYSBOXUP_FAULT_ALONE=1 /root/faults -q --profile /root/profile.json apply
 		[ "$status" -eq 137 ] || { echo "$n: $status $output"; false; }
 		guest_run "$G" nsenter --net=/run/netns/stranger /root/knock -w 60000 "$ADDRESS" 22
 		guest_run "$G" sysboxup -q recover
 		$2 || { echo "after $n of $total"; false; }
 		guest_run "$G" sysboxup -q status
+		TRIED=$((TRIED + 1))
 	done
 }
 
@@ -404,6 +409,7 @@ first_list() {
 @test "killed at calls all the way, when it comes and when it changes: recover brings back what was, and SSH is never concerned" {
 	make -s -C "$REPO" BUILD="${SYSBOXUP_BUILD#"$REPO/"}" "${SYSBOXUP_BUILD#"$REPO/"}/sysboxup-faults"
 	guest_put "$G" "$SYSBOXUP_BUILD/sysboxup-faults" /root/faults
+	TRIED=0
 	api_alone
 	killed_all_the_way 5 none_there
 	[ "$(matrix 2376 "$EVERYBODY")" = "$EVERYBODY" ]
@@ -412,4 +418,5 @@ first_list() {
 	profile '"10.1.0.3"'
 	killed_all_the_way 5 first_list
 	guarded
+	points firewall "$TRIED"
 }
