@@ -237,6 +237,8 @@ taken_up_by_timer() {
 	[[ $output == *'"class":"background"'* ]] || { echo "$output"; false; }
 	run -0 guest_run "$G" sysboxup apply --renewed
 	[ "$output" = "Nothing to do: Docker was given the newest certificates." ]
+	run -2 guest_run "$G" sysboxup apply --renewed --force container
+	[[ $output == *"--renewed and --force exclude each other"* ]] || { echo "$output"; false; }
 	# it belongs to the apply before it, and goes with that
 	guest_run "$G" sysboxup -q rollback
 	closed

@@ -106,12 +106,25 @@ static int run_waiting(struct cli *cli, struct err *err)
 	return code;
 }
 
+/* Nothing of what those ask for would be done. */
+static int check_options(const struct cli *cli, struct err *err)
+{
+	static const char *const others[] = { "package", "force", "image", "confirm-within",
+					      "deadline", "stop-containers" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (option_given(&cli->opts, others[i]))
+			return err_set(err, ERR_USAGE, "--renewed and --%s exclude each other",
+				       others[i]);
+	return 0;
+}
+
 int renewed_run(struct cli *cli, struct err *err)
 {
 	bool waiting;
 	int code;
 
-	if (look(cli, &waiting, err))
+	if (check_options(cli, err) || look(cli, &waiting, err))
 		return -1;
 	code = waiting ? run_waiting(cli, err) : EXIT_DONE;
 	if (code < 0 && err->kind == ERR_REFUSED) {
