@@ -186,6 +186,7 @@ want() {
 
 # Before is here a Sysbox that came by its own package and was adopted; after, another version of it, or none.
 @test "an adopted Sysbox, its upgrade and its removal by deb killed at calls of ours and our children's: as it was adopted, or after" {
+	local id
 	touch "$BATS_FILE_TMPDIR/broken"	# whoever comes next needs a host without
 	live_settle before
 	# its own scripts want no container to be there
@@ -197,7 +198,8 @@ want() {
 		docker run -d --name two --restart always bb:1 sleep 100000' >/dev/null 2>&1
 	want 0.7.0
 	run -0 live_up "${APPLY[@]}"
-	[[ $(guest_run "$G" sysboxup history show 1) == *"adopt: Sysbox 0.7.0 is here, installed by its own package"* ]]
+	id=$(guest_run "$G" sysboxup --json history --limit 1 | jq 'select(.event == "transaction") | .id')
+	[[ $(guest_run "$G" sysboxup history show "$id") == *"adopt: Sysbox 0.7.0 is here, installed by its own package"* ]]
 	live_keep before
 	want 0.7.1
 	each before "${KILLHOST_MODES:-kill/2}" "${APPLY[@]}"
