@@ -9,6 +9,7 @@
 #include "sys/libcurl.h"
 #include "sys/signals.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <strings.h>
@@ -587,9 +588,11 @@ static enum verdict mirrors_run(struct run *r)
 	return v;
 }
 
+/* What TLS has read and written goes back at once: whoever reads the file next wants memory too. */
 static void run_release(struct run *r)
 {
 	sym_curl_easy_cleanup(r->curl);
+	malloc_trim(0);
 	part_release(&r->part);
 	buf_release(&r->reasons);
 }

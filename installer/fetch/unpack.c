@@ -13,7 +13,7 @@
 
 #define MAX_PATH 4096
 #define CONTROL_MAX (1024 * 1024)
-#define BLOCK (32 * 1024)
+#define BLOCK (16 * 1024)
 
 /* What a package may have. One of the catalog is unpacked by us, too (method "files"). */
 struct rules {
