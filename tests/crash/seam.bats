@@ -13,7 +13,7 @@ setup_file() {
 
 # What may be imported outside of sys/ beside our own functions: memory, text, and what only looks.
 HARMLESS='_GLOBAL_OFFSET_TABLE_ __errno_location __isoc99_sscanf __popcountdi2 __stack_chk_fail
-	abort calloc clearerr fclose fgets fflush fileno fputs fread free fwrite getenv malloc qsort realloc reallocarray
+	abort calloc clearerr fclose fgets fflush fileno fputs fread free fwrite getenv malloc malloc_trim qsort realloc reallocarray
 	clock_gettime freeifaddrs getcwd geteuid getifaddrs getpid getuid gmtime_r inet_ntop inet_pton isatty timegm uname stderr stdout
 	faccessat fnmatch fstat64 fstatat64 fstatvfs64 lseek64 pread64 read readlink readlinkat statx'
 # And these, in these files: locks; the width of the terminal, what is typed at it; /proc, read by stdio ("re").
