@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/background.h"
 #include "cli/cmds.h"
 #include "cli/exit.h"
 #include "cli/session.h"
-#include "cli/who.h"
 #include "pki/ca.h"
 #include "pki/names.h"
 #include "steps/firstboot.h"
@@ -11,26 +11,6 @@
 #include <errno.h>
 
 enum { PKI_LOCK_SECONDS = 60 };
-
-/* Whoever takes back the image takes this back with it, and never this alone: "background". */
-static int transact(struct session *s, struct plan *plan, struct err *err)
-{
-	struct json *begin CLEANUP(json_freep) = who_begin(s, "background");
-	struct txn_request rq = {
-		.plan = plan,
-		.begin = begin,
-		.ctx = session_action_ctx(s),
-		.prove = session_prove,
-		.user = s,
-	};
-	unsigned int id;
-
-	plan_describe(plan, &rq.ctx, s->rep);
-	if (txn_run(&rq, &id, err) < 0)
-		return -1;
-	s->cli->result = (struct summary){ .changed = true, .transaction = id, .actions = plan->n };
-	return 0;
-}
 
 /* A machine without a clock of its own begins somewhere in the past. */
 static int check_clock(const struct session *s, struct err *err)
@@ -73,7 +53,7 @@ static int boot(struct session *s, bool early, struct err *err)
 
 	if (!early && make_authority(s, err) < 0)
 		return -1;
-	if (session_plan(s, &plan, err) < 0 || (plan.n && transact(s, &plan, err) < 0))
+	if (session_plan(s, &plan, err) < 0 || (plan.n && background_run(s, &plan, err) < 0))
 		return -1;
 	if (early)
 		render_say(s->cli->out, PAINT_NONE,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/renewed.h"
 
+#include "cli/background.h"
 #include "cli/exit.h"
 #include "cli/restart.h"
-#include "cli/who.h"
 #include "pki/store.h"
 #include "steps/api.h"
 #include "steps/daemon.h"
@@ -35,23 +35,12 @@ static bool is_all_of_certificates(const struct plan *p)
 	return p->n > 0;
 }
 
-static int transact(struct session *s, struct plan *plan, struct err *err)
+static int hand_over(struct session *s, struct plan *plan, struct err *err)
 {
-	struct json *begin CLEANUP(json_freep) = who_begin(s, "background");
-	struct txn_request rq = {
-		.plan = plan,
-		.begin = begin,
-		.ctx = session_action_ctx(s),
-		.prove = session_prove,
-		.user = s,
-	};
-	unsigned int id;
-
-	plan_describe(plan, &rq.ctx, s->rep);
-	if (txn_run(&rq, &id, err) < 0)
+	if (background_run(s, plan, err) < 0)
 		return -1;
-	s->cli->result = (struct summary){ .changed = true, .transaction = id, .actions = plan->n };
-	render_say(s->cli->out, PAINT_GOOD, "Docker was given the renewed certificates: transaction %u.", id);
+	render_say(s->cli->out, PAINT_GOOD, "Docker was given the renewed certificates: transaction %u.",
+		   s->cli->result.transaction);
 	return 0;
 }
 
@@ -68,7 +57,7 @@ static int attempt(struct cli *cli, struct gate *gate, struct err *err)
 		return EXIT_DONE;
 	if (session_plan(&s, &plan, err) < 0)
 		return -1;
-	return is_all_of_certificates(&plan) ? transact(&s, &plan, err) : EXIT_DONE;
+	return is_all_of_certificates(&plan) ? hand_over(&s, &plan, err) : EXIT_DONE;
 }
 
 /* Without a lock: what comes of a wrong answer is a look that finds nothing, or the next one. */
