@@ -122,10 +122,13 @@ X509v3 Subject Alternative Name:
 @test "serials are 128 random bits, notBefore is five minutes back, notAfter as asked for" {
 	cert_ca
 	export FAKETIME_DONT_FAKE_MONOTONIC=1	# and the clock stands still
-	faketime -f '2027-01-01 12:00:00' "$SYSBOXUP" --root "$R" -q cert issue a --ttl 1h
+	local noon
+	noon=$(date -u -d '+20 days' '+%F 12:00:00')
+	stamp() { LC_ALL=C date -u -d "$noon UTC $1" '+%b %e %T %Y GMT'; }
+	TZ=UTC faketime -f "$noon" "$SYSBOXUP" --root "$R" -q cert issue a --ttl 1h
 	run -0 openssl x509 -in "$(cert_dir a)/cert.pem" -noout -dates
-	[ "$output" = $'notBefore=Jan  1 11:55:00 2027 GMT\nnotAfter=Jan  1 13:00:00 2027 GMT' ]
-	faketime -f '2027-01-01 12:00:00' "$SYSBOXUP" --root "$R" -q cert issue load --count 60
+	[ "$output" = "notBefore=$(stamp '-5 minutes')"$'\n'"notAfter=$(stamp '+1 hour')" ]
+	TZ=UTC faketime -f "$noon" "$SYSBOXUP" --root "$R" -q cert issue load --count 60
 	run -0 awk '$1 == "cert" { print $2 }' "$P/ledger"
 	[ "${#lines[@]}" -eq 61 ]
 	[ "$(printf '%s\n' "${lines[@]}" | sort -u | wc -l)" -eq 61 ]

@@ -83,6 +83,13 @@ dockerd_of() {
 	[ "$(cat /proc/sys/fs/inotify/max_user_instances)" = "$before" ]
 }
 
+@test "nothing begins by the clock in a guest: no timer of the distribution, nor that of man-db once it is there" {
+	run -0 guest_run harness systemctl list-timers --no-legend
+	[ -z "$output" ]
+	run ! guest_run harness systemctl is-enabled man-db.timer
+	[ "$output" = masked ]
+}
+
 @test "a guest's /var/lib can be idmapped" {
 	run -0 guest_run harness stat -f -c %T /var/lib
 	[ "$output" = ext2/ext3 ]
