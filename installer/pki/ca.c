@@ -10,6 +10,7 @@
 #include "sys/io.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 
 #define PEM_MAX (64 * 1024)
 
@@ -158,13 +159,16 @@ static int open_key(const struct pki *p, int dir, struct pki_ca *ca, const struc
 /* The three must go together: certificate, key, and what the ledger says. */
 static int check_match(const struct pki_ca *ca, struct err *err)
 {
-	char of_key[DIGEST_HEX + 1], of_cert[DIGEST_HEX + 1];
+	char spki[DIGEST_HEX + 1];
 
-	key_digest(ca->key, of_key);
-	key_digest(X509_get0_pubkey(ca->cert), of_cert);
-	if (!str_eq(of_cert, ca->entry.spki))
-		return err_set(err, ERR_REFUSED, "the authority's certificate is not the one that the ledger knows");
-	return str_eq(of_key, of_cert) ? 0 : err_set(err, ERR_REFUSED, "the authority's key does not belong to its certificate");
+	x509_key_digest(ca->cert, spki);
+	if (!str_eq(spki, ca->entry.spki))
+		return err_set(err, ERR_REFUSED,
+			       "the authority's certificate is not the one that the ledger knows");
+	if (X509_check_private_key(ca->cert, ca->key) == 1)
+		return 0;
+	ERR_clear_error();
+	return err_set(err, ERR_REFUSED, "the authority's key does not belong to its certificate");
 }
 
 static int open_ca(const struct pki *p, struct pki_ca *ca, const struct buf *passphrase,

@@ -33,28 +33,36 @@ bool ledger_alive(const struct ledger_cert *c, int64_t now)
 	return !c->revoked && !c->dropped && c->to > now;
 }
 
-static size_t slot_of(const struct ledger *l, const char *serial)
+/* It is random: no digits are worse than others. */
+static uint32_t hash_of(const char *serial)
 {
 	size_t len = strlen(serial), n = len < 8 ? len : 8;
-	uint64_t at = 0;
+	uint64_t end = 0;
 
-	memcpy(&at, serial + len - n, n);	/* it is random: no digits are worse than others */
-	at = (at * 0x9e3779b97f4a7c15) >> 32;
-	for (at %= l->slots_n; l->slots[at]; at = (at + 1) % l->slots_n)
-		if (str_eq(l->certs[l->slots[at] - 1].serial, serial))
-			break;
-	return at;
+	memcpy(&end, serial + len - n, n);
+	return (uint32_t)((end * 0x9e3779b97f4a7c15) >> 32);
+}
+
+/* A serial that is not there yet. */
+static void slot_put(struct ledger *l, struct ledger_slot slot)
+{
+	size_t at = slot.hash & (l->slots_n - 1);
+
+	while (l->slots[at].cert)
+		at = (at + 1) & (l->slots_n - 1);
+	l->slots[at] = slot;
 }
 
 static void slots_grow(struct ledger *l)
 {
-	if (l->certs_n * 2 < l->slots_n)
-		return;
-	free(l->slots);
-	l->slots_n = l->slots_n ? l->slots_n * 4 : 1024;
+	struct ledger_slot *old CLEANUP(freep) = l->slots;
+	size_t old_n = l->slots_n;
+
+	l->slots_n = old_n ? old_n * 2 : 1024;
 	l->slots = xcalloc(l->slots_n, sizeof(*l->slots));
-	for (size_t i = 0; i < l->certs_n; i++)
-		l->slots[slot_of(l, l->certs[i].serial)] = i + 1;
+	for (size_t i = 0; i < old_n; i++)
+		if (old[i].cert)
+			slot_put(l, old[i]);
 }
 
 static bool serial_valid(const char *s)
@@ -66,12 +74,18 @@ static bool serial_valid(const char *s)
 
 struct ledger_cert *ledger_find(const struct ledger *l, const char *serial)
 {
-	size_t at;
+	uint32_t hash = hash_of(serial);
 
-	if (!l->slots_n || !serial_valid(serial))
+	if (!l->slots_n)
 		return NULL;
-	at = l->slots[slot_of(l, serial)];
-	return at ? &l->certs[at - 1] : NULL;
+	for (size_t at = hash;; at++) {
+		const struct ledger_slot *slot = &l->slots[at & (l->slots_n - 1)];
+
+		if (!slot->cert)
+			return NULL;
+		if (slot->hash == hash && str_eq(l->certs[slot->cert - 1].serial, serial))
+			return &l->certs[slot->cert - 1];
+	}
 }
 
 struct ledger_cert *ledger_newest(const struct ledger *l, const char *name)
@@ -126,8 +140,9 @@ static void cert_add(struct ledger *l, const struct ledger_cert *c)
 		l->certs = xreallocarray(l->certs, l->certs_n ? l->certs_n * 2 : 1,
 					 sizeof(*l->certs));
 	l->certs[l->certs_n++] = *c;
-	slots_grow(l);
-	l->slots[slot_of(l, c->serial)] = l->certs_n;
+	if (l->certs_n * 2 > l->slots_n)
+		slots_grow(l);
+	slot_put(l, (struct ledger_slot){ hash_of(c->serial), (uint32_t)l->certs_n });
 }
 
 static int take_cert(struct ledger *l, char **w, uint64_t seq, int64_t now)

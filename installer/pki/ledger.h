@@ -52,14 +52,19 @@ struct ledger_cert {
 	const char *serial, *spki;
 	int64_t from, to;
 	uint64_t ca;
-	enum pki_profile profile;
 	const char *name;
-	bool renew;			/* r: the timer renews it */
-	bool detected;			/* d: its names are those the host had */
 	const char *sans;		/* "DNS:a,IP:10.0.0.1", or "-" */
 	int64_t revoked;		/* when, or 0 */
 	const char *reason;
+	enum pki_profile profile;
+	bool renew;			/* r: the timer renews it */
+	bool detected;			/* d: its names are those the host had */
 	bool dropped;			/* its authority is */
+};
+
+/* The hash tells the others apart, so that their texts, which are far away, are not read. */
+struct ledger_slot {
+	uint32_t hash, cert;		/* cert: index + 1, 0: free */
 };
 
 struct ledger {
@@ -76,8 +81,8 @@ struct ledger {
 	uint64_t end;			/* bytes of whole records */
 	uint64_t torn;			/* bytes behind them */
 	struct strv texts;		/* what the strings above point into */
-	size_t *slots;			/* serial -> index + 1; open addressing */
-	size_t slots_n;
+	struct ledger_slot *slots;	/* by serial; open addressing */
+	size_t slots_n;			/* a power of two, or 0 */
 };
 
 #define LEDGER_INIT { .texts = STRV_INIT }

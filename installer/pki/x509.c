@@ -73,6 +73,17 @@ void x509_serial(const X509 *cert, char hex[SERIAL_MAX + 1])
 	BN_free(n);
 }
 
+void x509_key_digest(const X509 *cert, char hex[DIGEST_HEX + 1])
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+
+	if (len < 0)
+		abort();	/* no memory */
+	digest_hex(der, (size_t)len, hex);
+	OPENSSL_free(der);
+}
+
 int64_t asn1_seconds(const ASN1_TIME *t)
 {
 	struct tm tm;

@@ -70,6 +70,7 @@ int x509_judge(X509 *cert, X509 *ca, enum pki_profile p, int64_t now, struct err
 int x509_write(X509 *cert, struct buf *ret, struct err *err);		/* adds PEM */
 X509 *x509_read(const struct buf *pem, struct err *err);
 int64_t asn1_seconds(const ASN1_TIME *t);
+void x509_key_digest(const X509 *cert, char hex[DIGEST_HEX + 1]);	/* as it has the key */
 void x509_serial(const X509 *cert, char hex[SERIAL_MAX + 1]);		/* "" where it is longer than it may be */
 
 /* --- requests and lists --- */
@@ -90,8 +91,8 @@ X509_CRL *crl_begin(X509 *ca, uint64_t number, int64_t from, int64_t to, struct 
 void crl_add(struct buf *entries, const struct ledger_cert *revoked);
 X509_CRL *crl_read(const struct buf *pem);		/* NULL: it is none */
 bool crl_has(X509_CRL *crl, const char *serial);
-/* In PEM, added to ret. */
-int crl_sign(X509_CRL *head, const struct buf *entries, EVP_PKEY *ca_key, struct buf *ret,
+/* In PEM, added to ret; the entries are used up. */
+int crl_sign(X509_CRL *head, struct buf *entries, EVP_PKEY *ca_key, struct buf *ret,
 	     struct err *err);
 
 #endif

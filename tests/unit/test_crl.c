@@ -37,23 +37,31 @@ static int64_t revoked_at(X509_CRL *crl, const char *hex, int *ret_reason)
 	return when;
 }
 
-/* Signed, and read by libcrypto; whose own encoding of it has the same signature: so it is the
- * same, byte for byte. */
+/* Signed, and read by libcrypto; whose own encoding of it has the same signature, and whose own
+ * text of it is ours: so it is the same, byte for byte. */
 static X509_CRL *signed_list(const struct buf *entries, const char *algorithm)
 {
 	struct err err = ERR_INIT;
 	EVP_PKEY *key CLEANUP(pkey_freep) = key_new(algorithm, &err);
+	struct buf list CLEANUP(buf_release) = BUF_INIT;
 	X509 *ca CLEANUP(x509_freep) = authority(key);
 	X509_CRL *head CLEANUP(x509_crl_freep) = crl_begin(ca, 7, 1000, 2000, &err);
 	struct buf pem CLEANUP(buf_release) = BUF_INIT;
 
-	CHECK_INT(crl_sign(head, entries, key, &pem, &err), 0);
+	buf_add(&list, entries->data, entries->len);
+	CHECK_INT(crl_sign(head, &list, key, &pem, &err), 0);
 	X509_CRL *read = crl_read(&pem);
 	CHECK(read);
 	CHECK_INT(X509_CRL_verify(read, key), 1);
 	CHECK(i2d_re_X509_CRL_tbs(read, NULL) > 0);
 	CHECK_INT(X509_CRL_verify(read, key), 1);
 	CHECK_INT(asn1_seconds(X509_CRL_get0_nextUpdate(read)), 2000);
+	BIO *bio CLEANUP(bio_freep) = BIO_new(BIO_s_mem());
+	struct buf again CLEANUP(buf_release) = BUF_INIT;
+
+	CHECK_INT(PEM_write_bio_X509_CRL(bio, read), 1);
+	bio_take(bio, &again);
+	CHECK(buf_equal(&again, &pem));
 	return read;
 }
 

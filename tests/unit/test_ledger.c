@@ -246,6 +246,27 @@ static void whole_again(const struct scratch *s, int status)
 	CHECK_INT(certs_of(s), n + 1);
 }
 
+TEST(alike, "serials of any length that end in the same digits are told apart")
+{
+	static const char *const serials[] = { "11111111", "0a11111111", "0b11111111", "11",
+					       "1111" };
+	struct scratch s;
+	struct ledger l;
+
+	begin(&s, &l);
+	for (size_t i = 0; i < ARRAY_SIZE(serials); i++) {
+		char *line CLEANUP(freep) = xasprintf("cert %s " SPKI " 1 2 1 client a%zu - -\n",
+						      serials[i], i);
+
+		CHECK(!ledger_find(&l, serials[i]));
+		CHECK_INT(add(&l, s.fd, line), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(serials); i++)
+		CHECK_STR(ledger_find(&l, serials[i])->serial, serials[i]);
+	CHECK(!ledger_find(&l, "0c11111111") && !ledger_find(&l, "111111") && !ledger_find(&l, ""));
+	end(&s, &l);
+}
+
 TEST(faults, "killed, torn or failed at each call of an append: all of the batch or none of it")
 {
 	static const char *const faults[] = { "die-before:N", "die-after:N", "tear:N", "fail:N:ENOSPC", "fail-from:N:EIO" };
