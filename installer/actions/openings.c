@@ -7,8 +7,9 @@
  * one and not yet written it, and the next boot would find a firewall that drops everything. Undo
  * asks no tool to write: what is cut short comes back from the before-image, from the others our
  * rules are taken out of the text, and those that we took are put in, whatever others have added;
- * each by one rename. Then what runs is loaded from them. Early at boot the manager comes behind us
- * and does that itself.
+ * each by one rename. Then what runs is loaded from them; or, where the files are ours to write
+ * (text_add), told by the tool rule for rule. Early at boot the manager comes behind us and does
+ * that itself.
  *
  * An equal rule that is there is somebody else's, and a rule whose comment is not ours any more is,
  * too: both stay.
@@ -180,21 +181,30 @@ static int scratch(const struct action_ctx *ctx, char **ret, struct err *err)
 	return 0;
 }
 
-static int run_tool(const struct openings *d, const struct action_ctx *ctx, struct err *err)
+/* The changes; or with `back`, what they changed put back. tmp: see manager_ops. */
+static int run_tool(const struct openings *d, const struct action_ctx *ctx, bool back,
+		    const char *tmp, struct err *err)
 {
-	char *tmp CLEANUP(freep) = NULL;
-
-	if (scratch(ctx, &tmp, err))
-		return -1;
 	for json_each(c, d->changes) {
-		int (*run)(const char *, const char *, struct report *, struct err *) =
-			opening_is_put(c) ? d->ops->put : d->ops->take;
+		bool put = opening_is_put(c) != back;
 		char *words CLEANUP(freep) = opening_words(json_key(c));
 
-		if (run(json_key(c), tmp, ctx->rep, err))
+		if ((put ? d->ops->put : d->ops->take)(ctx->root, json_key(c), tmp, ctx->rep, err))
 			return err_prefix(err, "%s, %s", d->ops->name, words);
 	}
 	return 0;
+}
+
+static int change(const struct openings *d, const struct action_ctx *ctx, struct err *err)
+{
+	char *tmp CLEANUP(freep) = NULL;
+
+	if (!json_len(d->changes))
+		return 0;
+	if (d->ops->available(ctx->root) &&
+	    (scratch(ctx, &tmp, err) || run_tool(d, ctx, false, tmp, err)))
+		return -1;
+	return d->ops->text_add ? openings_files_write(d, ctx, err) : 0;
 }
 
 /* Our rules are out of the text, whether by the tool or, where that is gone, by us; the rest is as
@@ -215,9 +225,7 @@ static int openings_commit(struct action *a, struct action_ctx *ctx, struct err 
 {
 	const struct openings *d = a->data;
 
-	if (json_len(d->changes) && d->ops->available(ctx->root) && run_tool(d, ctx, err))
-		return -1;
-	if (openings_sync_files(d, ctx, err) || finish_back(d, ctx, err))
+	if (change(d, ctx, err) || openings_sync_files(d, ctx, err) || finish_back(d, ctx, err))
 		return -1;
 	return d->reload ? d->ops->reload(ctx->root, ctx->rep, err) : 0;
 }
@@ -247,8 +255,12 @@ static int openings_undo(struct action *a, struct action_ctx *ctx, struct err *e
 	    openings_read_before(ctx, ctx->log->id, ctx->index, &all, err) ||
 	    openings_files_back(d, ctx, d->files, &all, true, &changed, err))
 		return -1;
+	if (ctx->early || !d->ops->available(ctx->root))
+		return 0;
+	if (d->ops->text_add)
+		return run_tool(d, ctx, true, NULL, err);
 	/* A tool that was killed may have changed what runs, and not the file, or the other way. */
-	return (changed || ctx->recovering) && !ctx->early ? load_again(d, ctx, &all, err) : 0;
+	return changed || ctx->recovering ? load_again(d, ctx, &all, err) : 0;
 }
 
 /* ---- proof ---- */

@@ -13,7 +13,8 @@ struct openings {
 	struct json *changes;		/* OPENING: PUT or TAKE */
 	struct strv ours;		/* before that */
 	bool reload;			/* some of ours are not at work */
-	/* PATH: node, of those that were there; their bytes are one content, before/INDEX */
+	/* PATH: node, of those that were there, and of those that are ours to make; their bytes are
+	 * one content, before/INDEX */
 	struct json *files;
 	/* inverted: whose before-images to return to */
 	unsigned int from_txn, from_index;
@@ -39,6 +40,8 @@ int openings_read_before(const struct action_ctx *ctx, unsigned int txn, unsigne
 int openings_files_back(const struct openings *d, const struct action_ctx *ctx,
 			const struct json *files, const struct buf *all, bool undo,
 			bool *ret_changed, struct err *err);
+/* For a manager with text_add: the changes done in each of its files, by one rename. */
+int openings_files_write(const struct openings *d, const struct action_ctx *ctx, struct err *err);
 int openings_sync_files(const struct openings *d, const struct action_ctx *ctx, struct err *err);
 
 #endif

@@ -51,12 +51,15 @@ static int keep_files(struct openings *d, const struct action_ctx *ctx, struct b
 
 		if (absent < 0 || node_read(&n, ctx->root, d->ops->files[i], NODE_DIGEST, err))
 			return -1;
-		if (absent)
+		if (absent) {
+			if (d->ops->text_add)
+				json_set(d->files, d->ops->files[i], node_encode(&n));
 			continue;
+		}
 		if (!d->ops->whole(&text)) {
 			err_set(err, ERR_REFUSED, "'%s' is cut short: %s would not load it",
 				d->ops->files[i], d->ops->name);
-			return err_remedy(err, "bring it back from a backup, or %s reset",
+			return err_remedy(err, "bring it back from a backup, or have %s make a new one",
 					  d->ops->name);
 		}
 		if (n.type != NODE_FILE || n.size != text.len) {
@@ -111,13 +114,25 @@ static void text_back(const struct openings *d, bool undo, const struct buf *bef
 	}
 }
 
+/* Without a rule of anybody there is no file. */
+static int put_text(const struct action_ctx *ctx, const char *path, const struct buf *text,
+		    struct err *err)
+{
+	const struct node none = NODE_INIT;
+
+	return text->len ? put_content(ctx, path, text, 0644, err) :
+			   put_node(ctx, path, &none, NULL, 0, false, err);
+}
+
 /* Bytes of before with their time, but whatever owner and mode somebody has given it. */
 static int put_before(const struct action_ctx *ctx, const char *path, const struct image *before,
 		      const struct node *now, struct err *err)
 {
 	struct node want CLEANUP(node_release) = NODE_INIT;
 
-	node_copy(&want, now);
+	if (before->node.type == NODE_ABSENT)
+		return put_text(ctx, path, &before->text, err);
+	node_copy(&want, now->type == NODE_ABSENT ? &before->node : now);
 	want.mtime = before->node.mtime;
 	want.size = before->node.size;
 	memcpy(want.digest, before->node.digest, sizeof(want.digest));
@@ -129,12 +144,12 @@ static int file_back(const struct openings *d, const struct action_ctx *ctx, con
 {
 	struct buf now CLEANUP(buf_release) = BUF_INIT, want CLEANUP(buf_release) = BUF_INIT;
 	struct node node CLEANUP(node_release) = NODE_INIT;
-	int absent = read_now(ctx, path, &now, err);
 
-	if (absent) /* its package is purged */
-		return absent < 0 ? -1 : 0;
-	if (node_read(&node, ctx->root, path, NODE_DIGEST, err))
+	if (read_now(ctx, path, &now, err) < 0 ||
+	    node_read(&node, ctx->root, path, NODE_DIGEST, err))
 		return -1;
+	if (node.type == NODE_ABSENT && !d->ops->text_add) /* its package is purged */
+		return 0;
 	if (d->ops->whole(&now)) {
 		buf_add(&want, now.data, now.len);
 		text_back(d, undo, &before->text, &want);
@@ -144,8 +159,7 @@ static int file_back(const struct openings *d, const struct action_ctx *ctx, con
 	*ret_changed = *ret_changed || !buf_equal(&want, &now);
 	if (buf_equal(&want, &before->text))
 		return put_before(ctx, path, before, &node, err);
-	return buf_equal(&want, &now) ? put_tidy(ctx, path, err) :
-					put_content(ctx, path, &want, 0640, err);
+	return buf_equal(&want, &now) ? put_tidy(ctx, path, err) : put_text(ctx, path, &want, err);
 }
 
 int openings_files_back(const struct openings *d, const struct action_ctx *ctx,
@@ -167,6 +181,32 @@ int openings_files_back(const struct openings *d, const struct action_ctx *ctx,
 		if (file_back(d, ctx, json_key(it), &before, undo, ret_changed, err))
 			return -1;
 	}
+	return 0;
+}
+
+static int write_file(const struct openings *d, const struct action_ctx *ctx, size_t file,
+		      struct err *err)
+{
+	struct buf now CLEANUP(buf_release) = BUF_INIT, want CLEANUP(buf_release) = BUF_INIT;
+	const char *path = d->ops->files[file];
+
+	if (read_now(ctx, path, &now, err) < 0)
+		return -1;
+	buf_add(&want, now.data, now.len);
+	for json_each(c, d->changes) {
+		if (opening_is_put(c))
+			d->ops->text_add(&want, file, json_key(c));
+		else
+			d->ops->text_take(&want, json_key(c));
+	}
+	return buf_equal(&want, &now) ? 0 : put_text(ctx, path, &want, err);
+}
+
+int openings_files_write(const struct openings *d, const struct action_ctx *ctx, struct err *err)
+{
+	for (size_t i = 0; d->ops->files[i]; i++)
+		if (write_file(d, ctx, i, err))
+			return -1;
 	return 0;
 }
 

@@ -53,18 +53,27 @@ struct manager_ops {
 	/* One state for each, in one look. */
 	int (*look)(const struct root *r, const struct strv *openings, enum opening_state *ret,
 		    struct err *err);
-	/* Its tool, for one. scratch: a directory for its temporary files. */
-	int (*put)(const char *opening, const char *scratch, struct report *log, struct err *err);
-	int (*take)(const char *opening, const char *scratch, struct report *log, struct err *err);
+	/* Its tool, for one; done already is done. scratch: a directory for its temporary files, or
+	 * NULL: there is none. */
+	int (*put)(const struct root *r, const char *opening, const char *scratch,
+		   struct report *log, struct err *err);
+	int (*take)(const struct root *r, const char *opening, const char *scratch,
+		    struct report *log, struct err *err);
 	/* What runs is as the files say. */
 	int (*reload)(const struct root *r, struct report *log, struct err *err);
 
 	/* ---- its files, which it may write in a way that no crash may interrupt ---- */
 
-	const char *const *files;	/* ends with NULL; one that is absent is none of its */
+	const char *const *files;	/* ends with NULL */
+	/* NULL: its tool writes them, and a file that is absent is none of its. Otherwise put and
+	 * take are for what runs alone, and the files are ours to write. Pure: the rule into the
+	 * text of files[file]; where that is empty, all that makes it one. Nothing for a file that
+	 * it does not belong into. */
+	void (*text_add)(struct buf *text, size_t file, const char *opening);
 	bool (*whole)(const struct buf *text);		/* not cut short by a crash */
-	/* Pure. The rule of the opening, if it is ours, out of the text; and in again as it stands
-	 * in `before`, behind the rule that it follows there. Nothing where there is nothing. */
+	/* Pure. The rule of the opening, if it is ours, out of the text, and with the last one all
+	 * that we made; and in again as it stands in `before`, behind the rule that it follows
+	 * there. Nothing where there is nothing. */
 	void (*text_take)(struct buf *text, const char *opening);
 	void (*text_put)(struct buf *text, const struct buf *before, const char *opening);
 	/* The same rules in the same order, and what a reload makes of them: how they are written
@@ -75,6 +84,8 @@ struct manager_ops {
 /* In the order in which one is taken where several are at work; ends with NULL. */
 extern const struct manager_ops *const manager_list[];
 const struct manager_ops *manager_named(const char *name);	/* NULL: none */
+/* The value of KEY=VALUE in a file of shell; of several the last. Allocated; NULL: none. */
+char *manager_setting(const struct root *r, const char *path, const char *key);
 /* The first that is at work; NULL: none is. */
 const struct manager_ops *manager_active(const struct root *r, const struct json *ruleset);
 

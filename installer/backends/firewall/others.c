@@ -6,14 +6,6 @@
 
 /* ---- who is at work ---- */
 
-static bool has_table(const struct json *ruleset, const char *name)
-{
-	for json_each(entry, json_get(ruleset, "nftables"))
-		if (str_eq(json_get_str(json_get(entry, "table"), "name"), name))
-			return true;
-	return false;
-}
-
 static bool legacy_has_filter(const struct root *r, bool six)
 {
 	struct buf names CLEANUP(buf_release) = BUF_INIT;
@@ -27,7 +19,7 @@ static bool legacy_has_filter(const struct root *r, bool six)
 
 int managers_find(const struct root *r, const struct json *ruleset)
 {
-	return (has_table(ruleset, "firewalld") ? MANAGER_FIREWALLD : 0) |
+	return (manager_named("firewalld")->active(r, ruleset) ? MANAGER_FIREWALLD : 0) |
 	       (manager_named("ufw")->active(r, ruleset) ? MANAGER_UFW : 0) |
 	       (legacy_has_filter(r, false) || legacy_has_filter(r, true) ? MANAGER_LEGACY : 0);
 }
@@ -212,7 +204,7 @@ char *others_remedy(int managers, const char *where, const struct network *n, co
 	char source[NETWORK_TEXT];
 
 	network_format(n, source);
-	if ((managers & MANAGER_FIREWALLD) && strstr(where, "firewalld"))
+	if ((managers & MANAGER_FIREWALLD) && (!*where || strstr(where, "firewalld")))
 		return xasprintf(
 			"firewall-cmd --permanent --add-rich-rule='rule family=\"%s\" "
 			"source address=\"%s\" port port=\"%s\" protocol=\"tcp\" accept', "

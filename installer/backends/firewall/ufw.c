@@ -19,33 +19,9 @@ static const char *const files[] = { "/etc/ufw/user.rules", "/etc/ufw/user6.rule
 
 /* ---- what it is set to ---- */
 
-/* The value of KEY=VALUE in a file of shell; of several the last. Allocated; NULL: none. */
-static char *setting(const struct root *r, const char *path, const char *key)
-{
-	struct buf text CLEANUP(buf_release) = BUF_INIT;
-	struct strv lines CLEANUP(strv_release) = STRV_INIT;
-	char *value = NULL, *start CLEANUP(freep) = xasprintf("%s=", key);
-	struct err ignored = ERR_INIT;
-
-	if (root_read_optional(r, path, 65536, &text, &ignored))
-		return NULL;
-	str_split(&lines, text.data, '\n');
-	for (size_t i = 0; i < lines.n; i++) {
-		const char *line = str_trim(lines.v[i]);
-
-		if (!str_starts(line, start))
-			continue;
-		line += strlen(start);
-		free(value);
-		value = xstrndup(line + strspn(line, "\"'"),
-				 strcspn(line + strspn(line, "\"'"), "\"' #"));
-	}
-	return value;
-}
-
 static bool is_set(const struct root *r, const char *path, const char *key)
 {
-	char *value CLEANUP(freep) = setting(r, path, key);
+	char *value CLEANUP(freep) = manager_setting(r, path, key);
 
 	return str_eq(value, "yes") || str_eq(value, "YES");
 }
@@ -204,12 +180,14 @@ static int rule(const char *opening, bool put, const char *scratch, struct repor
 	return run(&argv, scratch, log, err);
 }
 
-static int ufw_put(const char *opening, const char *scratch, struct report *log, struct err *err)
+static int ufw_put(const struct root *r, const char *opening, const char *scratch,
+		   struct report *log, struct err *err)
 {
 	return rule(opening, true, scratch, log, err);
 }
 
-static int ufw_take(const char *opening, const char *scratch, struct report *log, struct err *err)
+static int ufw_take(const struct root *r, const char *opening, const char *scratch,
+		    struct report *log, struct err *err)
 {
 	return rule(opening, false, scratch, log, err);
 }

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * firewalld (facts/firewall-tried.md 4). What it is to be from the next reload or boot on is said
+ * by a policy of our own (firewalldpolicy.h), a file that nobody else writes; no reload of ours,
+ * which would throw away what somebody has at runtime alone and drops connections meanwhile. What
+ * runs has the rules in each zone in use until then, since a policy can be made by a reload only;
+ * they are known by a priority that nobody else has.
+ *
+ * A zone that accepts everything, or the port, needs nothing. firewall-cmd takes 0.3 s a call, and
+ * takes twice what it was told once.
+ */
+#include "backends/firewall/firewalldpolicy.h"
+
+#include "backends/service/systemd.h"
+#include "sys/proc.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define TOOL "firewall-cmd"
+#define CONFIG "/etc/firewalld"
+#define POLICY_FILE CONFIG "/policies/" FIREWALLD_POLICY ".xml"
+#define MARK "priority=\"-23761\" "
+#define POLICY_MAX (4 * 1024 * 1024)
+
+enum { OPENINGS_MAX = 256, SECONDS = 120 };
+
+static const char *const files[] = { POLICY_FILE, NULL };
+
+/* ---- is it there, does it run ---- */
+
+static bool firewalld_available(const struct root *r)
+{
+	return proc_available(TOOL) && root_exists(r, CONFIG);
+}
+
+static bool firewalld_active(const struct root *r, const struct json *ruleset)
+{
+	static const char *const unit[] = { "firewalld.service", NULL };
+	struct unit_status st;
+	struct err ignored = ERR_INIT;
+
+	return firewalld_available(r) && !unit_query_all(unit, &st, &ignored) &&
+	       str_eq(st.active, "active");
+}
+
+static bool firewalld_owns(const char *where)
+{
+	return str_starts(where, "inet firewalld ");
+}
+
+static int tool(const char *const *words, struct report *log, struct buf *ret, struct err *err)
+{
+	struct strv argv CLEANUP(strv_release) = STRV_INIT;
+	struct proc p = PROC_INIT;
+
+	strv_add(&argv, TOOL);
+	strv_addv(&argv, words);
+	p.argv = (const char *const *)argv.v;
+	p.log = log;
+	p.ret_out = ret;
+	p.timeout = SECONDS;
+	return proc_run(&p, NULL, err);
+}
+
+/* ---- a zone, or a policy, as --list-all-zones says it ---- */
+
+struct zone {
+	char name[64];
+	bool fallback;	/* gets what belongs to no other zone */
+	bool used;	/* that, or it has interfaces or sources */
+	bool accepts;	/* everything */
+	struct strv interfaces, ports, rules;
+};
+
+static void zone_release(struct zone *z)
+{
+	strv_release(&z->interfaces);
+	strv_release(&z->ports);
+	strv_release(&z->rules);
+}
+
+static void zone_begin(struct zone *z, const char *line, const char *fallback)
+{
+	size_t len = strcspn(line, " ");
+
+	snprintf(z->name, sizeof(z->name), "%.*s", (int)len, line);
+	z->fallback = str_eq(z->name, fallback);
+	z->used = z->fallback || strstr(line + len, "active");
+}
+
+static void zone_line(struct zone *z, const char *line)
+{
+	if (*line == '\t')
+		strv_add(&z->rules, line + 1);
+	else if (str_starts(line, "  target: "))
+		z->accepts = str_eq(line + strlen("  target: "), "ACCEPT");
+	else if (str_starts(line, "  interfaces: "))
+		str_words(&z->interfaces, line + strlen("  interfaces: "));
+	else if (str_starts(line, "  ports: "))
+		str_words(&z->ports, line + strlen("  ports: "));
+}
+
+struct view {
+	struct strv kept;	/* openings of the policy file */
+	bool live;
+	struct zone *zones;
+	size_t n;
+	struct zone policy;	/* ours, as it runs; without a name: it does not */
+};
+
+static void view_release(struct view *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		zone_release(&v->zones[i]);
+	free(v->zones);
+	zone_release(&v->policy);
+	strv_release(&v->kept);
+}
+
+static void read_zones(struct view *v, const char *said, const char *fallback)
+{
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+
+	str_split(&lines, said, '\n');
+	v->zones = xcalloc(lines.n + 1, sizeof(*v->zones));
+	for (size_t i = 0; i < lines.n; i++) {
+		const char *line = lines.v[i];
+
+		if (*line && *line != ' ' && *line != '\t')
+			zone_begin(&v->zones[v->n++], line, fallback);
+		else if (*line && v->n)
+			zone_line(&v->zones[v->n - 1], line);
+	}
+}
+
+static void read_policy(struct view *v, const char *said)
+{
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
+	bool in = false;
+
+	str_split(&lines, said, '\n');
+	for (size_t i = 0; i < lines.n; i++) {
+		const char *line = lines.v[i];
+
+		if (*line && *line != ' ' && *line != '\t')
+			in = str_eq(line, FIREWALLD_POLICY) ||
+			     str_starts(line, FIREWALLD_POLICY " ");
+		if (in && !*v->policy.name)
+			zone_begin(&v->policy, line, NULL);
+		else if (in)
+			zone_line(&v->policy, line);
+	}
+}
+
+static int read_runtime(const struct root *r, struct view *v, struct err *err)
+{
+	static const char *const zones[] = { "--list-all-zones", NULL },
+				 *const policies[] = { "--list-all-policies", NULL };
+	struct buf of_zones CLEANUP(buf_release) = BUF_INIT,
+		   of_policies CLEANUP(buf_release) = BUF_INIT;
+	char *fallback CLEANUP(freep) =
+		manager_setting(r, CONFIG "/firewalld.conf", "DefaultZone");
+
+	if (tool(zones, NULL, &of_zones, err) || tool(policies, NULL, &of_policies, err))
+		return -1;
+	read_zones(v, of_zones.data, fallback ? fallback : "public");
+	read_policy(v, of_policies.data);
+	return 0;
+}
+
+static int view_read(const struct root *r, struct view *v, struct err *err)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+
+	if (root_read_optional(r, POLICY_FILE, POLICY_MAX, &text, err) < 0)
+		return -1;
+	firewalldpolicy_list(&text, &v->kept);
+	v->live = !geteuid() && firewalld_active(r, NULL);
+	return v->live ? read_runtime(r, v, err) : 0;
+}
+
+/* ---- what it says of an opening ---- */
+
+static char *rule_of(const struct opening *o, const char *mark)
+{
+	return xasprintf("rule %sfamily=\"ipv%c\" source address=\"%s\" port port=\"%s\" "
+			 "protocol=\"tcp\" accept",
+			 mark, o->six ? '6' : '4', o->source, o->port);
+}
+
+static bool has_rule(const struct zone *z, const struct opening *o, const char *mark)
+{
+	char *rule CLEANUP(freep) = rule_of(o, mark);
+
+	return strv_has(&z->rules, rule);
+}
+
+/* A rule that does not name one of them concerns all. */
+static bool names(const char *rule, const char *key, const char *value)
+{
+	char *any CLEANUP(freep) = xasprintf(" %s=\"", key),
+		  *one CLEANUP(freep) = xasprintf(" %s=\"%s\"", key, value);
+
+	return !strstr(rule, any) || strstr(rule, one);
+}
+
+static bool says_no(const char *rule, const struct opening *o)
+{
+	return (strstr(rule, " drop") || strstr(rule, " reject")) &&
+	       !strstr(rule, " service ") && !strstr(rule, " protocol value") &&
+	       !strstr(rule, " icmp-") && !strstr(rule, " source-port ") &&
+	       names(rule, "family", o->six ? "ipv6" : "ipv4") &&
+	       names(rule, "source address", o->source) && names(rule, "port port", o->port);
+}
+
+static bool is_denied(const struct zone *z, const struct opening *o)
+{
+	for (size_t i = 0; i < z->rules.n; i++)
+		if (says_no(z->rules.v[i], o))
+			return true;
+	return false;
+}
+
+static bool is_open(const struct zone *z, const struct opening *o)
+{
+	char *port CLEANUP(freep) = xasprintf("%s/tcp", o->port);
+
+	return z->accepts || strv_has(&z->ports, port) || (!o->interface && has_rule(z, o, ""));
+}
+
+/* Where packets of it may come in. */
+static bool concerns(const struct view *v, const struct zone *z, const struct opening *o)
+{
+	if (!o->interface || strv_has(&z->interfaces, o->source))
+		return z->used;
+	for (size_t i = 0; i < v->n; i++)
+		if (strv_has(&v->zones[i].interfaces, o->source))
+			return false;
+	return z->fallback;
+}
+
+static enum opening_state runtime_of(const struct view *v, const struct opening *o, bool kept)
+{
+	bool ours = true, open = true;
+
+	for (size_t i = 0; i < v->n; i++) {
+		const struct zone *z = &v->zones[i];
+
+		if (!concerns(v, z, o))
+			continue;
+		if (!kept && is_denied(z, o))
+			return OPENING_DENIED;
+		open = open && is_open(z, o);
+		ours = ours && (is_open(z, o) || has_rule(z, o, MARK));
+	}
+	if (kept)
+		return ours || has_rule(&v->policy, o, "") ? OPENING_OURS : OPENING_UNLOADED;
+	return open ? OPENING_THEIRS : OPENING_ABSENT;
+}
+
+static enum opening_state state_of(const struct view *v, const char *opening,
+				   const struct opening *o)
+{
+	bool kept = strv_has(&v->kept, opening);
+
+	if (v->live)
+		return runtime_of(v, o, kept);
+	return kept ? OPENING_OURS : OPENING_ABSENT;
+}
+
+#define VIEW_INIT { .kept = STRV_INIT }
+
+static int firewalld_look(const struct root *r, const struct strv *openings,
+			  enum opening_state *ret, struct err *err)
+{
+	struct view v CLEANUP(view_release) = VIEW_INIT;
+	struct opening o;
+
+	if (view_read(r, &v, err))
+		return -1;
+	for (size_t i = 0; i < openings->n; i++) {
+		if (opening_parse(openings->v[i], &o))
+			return err_set(err, ERR_FAILED, "'%s' is no opening", openings->v[i]);
+		ret[i] = state_of(&v, openings->v[i], &o);
+	}
+	return 0;
+}
+
+/* ---- what it cannot take ---- */
+
+static const char *zone_of(const struct view *v, const struct opening *o)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (concerns(v, &v->zones[i], o))
+			return v->zones[i].name;
+	return "public";
+}
+
+static int check_interfaces(const struct root *r, const struct strv *openings, struct err *err)
+{
+	struct view v CLEANUP(view_release) = VIEW_INIT;
+	struct opening o;
+
+	if (view_read(r, &v, err))
+		return err_raise(err, ERR_REFUSED);
+	for (size_t i = 0; i < openings->n; i++) {
+		if (opening_parse(openings->v[i], &o) || !o.interface ||
+		    state_of(&v, openings->v[i], &o) == OPENING_THEIRS)
+			continue;
+		err_set(err, ERR_REFUSED,
+			"firewalld opens ports by zone, and the zone of interface %s has port %s closed",
+			o.source, o.port);
+		return err_remedy(err,
+				  "firewall-cmd --permanent --zone=%s --add-port=%s/tcp, and the "
+				  "same without --permanent; our table keeps everybody else out",
+				  zone_of(&v, &o), o.port);
+	}
+	return 0;
+}
+
+static int firewalld_check(const struct root *r, const struct strv *openings, struct err *err)
+{
+	bool interfaces = false;
+	struct opening o;
+
+	for (size_t i = 0; i < openings->n; i++)
+		interfaces = interfaces || (!opening_parse(openings->v[i], &o) && o.interface);
+	if (!root_exists(r, CONFIG "/policies")) {
+		err_set(err, ERR_REFUSED, "this firewalld has no policies: 0.9 or newer is needed");
+		return err_remedy(err, "upgrade it, or open the port in it, with \"backend\": "
+				       "\"nftables\"");
+	}
+	if (openings->n > OPENINGS_MAX) {
+		err_set(err, ERR_REFUSED,
+			"firewalld would need %zu rules for 'firewall.allow': more than %u",
+			openings->n, (unsigned int)OPENINGS_MAX);
+		return err_remedy(err, "open the port in firewalld for all of them, with "
+				       "\"backend\": \"nftables\": its table keeps everybody else "
+				       "out");
+	}
+	return interfaces ? check_interfaces(r, openings, err) : 0;
+}
+
+/* ---- what is done ---- */
+
+/* what: "--add-rich-rule" or "--remove-rich-rule". */
+static int tell(const char *where, const char *name, const char *what, const char *rule,
+		struct report *log, struct err *err)
+{
+	char *place CLEANUP(freep) = xasprintf("%s=%s", where, name),
+		    *change CLEANUP(freep) = xasprintf("%s=%s", what, rule);
+	const char *const words[] = { place, change, NULL };
+
+	return tool(words, log, NULL, err);
+}
+
+/* Its policy is in front of all zones. */
+static int put_live(const struct view *v, const struct opening *o, struct report *log,
+		    struct err *err)
+{
+	char *in_policy CLEANUP(freep) = rule_of(o, ""), *in_zone CLEANUP(freep) = rule_of(o, MARK);
+
+	if (*v->policy.name)
+		return tell("--policy", FIREWALLD_POLICY, "--add-rich-rule", in_policy, log, err);
+	for (size_t i = 0; i < v->n; i++)
+		if (concerns(v, &v->zones[i], o) && !is_open(&v->zones[i], o) &&
+		    !has_rule(&v->zones[i], o, MARK) &&
+		    tell("--zone", v->zones[i].name, "--add-rich-rule", in_zone, log, err))
+			return -1;
+	return 0;
+}
+
+/* Somebody made permanent all that runs (--runtime-to-permanent), ours with it. */
+static bool is_saved(const struct root *r, const struct zone *z, const struct opening *o)
+{
+	char *path CLEANUP(freep) = xasprintf(CONFIG "/zones/%s.xml", z->name),
+		   *rule CLEANUP(freep) =
+			   xasprintf("<rule " MARK
+				     "family=\"ipv%c\">\n    <source address=\"%s\"/>\n"
+				     "    <port port=\"%s\" ",
+				     o->six ? '6' : '4', o->source, o->port);
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	return !root_read_optional(r, path, POLICY_MAX, &text, &ignored) && strstr(text.data, rule);
+}
+
+static int take_from_zone(const struct root *r, const struct zone *z, const struct opening *o,
+			  struct report *log, struct err *err)
+{
+	char *rule CLEANUP(freep) = rule_of(o, MARK),
+		   *place CLEANUP(freep) = xasprintf("--zone=%s", z->name),
+		   *change CLEANUP(freep) = xasprintf("--remove-rich-rule=%s", rule);
+	const char *const words[] = { "--permanent", place, change, NULL };
+
+	if (has_rule(z, o, MARK) && tool(words + 1, log, NULL, err))
+		return -1;
+	return is_saved(r, z, o) ? tool(words, log, NULL, err) : 0;
+}
+
+static int take_live(const struct root *r, const struct view *v, const struct opening *o,
+		     struct report *log, struct err *err)
+{
+	char *rule CLEANUP(freep) = rule_of(o, "");
+
+	for (size_t i = 0; i < v->n; i++)
+		if (take_from_zone(r, &v->zones[i], o, log, err))
+			return -1;
+	return has_rule(&v->policy, o, "") ? tell("--policy", FIREWALLD_POLICY,
+						  "--remove-rich-rule", rule, log, err) :
+					     0;
+}
+
+static int change(const struct root *r, const char *opening, bool put, struct report *log,
+		  struct err *err)
+{
+	struct view v CLEANUP(view_release) = VIEW_INIT;
+	struct opening o;
+
+	if (opening_parse(opening, &o))
+		return err_set(err, ERR_FAILED, "'%s' is no opening", opening);
+	if (o.interface)
+		return 0;
+	if (view_read(r, &v, err))
+		return -1;
+	if (!v.live)
+		return 0;
+	return put ? put_live(&v, &o, log, err) : take_live(r, &v, &o, log, err);
+}
+
+static int firewalld_put(const struct root *r, const char *opening, const char *scratch,
+			 struct report *log, struct err *err)
+{
+	return change(r, opening, true, log, err);
+}
+
+static int firewalld_take(const struct root *r, const char *opening, const char *scratch,
+			  struct report *log, struct err *err)
+{
+	return change(r, opening, false, log, err);
+}
+
+static int firewalld_reload(const struct root *r, struct report *log, struct err *err)
+{
+	struct view v CLEANUP(view_release) = VIEW_INIT;
+	struct opening o;
+
+	if (view_read(r, &v, err))
+		return -1;
+	for (size_t i = 0; v.live && i < v.kept.n; i++)
+		if (!opening_parse(v.kept.v[i], &o) &&
+		    runtime_of(&v, &o, true) == OPENING_UNLOADED && put_live(&v, &o, log, err))
+			return -1;
+	return 0;
+}
+
+const struct manager_ops manager_firewalld = {
+	.name = "firewalld",
+	.available = firewalld_available,
+	.active = firewalld_active,
+	.owns = firewalld_owns,
+	.check = firewalld_check,
+	.look = firewalld_look,
+	.put = firewalld_put,
+	.take = firewalld_take,
+	.reload = firewalld_reload,
+	.files = files,
+	.text_add = firewalldpolicy_add,
+	.whole = firewalldpolicy_whole,
+	.text_take = firewalldpolicy_take,
+	.text_put = firewalldpolicy_put,
+	.text_same = firewalldpolicy_same,
+};
