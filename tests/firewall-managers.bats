@@ -160,7 +160,7 @@ refused() {
 	guest_run "$G" sh -ec 'cp /usr/sbin/ufw /root/real-ufw; printf "%s\n" "#!/bin/sh" "case \$* in *fd01::2*) echo ERROR: no luck >&2; exit 1 ;; esac" \
 		"exec python3 /root/real-ufw \"\$@\"" >/root/false; chmod 755 /root/false; mount --bind /root/false /usr/sbin/ufw'
 	run -1 up apply
-	[[ $output == *"ufw, fd01::2 to port 2376: "*"no luck"* ]] || { echo "$output"; false; }
+	[[ $output == *"ufw: fd01::2 to port 2376: "*"no luck"* ]] || { echo "$output"; false; }
 	guest_run "$G" umount /usr/sbin/ufw
 	as_before "${OTHERS[@]}"
 	[ "$(matrix 22 "$EVERYBODY")" = "$EVERYBODY" ]

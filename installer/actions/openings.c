@@ -181,17 +181,18 @@ static int scratch(const struct action_ctx *ctx, char **ret, struct err *err)
 	return 0;
 }
 
-/* The changes; or with `back`, what they changed put back. tmp: see manager_ops. */
+/* The changes; or with `back`, what they changed put back. Who is let in by another rule from now
+ * on is so before the old one goes. tmp: see manager_ops. */
 static int run_tool(const struct openings *d, const struct action_ctx *ctx, bool back,
 		    const char *tmp, struct err *err)
 {
-	for json_each(c, d->changes) {
-		bool put = opening_is_put(c) != back;
-		char *words CLEANUP(freep) = opening_words(json_key(c));
+	struct strv put CLEANUP(strv_release) = STRV_INIT, take CLEANUP(strv_release) = STRV_INIT;
 
-		if ((put ? d->ops->put : d->ops->take)(ctx->root, json_key(c), tmp, ctx->rep, err))
-			return err_prefix(err, "%s, %s", d->ops->name, words);
-	}
+	for json_each(c, d->changes)
+		strv_add(opening_is_put(c) != back ? &put : &take, json_key(c));
+	if ((put.n && d->ops->put(ctx->root, &put, tmp, ctx->rep, err)) ||
+	    (take.n && d->ops->take(ctx->root, &take, tmp, ctx->rep, err)))
+		return err_prefix(err, "%s", d->ops->name);
 	return 0;
 }
 

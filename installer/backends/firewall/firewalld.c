@@ -344,115 +344,160 @@ static int firewalld_check(const struct root *r, const struct strv *openings, st
 
 /* ---- what is done ---- */
 
-/* what: "--add-rich-rule" or "--remove-rich-rule". */
-static int tell(const char *where, const char *name, const char *what, const char *rule,
-		struct report *log, struct err *err)
-{
-	char *place CLEANUP(freep) = xasprintf("%s=%s", where, name),
-		    *change CLEANUP(freep) = xasprintf("%s=%s", what, rule);
-	const char *const words[] = { place, change, NULL };
+/* A call of the tool for one zone, or for our policy: a change for each rule. */
+struct call {
+	struct strv words;
+	size_t fixed;	/* of them say where */
+};
 
-	return tool(words, log, NULL, err);
+static void call_release(struct call *c) { strv_release(&c->words); }
+
+static struct call call_begin(const char *where, const char *name, bool permanent)
+{
+	struct call c = { STRV_INIT, permanent ? 2 : 1 };
+
+	if (permanent)
+		strv_add(&c.words, "--permanent");
+	strv_addf(&c.words, "%s=%s", where, name);
+	return c;
 }
 
-/* Its policy is in front of all zones. */
-static int put_live(const struct view *v, const struct opening *o, struct report *log,
-		    struct err *err)
+static void call_add(struct call *c, const char *what, const struct opening *o, const char *mark)
 {
-	char *in_policy CLEANUP(freep) = rule_of(o, ""), *in_zone CLEANUP(freep) = rule_of(o, MARK);
+	char *rule CLEANUP(freep) = rule_of(o, mark);
 
+	strv_addf(&c->words, "%s=%s", what, rule);
+}
+
+static int call_run(const struct call *c, struct report *log, struct err *err)
+{
+	return c->words.n > c->fixed ? tool((const char *const *)c->words.v, log, NULL, err) : 0;
+}
+
+static int put_in_zone(const struct view *v, const struct zone *z, const struct opening *o,
+		       size_t n, struct report *log, struct err *err)
+{
+	struct call c CLEANUP(call_release) = call_begin("--zone", z->name, false);
+
+	for (size_t i = 0; i < n; i++)
+		if (!o[i].interface && concerns(v, z, &o[i]) && !is_open(z, &o[i]) &&
+		    !has_rule(z, &o[i], MARK))
+			call_add(&c, "--add-rich-rule", &o[i], MARK);
+	return call_run(&c, log, err);
+}
+
+/* In front of all zones, where it runs. */
+static int put_in_policy(const struct view *v, const struct opening *o, size_t n,
+			 struct report *log, struct err *err)
+{
+	struct call c CLEANUP(call_release) = call_begin("--policy", FIREWALLD_POLICY, false);
+
+	for (size_t i = 0; i < n; i++)
+		if (!o[i].interface && !has_rule(&v->policy, &o[i], ""))
+			call_add(&c, "--add-rich-rule", &o[i], "");
+	return call_run(&c, log, err);
+}
+
+static int put_all(const struct view *v, const struct opening *o, size_t n, struct report *log,
+		   struct err *err)
+{
 	if (*v->policy.name)
-		return tell("--policy", FIREWALLD_POLICY, "--add-rich-rule", in_policy, log, err);
+		return put_in_policy(v, o, n, log, err);
 	for (size_t i = 0; i < v->n; i++)
-		if (concerns(v, &v->zones[i], o) && !is_open(&v->zones[i], o) &&
-		    !has_rule(&v->zones[i], o, MARK) &&
-		    tell("--zone", v->zones[i].name, "--add-rich-rule", in_zone, log, err))
+		if (put_in_zone(v, &v->zones[i], o, n, log, err))
 			return -1;
 	return 0;
 }
 
 /* Somebody made permanent all that runs (--runtime-to-permanent), ours with it. */
-static bool is_saved(const struct root *r, const struct zone *z, const struct opening *o)
+static bool is_saved(const struct buf *text, const struct opening *o)
 {
-	char *path CLEANUP(freep) = xasprintf(CONFIG "/zones/%s.xml", z->name),
-		   *rule CLEANUP(freep) =
-			   xasprintf("<rule " MARK
-				     "family=\"ipv%c\">\n    <source address=\"%s\"/>\n"
-				     "    <port port=\"%s\" ",
-				     o->six ? '6' : '4', o->source, o->port);
-	struct buf text CLEANUP(buf_release) = BUF_INIT;
-	struct err ignored = ERR_INIT;
+	char *rule CLEANUP(freep) =
+		xasprintf("<rule " MARK "family=\"ipv%c\">\n    <source address=\"%s\"/>\n"
+			  "    <port port=\"%s\" ",
+			  o->six ? '6' : '4', o->source, o->port);
 
-	return !root_read_optional(r, path, POLICY_MAX, &text, &ignored) && strstr(text.data, rule);
+	return strstr(text->data, rule);
 }
 
 static int take_from_zone(const struct root *r, const struct zone *z, const struct opening *o,
-			  struct report *log, struct err *err)
+			  size_t n, struct report *log, struct err *err)
 {
-	char *rule CLEANUP(freep) = rule_of(o, MARK),
-		   *place CLEANUP(freep) = xasprintf("--zone=%s", z->name),
-		   *change CLEANUP(freep) = xasprintf("--remove-rich-rule=%s", rule);
-	const char *const words[] = { "--permanent", place, change, NULL };
+	struct call now CLEANUP(call_release) = call_begin("--zone", z->name, false),
+			saved CLEANUP(call_release) = call_begin("--zone", z->name, true);
+	char *path CLEANUP(freep) = xasprintf(CONFIG "/zones/%s.xml", z->name);
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
 
-	if (has_rule(z, o, MARK) && tool(words + 1, log, NULL, err))
+	if (root_read_optional(r, path, POLICY_MAX, &text, err) < 0)
 		return -1;
-	return is_saved(r, z, o) ? tool(words, log, NULL, err) : 0;
+	for (size_t i = 0; i < n; i++) {
+		if (has_rule(z, &o[i], MARK))
+			call_add(&now, "--remove-rich-rule", &o[i], MARK);
+		if (is_saved(&text, &o[i]))
+			call_add(&saved, "--remove-rich-rule", &o[i], MARK);
+	}
+	return call_run(&now, log, err) || call_run(&saved, log, err) ? -1 : 0;
 }
 
-static int take_live(const struct root *r, const struct view *v, const struct opening *o,
-		     struct report *log, struct err *err)
+static int take_from_policy(const struct view *v, const struct opening *o, size_t n,
+			    struct report *log, struct err *err)
 {
-	char *rule CLEANUP(freep) = rule_of(o, "");
+	struct call c CLEANUP(call_release) = call_begin("--policy", FIREWALLD_POLICY, false);
 
-	for (size_t i = 0; i < v->n; i++)
-		if (take_from_zone(r, &v->zones[i], o, log, err))
-			return -1;
-	return has_rule(&v->policy, o, "") ? tell("--policy", FIREWALLD_POLICY,
-						  "--remove-rich-rule", rule, log, err) :
-					     0;
+	for (size_t i = 0; i < n; i++)
+		if (has_rule(&v->policy, &o[i], ""))
+			call_add(&c, "--remove-rich-rule", &o[i], "");
+	return call_run(&c, log, err);
 }
 
-static int change(const struct root *r, const char *opening, bool put, struct report *log,
+static int take_all(const struct root *r, const struct view *v, const struct opening *o, size_t n,
+		    struct report *log, struct err *err)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (take_from_zone(r, &v->zones[i], o, n, log, err))
+			return -1;
+	return take_from_policy(v, o, n, log, err);
+}
+
+static int change(const struct root *r, const struct strv *openings, bool put, struct report *log,
 		  struct err *err)
 {
 	struct view v CLEANUP(view_release) = VIEW_INIT;
-	struct opening o;
+	struct opening *o CLEANUP(freep) = xcalloc(openings->n + 1, sizeof(*o));
 
-	if (opening_parse(opening, &o))
-		return err_set(err, ERR_FAILED, "'%s' is no opening", opening);
-	if (o.interface)
-		return 0;
+	for (size_t i = 0; i < openings->n; i++)
+		if (opening_parse(openings->v[i], &o[i]))
+			return err_set(err, ERR_FAILED, "'%s' is no opening", openings->v[i]);
 	if (view_read(r, &v, err))
 		return -1;
 	if (!v.live)
 		return 0;
-	return put ? put_live(&v, &o, log, err) : take_live(r, &v, &o, log, err);
+	return put ? put_all(&v, o, openings->n, log, err) :
+		     take_all(r, &v, o, openings->n, log, err);
 }
 
-static int firewalld_put(const struct root *r, const char *opening, const char *scratch,
+static int firewalld_put(const struct root *r, const struct strv *openings, const char *scratch,
 			 struct report *log, struct err *err)
 {
-	return change(r, opening, true, log, err);
+	return change(r, openings, true, log, err);
 }
 
-static int firewalld_take(const struct root *r, const char *opening, const char *scratch,
+static int firewalld_take(const struct root *r, const struct strv *openings, const char *scratch,
 			  struct report *log, struct err *err)
 {
-	return change(r, opening, false, log, err);
+	return change(r, openings, false, log, err);
 }
 
+/* What its file says is put where it is not; what is there already costs a look. */
 static int firewalld_reload(const struct root *r, struct report *log, struct err *err)
 {
-	struct view v CLEANUP(view_release) = VIEW_INIT;
-	struct opening o;
+	struct strv kept CLEANUP(strv_release) = STRV_INIT;
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
 
-	if (view_read(r, &v, err))
+	if (root_read_optional(r, POLICY_FILE, POLICY_MAX, &text, err) < 0)
 		return -1;
-	for (size_t i = 0; v.live && i < v.kept.n; i++)
-		if (!opening_parse(v.kept.v[i], &o) &&
-		    runtime_of(&v, &o, true) == OPENING_UNLOADED && put_live(&v, &o, log, err))
-			return -1;
-	return 0;
+	firewalldpolicy_list(&text, &kept);
+	return change(r, &kept, true, log, err);
 }
 
 const struct manager_ops manager_firewalld = {

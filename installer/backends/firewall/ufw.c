@@ -180,16 +180,28 @@ static int rule(const char *opening, bool put, const char *scratch, struct repor
 	return run(&argv, scratch, log, err);
 }
 
-static int ufw_put(const struct root *r, const char *opening, const char *scratch,
-		   struct report *log, struct err *err)
+static int rules(const struct strv *openings, bool put, const char *scratch, struct report *log,
+		 struct err *err)
 {
-	return rule(opening, true, scratch, log, err);
+	for (size_t i = 0; i < openings->n; i++) {
+		char *words CLEANUP(freep) = opening_words(openings->v[i]);
+
+		if (rule(openings->v[i], put, scratch, log, err))
+			return err_prefix(err, "%s", words);
+	}
+	return 0;
 }
 
-static int ufw_take(const struct root *r, const char *opening, const char *scratch,
+static int ufw_put(const struct root *r, const struct strv *openings, const char *scratch,
+		   struct report *log, struct err *err)
+{
+	return rules(openings, true, scratch, log, err);
+}
+
+static int ufw_take(const struct root *r, const struct strv *openings, const char *scratch,
 		    struct report *log, struct err *err)
 {
-	return rule(opening, false, scratch, log, err);
+	return rules(openings, false, scratch, log, err);
 }
 
 static int ufw_reload(const struct root *r, struct report *log, struct err *err)
