@@ -20,7 +20,8 @@
 #define TOOL "firewall-cmd"
 #define CONFIG "/etc/firewalld"
 #define POLICY_FILE CONFIG "/policies/" FIREWALLD_POLICY ".xml"
-#define MARK "priority=\"-23761\" "
+#define PRIORITY "priority=\"-23761\""
+#define MARK PRIORITY " "
 #define POLICY_MAX (4 * 1024 * 1024)
 
 enum { OPENINGS_MAX = 256, SECONDS = 120 };
@@ -409,15 +410,13 @@ static int put_all(const struct view *v, const struct opening *o, size_t n, stru
 	return 0;
 }
 
-/* Somebody made permanent all that runs (--runtime-to-permanent), ours with it. */
-static bool is_saved(const struct buf *text, const struct opening *o)
+/* Somebody made permanent all that runs (--runtime-to-permanent), ours with it. To take out what is
+ * not there is nothing to firewall-cmd. */
+static bool may_be_saved(const struct buf *text, const struct opening *o)
 {
-	char *rule CLEANUP(freep) =
-		xasprintf("<rule " MARK "family=\"ipv%c\">\n    <source address=\"%s\"/>\n"
-			  "    <port port=\"%s\" ",
-			  o->six ? '6' : '4', o->source, o->port);
+	char *source CLEANUP(freep) = xasprintf("<source address=\"%s\"/>", o->source);
 
-	return strstr(text->data, rule);
+	return strstr(text->data, PRIORITY) && strstr(text->data, source);
 }
 
 static int take_from_zone(const struct root *r, const struct zone *z, const struct opening *o,
@@ -433,7 +432,7 @@ static int take_from_zone(const struct root *r, const struct zone *z, const stru
 	for (size_t i = 0; i < n; i++) {
 		if (has_rule(z, &o[i], MARK))
 			call_add(&now, "--remove-rich-rule", &o[i], MARK);
-		if (is_saved(&text, &o[i]))
+		if (may_be_saved(&text, &o[i]))
 			call_add(&saved, "--remove-rich-rule", &o[i], MARK);
 	}
 	return call_run(&now, log, err) || call_run(&saved, log, err) ? -1 : 0;
