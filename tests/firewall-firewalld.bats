@@ -110,7 +110,6 @@ nothing_to_do() {
 	[ "$status" -eq 1 ]
 	guest_run "$G" sysboxup -q rollback
 	guarded
-	guarded
 	boot_again
 	guarded
 	run -0 up status

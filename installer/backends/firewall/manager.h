@@ -53,8 +53,8 @@ struct manager_ops {
 	/* One state for each, in one look. */
 	int (*look)(const struct root *r, const struct strv *openings, enum opening_state *ret,
 		    struct err *err);
-	/* Its tool, for each of these; what is done already is done. The error names which. scratch:
-	 * a directory for its temporary files, or NULL: there is none. */
+	/* Its tool, for each of these; what is done already is done. The error names which.
+	 * scratch: a directory for its temporary files, or NULL: there is none. */
 	int (*put)(const struct root *r, const struct strv *openings, const char *scratch,
 		   struct report *log, struct err *err);
 	int (*take)(const struct root *r, const struct strv *openings, const char *scratch,
