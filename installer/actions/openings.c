@@ -82,7 +82,7 @@ static void keys_of(const struct json *changes, struct strv *ret)
 
 static bool is_there(enum opening_state s)
 {
-	return s == OPENING_OURS || s == OPENING_UNLOADED;
+	return s == OPENING_OURS || s == OPENING_UNLOADED || s == OPENING_UNSAVED;
 }
 
 static int denied(const struct openings *d, const char *opening, struct err *err)
@@ -134,7 +134,8 @@ static int take_stock(struct openings *d, const struct action_ctx *ctx, struct e
 
 		if (put && states[i] == OPENING_DENIED)
 			return denied(d, all.v[i], err);
-		if (put ? states[i] == OPENING_ABSENT : is_there(states[i]))
+		if (put ? states[i] == OPENING_ABSENT || states[i] == OPENING_UNSAVED :
+			  is_there(states[i]))
 			json_set_str(left, all.v[i], put ? PUT : TAKE);
 		else if (!put)
 			leave(d, ctx, all.v[i], states[i]);
@@ -414,6 +415,7 @@ static const char *drift_words(enum opening_state s)
 		[OPENING_ABSENT] = "is gone",
 		[OPENING_THEIRS] = "was changed by somebody else",
 		[OPENING_UNLOADED] = "is not loaded",
+		[OPENING_UNSAVED] = "is not kept for the next boot",
 		[OPENING_DENIED] = "does not count: one of somebody else says no",
 		[OPENING_OURS] = NULL,
 	};

@@ -134,7 +134,8 @@ static int compare_wanted(struct comparison *c, const struct step_ctx *ctx,
 		bool there = states[i] == OPENING_OURS || states[i] == OPENING_UNLOADED;
 
 		c->reload = c->reload || states[i] == OPENING_UNLOADED;
-		if (states[i] == OPENING_ABSENT || states[i] == OPENING_DENIED)
+		if (states[i] == OPENING_ABSENT || states[i] == OPENING_DENIED ||
+		    states[i] == OPENING_UNSAVED)
 			strv_add(&c->put, wanted->v[i]);
 		else if (there && strv_has(&c->ours, wanted->v[i]))
 			strv_add(&c->left, wanted->v[i]);
@@ -197,7 +198,8 @@ static void say(const struct manager_ops *m, const struct strv *rules,
 	for (size_t i = 0; i < rules->n; i++) {
 		char *words CLEANUP(freep) = opening_words(rules->v[i]);
 
-		if (states[i] != OPENING_OURS && states[i] != OPENING_THEIRS)
+		if (states[i] != OPENING_OURS && states[i] != OPENING_THEIRS &&
+		    states[i] != OPENING_UNSAVED)
 			buf_addf(&bad, "%s%s", bad.len ? ", " : "", words);
 	}
 	report_check(rep, "firewall-open", bad.len ? STATE_BAD : STATE_OK,

@@ -15,6 +15,7 @@
 #include "sys/proc.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define TOOL "firewall-cmd"
@@ -206,12 +207,31 @@ static bool names(const char *rule, const char *key, const char *value)
 	return !strstr(rule, any) || strstr(rule, one);
 }
 
+/* What only some packets of a port have. */
+static bool is_narrow(const char *rule)
+{
+	static const char *const words[] = { " service ", " protocol value", " icmp-",
+					     " source-port ", " destination ", " source NOT ",
+					     " source mac", " source ipset", NULL };
+
+	for (size_t i = 0; words[i]; i++)
+		if (strstr(rule, words[i]))
+			return true;
+	return false;
+}
+
+/* One with a priority above 0 comes behind all that let in: what is left over is meant. */
+static bool is_late(const char *rule)
+{
+	const char *priority = strstr(rule, " priority=\"");
+
+	return priority && strtol(priority + strlen(" priority=\""), NULL, 10) > 0;
+}
+
 static bool says_no(const char *rule, const struct opening *o)
 {
-	return (strstr(rule, " drop") || strstr(rule, " reject")) &&
-	       !strstr(rule, " service ") && !strstr(rule, " protocol value") &&
-	       !strstr(rule, " icmp-") && !strstr(rule, " source-port ") &&
-	       names(rule, "family", o->six ? "ipv6" : "ipv4") &&
+	return (strstr(rule, " drop") || strstr(rule, " reject")) && !is_narrow(rule) &&
+	       !is_late(rule) && names(rule, "family", o->six ? "ipv6" : "ipv4") &&
 	       names(rule, "source address", o->source) && names(rule, "port port", o->port);
 }
 
@@ -243,7 +263,7 @@ static bool concerns(const struct view *v, const struct zone *z, const struct op
 
 static enum opening_state runtime_of(const struct view *v, const struct opening *o, bool kept)
 {
-	bool ours = true, open = true;
+	bool ours = true, open = true, marked = false;
 
 	for (size_t i = 0; i < v->n; i++) {
 		const struct zone *z = &v->zones[i];
@@ -254,9 +274,12 @@ static enum opening_state runtime_of(const struct view *v, const struct opening 
 			return OPENING_DENIED;
 		open = open && is_open(z, o);
 		ours = ours && (is_open(z, o) || has_rule(z, o, MARK));
+		marked = marked || has_rule(z, o, MARK);
 	}
 	if (kept)
 		return ours || has_rule(&v->policy, o, "") ? OPENING_OURS : OPENING_UNLOADED;
+	if (marked || has_rule(&v->policy, o, ""))
+		return OPENING_UNSAVED;
 	return open ? OPENING_THEIRS : OPENING_ABSENT;
 }
 

@@ -39,6 +39,7 @@ enum opening_state {
 	OPENING_OURS,		/* by a rule with our comment */
 	OPENING_THEIRS,		/* by an equal rule of somebody else */
 	OPENING_UNLOADED,	/* ours is kept for the next boot, and not at work now */
+	OPENING_UNSAVED,	/* ours is at work now, and not kept for the next boot */
 	OPENING_DENIED,		/* a rule of somebody else says no to it, or to everybody */
 };
 
