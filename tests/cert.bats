@@ -754,6 +754,179 @@ elsewhere() {
 	R=$T/away refused 3 "the request is refused: it has no names" cert issue srv --server --request "$T/w.csr"
 }
 
+# bring NAME [--server --san X]: a key and a request here, signed by the other host, what came back imported here.
+bring() {
+	local name=$1 kind=()
+	[ $# -eq 1 ] || kind=(--server)
+	rm -f "$T/$name.csr"
+	cert request "$@" --out "$T/$name.csr"
+	away issue "$name" "${kind[@]}" --request "$T/$name.csr" >&2
+	"$SYSBOXUP" --root "$R" cert import "$(R=$T/away cert_dir "$name")/cert.pem"
+}
+
+# The path of the newest authority below $R.
+newest() { cert_json show | jq -r 'select(.event == "authority").path'; }
+
+@test "rotate-ca --import: an authority elsewhere is replaced by another; servers keep theirs of the old one until its last client is over" {
+	local later=(faketime -f +25h) next
+	elsewhere --permit example.org
+	bring a
+	bring gone
+	bring srv --server --san a.example.org
+	away revoke gone 2>/dev/null
+	cert import "$T/away/$PKI_BELOW/crl.pem"
+	run -3 "$SYSBOXUP" --root "$R" cert rotate-ca
+	[ "${lines[0]}" = "sysboxup: the authority's key is not on this host" ]
+	[ "${lines[1]}" = "  try:  sysboxup cert rotate-ca --import FILE, the certificate of the new authority" ]
+	away rotate-ca
+	next=$(R=$T/away newest)
+	run -0 "$SYSBOXUP" --root "$R" cert rotate-ca --import "$next"
+	[[ ${lines[0]} == "Took a certificate authority beside the old one, good until "*"/gen/000006/cert.pem" ]]
+	[[ ${lines[1]} == *"two authorities are trusted; of the old one 1 client is in force, the last until "* ]]
+	[[ $output == *"try: sysboxup cert request NAME --out FILE, to be signed by the new authority: a"* ]]
+	cmp "$next" "$(authority 6)"
+	cat "$CA" "$next" | cmp - "$P/trust.pem"
+	run -0 cert_sane
+	# clients change over, servers are renewed by the old one, and each is accepted by whoever trusts both
+	cp "$(cert_dir a)/cert.pem" "$T/old-a.pem"
+	bring a
+	openssl verify -x509_strict -CAfile "$next" "$(cert_dir a)/cert.pem"
+	bring srv --server --san a.example.org
+	openssl verify -x509_strict -CAfile "$CA" "$(cert_dir srv)/cert.pem"
+	cert export a --out "$T/a"
+	cmp "$T/a/ca.pem" "$P/trust.pem"
+	# lists of both come in one file; revoked stays revoked
+	away crl
+	cert import "$T/away/$PKI_BELOW/crl.pem"
+	[ "$(grep -c BEGIN "$P/crl.pem")" -eq 2 ]
+	for cert in "$T/old-a.pem" "$(cert_dir a)/cert.pem"; do openssl verify -crl_check -CRLfile "$P/crl.pem" -CAfile "$P/trust.pem" "$cert"; done
+	run ! openssl verify -crl_check -CRLfile "$P/crl.pem" -CAfile "$P/trust.pem" "$(cert_dir gone)/cert.pem"
+	[ "$(cert_json show gone | jq -r 'select(.state).state')" = revoked ]
+	# the end waits for the last client, and for the server's certificate of the new one
+	run -0 "$SYSBOXUP" --root "$R" cert rotate-ca --due
+	[ "$output" = "Nothing is due." ]
+	refused 3 "of the old authority 1 client is in force, the last until " cert rotate-ca
+	refused 2 "the new authority is there already: --import comes too late" cert rotate-ca --import "$next"
+	run -3 "${later[@]}" "$SYSBOXUP" --root "$R" cert rotate-ca --due
+	[ "${lines[0]}" = "sysboxup: no certificate of the new authority waits for these servers: srv" ]
+	[ "${lines[1]}" = "  try:  sysboxup cert request srv --server --out FILE, to be signed by the new authority" ]
+	away rotate-ca --now >&2
+	run -0 bring srv --server --san a.example.org
+	[[ $output == *"This certificate is good, and waits until the old authority is dropped."* ]]
+	openssl verify -x509_strict -CAfile "$CA" "$(cert_dir srv)/cert.pem"
+	run -0 cert_sane
+	run -0 "${later[@]}" "$SYSBOXUP" --root "$R" cert rotate-ca --due
+	[ "${lines[0]}" = "The old authority is dropped." ]
+	[[ ${lines[2]} == "srv "*" server  valid "* ]]
+	openssl verify -x509_strict -attime $(($(date +%s) + 25 * 3600)) -CAfile "$P/trust.pem" "$(cert_dir srv)/cert.pem"
+	cmp "$P/trust.pem" "$next"
+	cmp "$P/trust.pem" "$P/gen/000001/trust.pem"
+	[ -z "$(ls "$P/requests")" ]
+	run -0 "${later[@]}" "$SYSBOXUP" --root "$R" cert rotate-ca --due
+	[ "$output" = "Nothing is due." ]
+	run -0 cert_sane
+}
+
+@test "rotate-ca --import, then --now: the old one goes at once, servers without a certificate are named; each authority counts its own lists" {
+	local next=$T/next/$PKI_BELOW
+	elsewhere
+	bring a
+	bring srv --server --san a.example
+	away crl
+	away crl
+	cert import "$T/away/$PKI_BELOW/crl.pem"
+	mkdir "$T/next"
+	R=$T/next cert_ca
+	R=$T/next cert crl
+	cert rotate-ca --import "$next/gen/000001/cert.pem"
+	cert import "$next/crl.pem"
+	[ "$(cert_json show | jq 'select(.event == "authority").crl_number')" = 1 ]
+	refused 3 "this list is not taken: it has no number above 1" cert import "$next/crl.pem"
+	refused 3 "this list is not taken: it has no number above 2" cert import "$T/away/$PKI_BELOW/crl.pem"
+	away revoke a 2>/dev/null
+	cert import "$T/away/$PKI_BELOW/crl.pem"
+	[ "$(cert_json show a | jq -r 'select(.state).state')" = revoked ]
+	[ "$(awk '$1 == "crl" { printf "%s ", $2 }' "$P/ledger")" = "2 1 3 " ]
+	[ "$(grep -c BEGIN "$P/crl.pem")" -eq 2 ]
+	# a crash before the list was written: the same is taken once more, and only then
+	R=$T/away cert crl
+	cp "$P/crl.pem" "$T/crl.pem"
+	cert import "$T/away/$PKI_BELOW/crl.pem"
+	cp "$T/crl.pem" "$P/crl.pem"
+	cert import "$T/away/$PKI_BELOW/crl.pem"
+	refused 3 "this list is not taken: it has no number above 4" cert import "$T/away/$PKI_BELOW/crl.pem"
+	run -0 cert_sane
+	refused 3 "no certificate of the new authority waits for these servers: srv" cert rotate-ca
+	run --separate-stderr -0 "$SYSBOXUP" --root "$R" cert rotate-ca --now
+	[ "${lines[0]}" = "The old authority is dropped." ]
+	[ "${stderr_lines[0]}" = "warning: no certificate of the new authority waits for these servers: srv" ]
+	cmp "$P/trust.pem" "$next/gen/000001/cert.pem"
+	[ "$(cert_json show srv | jq -r 'select(.state).state')" = dropped ]
+	away crl
+	refused 3 "this list is not taken: the authority did not sign it" cert import "$T/away/$PKI_BELOW/crl.pem"
+	# the timer has nothing to do, until the list that was brought is nearly over
+	run -0 "$SYSBOXUP" --root "$R" cert crl --due
+	[ "$output" = "Nothing is due." ]
+	run -7 faketime -f +21d "$SYSBOXUP" --root "$R" cert crl --due
+	[[ ${lines[0]} == "sysboxup: the revocation list ends at "*", and the authority's key is not on this host" ]]
+	# what was dropped is never trusted again
+	refused 3 "its key is that of an authority that was replaced before" cert rotate-ca --import "$CA"
+	run -0 cert_sane
+}
+
+# forged NAME EXTENSIONS [OPTION...]: an authority by openssl.
+forged() {
+	printf '[e]\nsubjectKeyIdentifier=hash\n%b' "$2" >"$T/ext"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$T/forged.key" -subj "/CN=$1" -days 10 -config <(printf '[req]\ndistinguished_name=d\n[d]\n'; cat "$T/ext") \
+		-extensions e -out "$T/$1.pem" "${@:3}" 2>/dev/null
+}
+
+@test "rotate-ca --import: what cannot take the place of an authority, in one line each" {
+	local basic='basicConstraints=critical,CA:TRUE,pathlen:0\n' usage='keyUsage=critical,keyCertSign,cRLSign\n'
+	no() { refused 3 "$1" cert rotate-ca --import "$2"; }
+	forged good "$basic$usage"
+	no "there is no certificate authority here yet" "$T/good.pem"
+	elsewhere
+	bring srv --server --san a.example.org
+	bring a
+	no "this certificate is not taken: its key is that of the authority that it is to replace" "$CA"
+	no "this certificate is not taken: it is no authority's" "$(cert_dir a)/cert.pem"
+	forged x "$basic"
+	no "this certificate is not taken: it is no authority's" "$T/x.pem"
+	forged x "$basic"'keyUsage=critical,cRLSign\n'
+	no "this certificate is not taken: it is no authority's" "$T/x.pem"
+	forged x "basicConstraints=critical,CA:TRUE\n$usage"
+	no "it may make further authorities, for its path length is not 0" "$T/x.pem"
+	forged x "basicConstraints=critical,CA:TRUE,pathlen:1\n$usage"
+	no "it may make further authorities, for its path length is not 0" "$T/x.pem"
+	forged x "basicConstraints=CA:TRUE,pathlen:0\n$usage"
+	no "this certificate is not taken: its basic constraints are not critical" "$T/x.pem"
+	forged x "$basic${usage}nameConstraints=critical,permitted;DNS:other.test\n"
+	no "this certificate is not taken: it forbids the names of the server 'srv': permitted subtree violation" "$T/x.pem"
+	faketime -f +2d bash -c "$(declare -f forged); T='$T' forged early '$basic$usage'"
+	no "this certificate is not taken: certificate is not yet valid" "$T/early.pem"
+	run -3 faketime -f +11d "$SYSBOXUP" --root "$R" cert rotate-ca --import "$T/good.pem"
+	[ "${lines[0]}" = "sysboxup: this certificate is not taken: it is over" ]
+	echo nonsense >"$T/x.pem"
+	refused 2 "cannot read the certificate: " cert rotate-ca --import "$T/x.pem"
+	refused 2 "cannot open '$T/none': no such file or directory" cert rotate-ca --import "$T/none"
+	refused 2 "--import and --now exclude each other" cert rotate-ca --import "$T/good.pem" --now
+	refused 2 "--import and --ttl exclude each other" cert rotate-ca --import "$T/good.pem" --ttl 300d
+	refused 3 "there is a certificate authority already, good until " cert import "$T/good.pem"
+	[ "${stderr_lines[1]}" = "  try:  sysboxup cert rotate-ca --import FILE, if it is to replace that" ]
+	mkdir "$T/second"
+	R=$T/second cert_ca
+	R=$T/second no "the key of the authority is on this host, and --import is for one that is elsewhere" "$T/good.pem"
+	# and in the overlap: no second one, and no client by the old one
+	cert rotate-ca --import "$T/good.pem"
+	forged other "$basic$usage"
+	refused 2 "the new authority is there already: --import comes too late" cert rotate-ca --import "$T/other.pem"
+	cert request b --out "$T/b.csr"
+	away issue b --request "$T/b.csr"
+	refused 3 "this certificate is not taken: the authority that signed it is being replaced: the new one has to" cert import "$(R=$T/away cert_dir b)/cert.pem"
+	run -0 cert_sane
+}
+
 @test "seal names the authority and its certificates, which clones must not share" {
 	printf 'ID=debian\nVERSION_ID="12"\n' >"$R/etc/os-release"
 	cert_ca

@@ -25,7 +25,10 @@ static void warn_crl(const struct cert_run *r)
 	if (!l->crl_number || r->pki.now - l->crl_from < (l->crl_to - l->crl_from) / 3 * 2)
 		return;
 	clock_iso(l->crl_to, to);
-	report_warn(r->s.rep, "sysboxup cert crl", "the revocation list %s at %s",
+	report_warn(r->s.rep,
+		    cert_is_elsewhere(&r->pki) ? "sysboxup cert import FILE, a newer one" :
+						 "sysboxup cert crl",
+		    "the revocation list %s at %s",
 		    l->crl_to > r->pki.now ? "ends" : "ended", to);
 }
 
@@ -90,7 +93,6 @@ static int show_cert(const struct cert_run *r, const struct ledger_cert *c, stru
 
 static int show_authority(const struct cert_run *r, struct err *err)
 {
-	const struct ledger *l = &r->pki.ledger;
 	const struct ledger_ca *ca = pki_ca_find(&r->pki, err);
 	struct json *j;
 	const struct ledger_ca *old = pki_ca_old(&r->pki);
@@ -106,7 +108,7 @@ static int show_authority(const struct cert_run *r, struct err *err)
 	json_set_str(j, "spki_sha256", ca->spki);
 	json_set_str(j, "not_after", to);
 	json_set_str(j, "path", path);
-	json_set_i64(j, "crl_number", (int64_t)l->crl_number);
+	json_set_i64(j, "crl_number", (int64_t)ca->crl_number);
 	if (old)
 		json_set_str(j, "replaces", old->serial);
 	render_row(r->s.cli->out, "authority", j, "Authority %s", ca->serial);
@@ -118,12 +120,12 @@ static int show_authority(const struct cert_run *r, struct err *err)
 		show_line(r, "replaces", old->serial);
 		show_time(r, "until", old->to);
 	}
-	if (l->crl_number) {
+	if (ca->crl_number) {
 		char *list CLEANUP(freep) = xasprintf("number %llu",
-						      (unsigned long long)l->crl_number);
+						      (unsigned long long)ca->crl_number);
 
 		show_line(r, "list", list);
-		show_time(r, "until", l->crl_to);
+		show_time(r, "until", ca->crl_to);
 	}
 	warn_crl(r);
 	cert_tell_phase(&r->s.root, &r->pki, r->s.rep);

@@ -207,6 +207,7 @@ static int read_like(struct cert_run *r, struct pki_wish *like, char **ret_sans,
 
 	if (path) {
 		like->request = request;
+		like->anew = true;	/* who made the key knows; a renewal comes so */
 		return cert_read_file(path, request, err);
 	}
 	if (like->profile == PKI_SERVER && cert_sans(r, ret_sans, &like->detected, err))

@@ -80,6 +80,7 @@ int cert_import(struct cli *cli, struct err *err)
 		[CAME_AUTHORITY] = "The authority is known now; its key is elsewhere.",
 		[CAME_CERT] = NULL,
 		[CAME_KNOWN_CERT] = "This certificate was known already.",
+		[CAME_WAITING_CERT] = "This certificate is good, and waits until the old authority is dropped.",
 		[CAME_LIST] = "The revocation list is known now.",
 	};
 	struct cert_run r CLEANUP(cert_release) = CERT_RUN_INIT;
@@ -94,5 +95,6 @@ int cert_import(struct cli *cli, struct err *err)
 		cert_show_new(&r);
 	else
 		render_say(cli->out, PAINT_GOOD, "%s", came[what]);
+	cert_tell_phase(&r.s.root, &r.pki, r.s.rep);
 	return EXIT_DONE;
 }

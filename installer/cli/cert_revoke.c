@@ -105,6 +105,22 @@ static bool crl_due(const struct cert_run *r)
 	       r->pki.now - l->crl_from >= (l->crl_to - l->crl_from) / 2;
 }
 
+/* The timer's: it is made elsewhere, so somebody has to bring it. */
+static int alarm_elsewhere(const struct cert_run *r, struct err *err)
+{
+	const struct ledger *l = &r->pki.ledger;
+	char to[32];
+
+	if (!l->crl_number || r->pki.now - l->crl_from < (l->crl_to - l->crl_from) / 3 * 2) {
+		render_say(r->s.cli->out, PAINT_GOOD, "Nothing is due.");
+		return EXIT_DONE;
+	}
+	clock_iso(l->crl_to, to);
+	err_set(err, ERR_DRIFT, "the revocation list %s at %s, and the authority's key is not on this host",
+		l->crl_to > r->pki.now ? "ends" : "ended", to);
+	return err_remedy(err, "sysboxup cert import FILE, a newer one");
+}
+
 int cert_crl(struct cli *cli, struct err *err)
 {
 	struct cert_run r CLEANUP(cert_release) = CERT_RUN_INIT;
@@ -114,6 +130,8 @@ int cert_crl(struct cli *cli, struct err *err)
 	if (ttl_read_crl(option_text(&cli->opts, "ttl"), &ttl, err) ||
 	    cert_open(&r, cli, PKI_READ, err))
 		return -1;
+	if (option_given(&cli->opts, "due") && cert_is_elsewhere(&r.pki))
+		return alarm_elsewhere(&r, err);
 	if (option_given(&cli->opts, "due") && !crl_due(&r)) {
 		render_say(cli->out, PAINT_GOOD, "Nothing is due.");
 		return EXIT_DONE;

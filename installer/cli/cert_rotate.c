@@ -3,6 +3,7 @@
 #include "cli/cert.h"
 #include "cli/exit.h"
 #include "pki/names.h"
+#include "pki/request.h"
 #include "pki/rotate.h"
 #include "steps/api.h"
 #include "sys/clock.h"
@@ -11,20 +12,41 @@ enum { NAMED = 8 }; /* clients in a line */
 
 /* --- where it stands --- */
 
-/* "sysboxup cert renew a b", for the clients that have theirs from an authority that goes or is
- * gone; NULL where there are none. */
+/* Clients that have theirs from an authority that goes or is gone. */
+static void left_behind(const struct pki *p, struct strv *ret)
+{
+	for (size_t i = 0; i < p->ledger.certs_n && ret->n <= NAMED; i++)
+		if (pki_is_left_behind(p, &p->ledger.certs[i]))
+			strv_add(ret, ret->n < NAMED ? p->ledger.certs[i].name : "...");
+}
+
+static char *request_command(const struct pki *p, const struct strv *clients)
+{
+	struct strv servers CLEANUP(strv_release) = STRV_INIT;
+	char *list CLEANUP(freep) = strv_join(clients, " ");
+
+	if (clients->n)
+		return xasprintf("sysboxup cert request NAME --out FILE, to be signed by the new authority: %s", list);
+	pki_servers_without(p, &servers);
+	return servers.n ?
+		       xasprintf(
+			       "sysboxup cert request %s --server --out FILE, to be signed by the new authority",
+			       servers.v[0]) :
+		       NULL;
+}
+
+/* "sysboxup cert renew a b", or what does it where the key is elsewhere; NULL where there is nobody
+ * to be renewed. */
 static char *renew_command(const struct pki *p)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
-	for (size_t i = 0; i < p->ledger.certs_n && names.n <= NAMED; i++)
-		if (pki_is_left_behind(p, &p->ledger.certs[i]))
-			strv_add(&names, names.n < NAMED ? p->ledger.certs[i].name : "...");
-	if (!names.n)
-		return NULL;
+	left_behind(p, &names);
+	if (cert_is_elsewhere(p))
+		return request_command(p, &names);
 	char *list CLEANUP(freep) = strv_join(&names, " ");
 
-	return xasprintf("sysboxup cert renew %s", list);
+	return names.n ? xasprintf("sysboxup cert renew %s", list) : NULL;
 }
 
 static char *overlap_words(const struct pki *p)
@@ -98,15 +120,12 @@ static void write_lists(struct cert_run *r)
 			    "there is no revocation list of the new authority yet: %s", why.msg);
 }
 
-static int begin(struct cert_run *r, const struct pki_ca_spec *spec, struct err *err)
+static void tell_begun(struct cert_run *r, const char *what)
 {
-	char to[32];
-
-	if (pki_rotate(&r->pki, &r->ca, spec, err))
-		return -1;
 	const struct ledger_ca *newest = &r->pki.ledger.cas[r->pki.ledger.cas_n - 1];
 	char *path CLEANUP(freep) = pki_path(&r->pki, newest->seq, "cert.pem");
 	struct json *j = json_obj();
+	char to[32];
 
 	r->s.cli->result.changed = true;
 	r->s.cli->result.host = "two authorities are trusted; the old one is not dropped";
@@ -114,9 +133,24 @@ static int begin(struct cert_run *r, const struct pki_ca_spec *spec, struct err 
 	json_set_str(j, "path", path);
 	json_set_str(j, "not_after", to);
 	render_row(r->s.cli->out, "authority", j,
-		   "Made a certificate authority beside the old one, good until %s: %s", to, path);
+		   "%s a certificate authority beside the old one, good until %s: %s", what, to,
+		   path);
+}
+
+static int begin(struct cert_run *r, const struct pki_ca_spec *spec, struct err *err)
+{
+	if (pki_rotate(&r->pki, &r->ca, spec, err))
+		return -1;
+	tell_begun(r, "Made");
 	write_lists(r);
 	return 0;
+}
+
+static void tell_ended(struct cert_run *r)
+{
+	r->s.cli->result.changed = true;
+	render_say(r->s.cli->out, PAINT_GOOD, "The old authority is dropped.");
+	cert_show_issued(r);
 }
 
 static int end(struct cert_run *r, struct err *err)
@@ -127,16 +161,14 @@ static int end(struct cert_run *r, struct err *err)
 	if (refuse_early(r, err) || cert_sans(r, &sans, &detected, err) ||
 	    pki_drop(&r->pki, r->ca, cert_algorithm(r->s.cli), sans, r->s.rep, err))
 		return -1;
-	r->s.cli->result.changed = true;
-	render_say(r->s.cli->out, PAINT_GOOD, "The old authority is dropped.");
-	cert_show_issued(r);
+	tell_ended(r);
 	return 0;
 }
 
 /* Only a beginning has anything to choose. */
 static int refuse_choice(const struct cli *cli, struct err *err)
 {
-	static const char *const choices[] = { "name", "permit", "ttl" };
+	static const char *const choices[] = { "import", "name", "permit", "ttl" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(choices); i++)
 		if (option_given(&cli->opts, choices[i]))
@@ -153,6 +185,50 @@ static int go_on(struct cert_run *r, const struct pki_ca_spec *spec, struct err 
 	if (begin(r, spec, err))
 		return -1;
 	return option_given(&r->s.cli->opts, "now") ? end(r, err) : 0;
+}
+
+/* The key is elsewhere: neither phase needs it here. */
+static int go_on_elsewhere(struct cert_run *r, const struct buf *pem, struct err *err)
+{
+	if (pki_ca_old(&r->pki)) {
+		if (refuse_choice(r->s.cli, err) || refuse_early(r, err) ||
+		    pki_drop_elsewhere(&r->pki, option_given(&r->s.cli->opts, "now"), r->s.rep,
+				       err))
+			return -1;
+		tell_ended(r);
+		return 0;
+	}
+	if (!option_given(&r->s.cli->opts, "import")) {
+		err_set(err, ERR_REFUSED, "the authority's key is not on this host");
+		return err_remedy(err, "sysboxup cert rotate-ca --import FILE, the certificate of the new authority");
+	}
+	if (pki_rotate_elsewhere(&r->pki, pem, err))
+		return -1;
+	tell_begun(r, "Took");
+	return 0;
+}
+
+static int run(struct cert_run *r, const struct pki_ca_spec *spec, const struct buf *pem,
+	       struct err *err)
+{
+	if (!cert_is_elsewhere(&r->pki) && !option_given(&r->s.cli->opts, "import"))
+		return cert_open_ca(r, err) || go_on(r, spec, err) ? -1 : 0;
+	return pki_begin(&r->pki, r->write, r->lock_seconds, err) ||
+			       go_on_elsewhere(r, pem, err) ? -1 : 0;
+}
+
+/* What is brought in is made already; and servers' certificates of it come before the old one
+ * goes. */
+static int read_import(const struct cli *cli, struct buf *ret, struct err *err)
+{
+	static const char *const others[] = { "now", "name", "permit", "algorithm", "ttl" };
+	const char *path = option_text(&cli->opts, "import");
+
+	for (size_t i = 0; path && i < ARRAY_SIZE(others); i++)
+		if (option_given(&cli->opts, others[i]))
+			return err_set(err, ERR_USAGE, "--import and --%s exclude each other",
+				       others[i]);
+	return path ? cert_read_file(path, ret, err) : 0;
 }
 
 static int read_spec(struct cli *cli, struct pki_ca_spec *ret, char **ret_constraints,
@@ -184,17 +260,18 @@ int cert_rotate(struct cli *cli, struct err *err)
 {
 	struct cert_run r CLEANUP(cert_release) = CERT_RUN_INIT;
 	char *constraints CLEANUP(freep) = NULL;
+	struct buf pem CLEANUP(buf_release) = BUF_INIT;
 	struct pki_ca_spec spec = { .ttl = 0 };
 
 	if (check_due(cli, err) || read_spec(cli, &spec, &constraints, err) ||
-	    cert_open(&r, cli, PKI_READ, err))
+	    read_import(cli, &pem, err) || cert_open(&r, cli, PKI_READ, err))
 		return -1;
 	/* nothing due needs no key */
 	if (option_given(&cli->opts, "due") && !is_over(&r.pki)) {
 		render_say(cli->out, PAINT_GOOD, "Nothing is due.");
 		return EXIT_DONE;
 	}
-	if (cert_open_ca(&r, err) || go_on(&r, &spec, err))
+	if (run(&r, &spec, &pem, err))
 		return -1;
 	cert_tell_phase(&r.s.root, &r.pki, r.s.rep);
 	return EXIT_DONE;

@@ -41,6 +41,10 @@ static const struct option_spec cert_options[] = {
 	  .help = "issue: for the key and the names of this request" },
 	{ .name = "auto-renew", .help = "issue: 'renew --due' renews it" },
 	{ .name = "due", .help = "renew, crl, rotate-ca: only what is due" },
+	{ .name = "import",
+	  .arg = "FILE",
+	  .value = VALUE_FILE,
+	  .help = "rotate-ca: the certificate of the new authority, whose key is elsewhere" },
 	{ .name = "now", .help = "rotate-ca: the old authority is dropped at once" },
 	{ .name = "all", .help = "list: also what is over or revoked" },
 	{ .name = "reason",
@@ -98,11 +102,11 @@ static const struct verb {
 	  { "reason", "ttl", PASSPHRASE } },
 	{ "crl", "", 0, 0, cert_crl, { "ttl", "due", PASSPHRASE } },
 	{ "rotate-ca",
-	  "[--now | --due]",
+	  "[--import FILE | --now | --due]",
 	  0,
 	  0,
 	  cert_rotate,
-	  { "now", "due", "name", "permit", "algorithm", "ttl", PASSPHRASE } },
+	  { "import", "now", "due", "name", "permit", "algorithm", "ttl", PASSPHRASE } },
 	{ "export", "NAME --out PATH", 1, 1, cert_export, { "format", "out", "docker-host" } },
 	{ "request",
 	  "NAME --out FILE",
@@ -194,7 +198,8 @@ const struct command cmd_cert = {
 		 "with a passphrase, by --key-file, or by --systemd-creds. Or it is elsewhere: "
 		 "\"import\" takes the authority's certificate, \"request\" makes a key here and "
 		 "a request for it, which \"issue --request\" signs there, and \"import\" takes "
-		 "what comes back, and revocation lists.",
+		 "what comes back, and revocation lists; \"rotate-ca --import\" takes the "
+		 "certificate of the one that is to replace it.",
 	.options = cert_options,
 	.words = words,
 	.args_min = 1,

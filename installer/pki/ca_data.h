@@ -19,6 +19,9 @@ struct pki_ca {
 int ca_refuse_second(const struct pki *p, struct err *err);
 /* Those that are over go when another one comes: lines of its record. */
 void ca_drop_over(const struct pki *p, struct buf *lines);
+/* The certificate of one whose key is elsewhere; ERR_REFUSED where it is not as ours are, or there
+ * is one in force. */
+int ca_import(struct pki *p, X509 *cert, struct err *err);
 /* Key, certificate and record of a new one; files has what opens it. like: whose name constraints
  * it has, or NULL: those of spec. */
 int ca_publish(struct pki *p, const struct pki_ca_spec *spec, const X509 *like,

@@ -116,21 +116,43 @@ static int take_ca(struct ledger *l, char **w, uint64_t seq, int64_t now)
 	return 0;
 }
 
+static struct ledger_ca *ca_find(const struct ledger *l, const char *word)
+{
+	uint64_t seq;
+
+	if (str_to_u64(word, UINT64_MAX, &seq))
+		return NULL;
+	for (size_t i = 0; i < l->cas_n; i++)
+		if (l->cas[i].seq == seq)
+			return &l->cas[i];
+	return NULL;
+}
+
+static void lists_settle(struct ledger *l)
+{
+	const struct ledger_ca *first = NULL;
+
+	for (size_t i = 0; i < l->cas_n; i++)
+		if (!l->cas[i].dropped && l->cas[i].crl_number &&
+		    (!first || l->cas[i].crl_to < first->crl_to))
+			first = &l->cas[i];
+	if (!first)
+		return;
+	l->crl_from = first->crl_from;
+	l->crl_to = first->crl_to;
+}
+
 static int take_drop(struct ledger *l, char **w, uint64_t seq, int64_t now)
 {
-	size_t i = 0;
-	uint64_t ca;
+	struct ledger_ca *ca = ca_find(l, w[0]);
 
-	if (str_to_u64(w[0], UINT64_MAX, &ca))
+	if (!ca || ca == &l->cas[l->cas_n - 1])	/* the newest never is */
 		return -1;
-	while (i < l->cas_n && l->cas[i].seq != ca)
-		i++;
-	if (i + 1 >= l->cas_n)	/* unknown, or the newest */
-		return -1;
-	l->cas[i].dropped = true;
+	ca->dropped = true;
 	l->trust = seq;
-	for (i = 0; i < l->certs_n; i++)
-		l->certs[i].dropped |= l->certs[i].ca == ca;
+	for (size_t i = 0; i < l->certs_n; i++)
+		l->certs[i].dropped |= l->certs[i].ca == ca->seq;
+	lists_settle(l);
 	return 0;
 }
 
@@ -175,15 +197,46 @@ static int take_revoke(struct ledger *l, char **w, uint64_t seq, int64_t now)
 	return 0;
 }
 
+static int read_list(char **w, struct ledger_ca *ret)
+{
+	return str_to_u64(w[0], UINT64_MAX, &ret->crl_number) || read_time(w[1], &ret->crl_from) ||
+			       read_time(w[2], &ret->crl_to) ? -1 : 0;
+}
+
+static void list_add(struct ledger *l, struct ledger_ca *ca, const struct ledger_ca *list)
+{
+	ca->crl_number = list->crl_number;
+	ca->crl_from = list->crl_from;
+	ca->crl_to = list->crl_to;
+	if (list->crl_number > l->crl_number)
+		l->crl_number = list->crl_number;
+}
+
+/* Of all that are trusted. */
 static int take_crl(struct ledger *l, char **w, uint64_t seq, int64_t now)
 {
-	uint64_t number;
+	struct ledger_ca list;
 
-	if (str_to_u64(w[0], UINT64_MAX, &number) || number <= l->crl_number)
+	if (read_list(w, &list) || list.crl_number <= l->crl_number || !l->cas_n)
 		return -1;
-	l->crl_number = number;
+	for (size_t i = 0; i < l->cas_n; i++)
+		if (!l->cas[i].dropped)
+			list_add(l, &l->cas[i], &list);
 	l->crl = seq;
-	return read_time(w[1], &l->crl_from) || read_time(w[2], &l->crl_to) ? -1 : 0;
+	lists_settle(l);
+	return 0;
+}
+
+static int take_crl_of(struct ledger *l, char **w, uint64_t seq, int64_t now)
+{
+	struct ledger_ca *ca = ca_find(l, w[3]), list;
+
+	if (!ca || ca->dropped || read_list(w, &list) || list.crl_number <= ca->crl_number)
+		return -1;
+	list_add(l, ca, &list);
+	l->crl = seq;
+	lists_settle(l);
+	return 0;
 }
 
 static const struct {
@@ -195,6 +248,7 @@ static const struct {
 	{ "cert", 9, take_cert },
 	{ "revoke", 2, take_revoke },
 	{ "crl", 3, take_crl },
+	{ "crl", 4, take_crl_of },
 	{ "drop", 1, take_drop },
 };
 

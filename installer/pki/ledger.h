@@ -8,12 +8,15 @@
  *	ca SERIAL SPKI FROM TO
  *	cert SERIAL SPKI FROM TO CA PROFILE NAME FLAGS SANS
  *	revoke SERIAL REASON
- *	crl NUMBER FROM TO
+ *	crl NUMBER FROM TO [CA]
  *	drop CA
  *
  * SEQ counts records from 1 without gaps, and names the directory of what a record made
  * (pki/store.h). Times are seconds since the epoch, SPKI the SHA-256 of the public key, CA the SEQ
  * of the authority, FLAGS letters or "-", SANS joined by commas or "-". A batch is one record.
+ *
+ * A list that was made here is of all authorities that are trusted, with one number for all; one
+ * that was imported is of the one that made it, which counts for itself.
  *
  * An authority is trusted until it is dropped, and the newest never is. Two of them are, as long as
  * one replaces the other (pki/rotate.h).
@@ -45,6 +48,8 @@ struct ledger_ca {
 	const char *serial, *spki;
 	int64_t from, to;
 	bool dropped;
+	uint64_t crl_number;		/* of its newest list, 0: none */
+	int64_t crl_from, crl_to;
 };
 
 struct ledger_cert {
@@ -75,8 +80,8 @@ struct ledger {
 	uint64_t seq;			/* of the newest record, 0: none */
 	int64_t time;			/* when that was written */
 	uint64_t crl_number;		/* the highest ever given, 0: none */
-	int64_t crl_from, crl_to;
-	uint64_t crl;			/* the record that has it, 0: none */
+	int64_t crl_from, crl_to;	/* of the list in force that ends first */
+	uint64_t crl;			/* the newest record with one, 0: none */
 	uint64_t trust;			/* the newest record with "ca" or "drop", 0: none */
 	uint64_t end;			/* bytes of whole records */
 	uint64_t torn;			/* bytes behind them */

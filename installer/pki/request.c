@@ -2,16 +2,19 @@
 #include "pki/request.h"
 
 #include "pki/ca_data.h"
+#include "pki/lists.h"
+#include "pki/rotate.h"
 #include "pki/secret.h"
 #include "sys/fs.h"
 #include "sys/io.h"
 
 #include <errno.h>
-#include <openssl/pem.h>
+#include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #define REQUESTS "requests"
 #define NEW ".new"
+#define CERT "cert.pem"			/* of the new authority: it waits with its key */
 #define DIR_FLAGS (O_DIRECTORY | O_NOFOLLOW)
 
 enum { PEM_MAX = 64 * 1024 };
@@ -33,6 +36,73 @@ static int open_requests(const struct pki *p, struct err *err)
 	if (fd < 0)
 		err_errno(err, errno, "cannot open '%s/" REQUESTS "'", PKI_DIR);
 	return fd;
+}
+
+struct waiting {
+	char *dir, *name, *common;
+	enum pki_profile profile;
+	struct buf key;			/* PEM; wiped */
+};
+
+static void waiting_release(struct waiting *w)
+{
+	free(w->dir);
+	free(w->name);
+	free(w->common);
+	secret_release(&w->key);
+}
+
+static int read_key(int requests, const char *name, struct buf *ret, struct err *err)
+{
+	int dir CLEANUP(closep) = io_open_read(requests, name, DIR_FLAGS);
+
+	if (dir < 0)
+		return err_errno(err, errno, "cannot open '%s/" REQUESTS "/%s'", PKI_DIR, name);
+	buf_reserve(ret, PEM_MAX);
+	return fs_read_at(dir, "key.pem", PEM_MAX - 1, ret, err) < 0 ? -1 : 0;
+}
+
+/* Of the key in that text; "" where it is none. */
+static void digest_key(const struct buf *pem, char hex[DIGEST_HEX + 1])
+{
+	struct err ignored = ERR_INIT;
+	EVP_PKEY *key CLEANUP(pkey_freep) = key_read(pem, NULL, &ignored);
+
+	*hex = '\0';
+	if (key)
+		key_digest(key, hex);
+}
+
+/* It is in gen/ by now: what a crash leaves here is found by the next import of the same, or by the
+ * next request for the same name. */
+static int forget(const struct pki *p, const char *dir, struct err *err)
+{
+	int requests CLEANUP(closep) = open_requests(p, err);
+
+	return requests < 0 || fs_remove_tree(requests, dir, err) || fs_sync_dir(requests, err) ?
+		       -1 :
+		       0;
+}
+
+/* Its key is in the ledger, or gone: a crash came before all of it was forgotten. */
+static bool is_taken(const struct pki *p, int requests, const char *name)
+{
+	struct buf pem CLEANUP(secret_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+	char spki[DIGEST_HEX + 1];
+
+	if (read_key(requests, name, &pem, &ignored))
+		return false;
+	digest_key(&pem, spki);
+	for (size_t i = 0; i < p->ledger.certs_n; i++)
+		if (str_eq(p->ledger.certs[i].spki, spki))
+			return true;
+	return !pem.len;
+}
+
+static int forget_taken(const struct pki *p, int requests, const char *name, struct err *err)
+{
+	return is_taken(p, requests, name) ? forget(p, name, err) : 0;
 }
 
 static int publish(int dir, const char *name, struct err *err)
@@ -66,45 +136,22 @@ int pki_request(struct pki *p, const struct pki_wish *w, struct buf *ret, struct
 		return -1;
 	int dir CLEANUP(closep) = open_requests(p, err);
 
-	if (dir < 0 || files_write(&files, dir, NEW, err) || publish(dir, name, err))
+	if (dir < 0 || forget_taken(p, dir, name, err) || files_write(&files, dir, NEW, err) ||
+	    publish(dir, name, err))
 		return -1;
 	buf_add(ret, csr.data, csr.len);
 	return 0;
 }
 
-struct waiting {
-	char *dir, *name, *common;
-	enum pki_profile profile;
-	struct buf key;			/* PEM; wiped */
-};
-
-static void waiting_release(struct waiting *w)
-{
-	free(w->dir);
-	free(w->name);
-	free(w->common);
-	secret_release(&w->key);
-}
-
-static int read_key(int requests, const char *name, struct buf *ret, struct err *err)
+/* The certificate that waits in that request; *ret NULL: none does. */
+static int read_cert(int requests, const char *name, X509 **ret, struct err *err)
 {
 	int dir CLEANUP(closep) = io_open_read(requests, name, DIR_FLAGS);
+	struct buf pem CLEANUP(buf_release) = BUF_INIT;
+	int rc = dir < 0 ? 1 : fs_read_at(dir, CERT, PEM_MAX, &pem, err);
 
-	if (dir < 0)
-		return err_errno(err, errno, "cannot open '%s/" REQUESTS "/%s'", PKI_DIR, name);
-	buf_reserve(ret, PEM_MAX);
-	return fs_read_at(dir, "key.pem", PEM_MAX - 1, ret, err) < 0 ? -1 : 0;
-}
-
-static bool is_key_of(const struct buf *pem, const char *spki)
-{
-	struct err ignored = ERR_INIT;
-	EVP_PKEY *key CLEANUP(pkey_freep) = key_read(pem, NULL, &ignored);
-	char hex[DIGEST_HEX + 1] = "";
-
-	if (key)
-		key_digest(key, hex);
-	return str_eq(hex, spki);
+	*ret = rc ? NULL : x509_read(&pem, err);
+	return rc < 0 || (!rc && !*ret) ? -1 : 0;
 }
 
 static void fill_in(struct waiting *w, const char *dir)
@@ -122,6 +169,7 @@ static int find_waiting(const struct pki *p, const char *spki, struct waiting *r
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 	int requests CLEANUP(closep) = open_requests(p, err);
+	char hex[DIGEST_HEX + 1];
 
 	if (requests < 0 || fs_list_fd(requests, &names, err))
 		return -1;
@@ -129,22 +177,13 @@ static int find_waiting(const struct pki *p, const char *spki, struct waiting *r
 		secret_release(&ret->key);
 		if (read_key(requests, names.v[i], &ret->key, err))
 			return -1;
-		if (is_key_of(&ret->key, spki)) {
+		digest_key(&ret->key, hex);
+		if (str_eq(hex, spki)) {
 			fill_in(ret, names.v[i]);
 			return 0;
 		}
 	}
 	return 1;
-}
-
-/* It is in gen/ by now: what a crash leaves here is found by the next import of the same. */
-static int forget(const struct pki *p, const char *dir, struct err *err)
-{
-	int requests CLEANUP(closep) = open_requests(p, err);
-
-	return requests < 0 || fs_remove_tree(requests, dir, err) || fs_sync_dir(requests, err) ?
-		       -1 :
-		       0;
 }
 
 /* --- a certificate --- */
@@ -194,42 +233,103 @@ static int known_before(const struct pki *p, const char *serial, const char *spk
 	return forget(p, dir, err) ? -1 : 1;
 }
 
-static int publish_cert(struct pki *p, X509 *cert, uint64_t ca, const struct waiting *w,
-			const char *serial, const char *spki, struct err *err)
+/* Its files and its line, to be one record. */
+static int add_cert(X509 *cert, uint64_t ca, const struct waiting *w, struct pki_files *files,
+		    struct buf *lines, struct err *err)
 {
 	char *cert_path CLEANUP(freep) = path_join(w->common, "cert.pem"),
 			*key_path CLEANUP(freep) = path_join(w->common, "key.pem");
-	char *sans CLEANUP(freep) = NULL;
-	struct pki_files files CLEANUP(files_release) = PKI_FILES_INIT;
-	struct buf line CLEANUP(buf_release) = BUF_INIT, *key;
+	char serial[SERIAL_MAX + 1], spki[DIGEST_HEX + 1], *sans CLEANUP(freep) = NULL;
+	struct buf *key;
 
-	if (x509_write(cert, files_add(&files, 0444, cert_path), err) ||
+	if (x509_write(cert, files_add(files, 0444, cert_path), err) ||
 	    (w->profile == PKI_SERVER && x509_sans(cert, &sans, err)))
 		return -1;
-	key = files_add(&files, 0400, key_path);
+	key = files_add(files, 0400, key_path);
 	buf_reserve(key, w->key.len + 1);
 	buf_add(key, w->key.data, w->key.len);
-	buf_addf(&line, "cert %s %s %lld %lld %llu %s %s - %s\n", serial, spki,
+	x509_serial(cert, serial);
+	key_digest(X509_get0_pubkey(cert), spki);
+	buf_addf(lines, "cert %s %s %lld %lld %llu %s %s - %s\n", serial, spki,
 		 (long long)asn1_seconds(X509_get0_notBefore(cert)),
 		 (long long)asn1_seconds(X509_get0_notAfter(cert)), (unsigned long long)ca,
 		 pki_profile_name(w->profile), w->name, sans ? sans : "-");
-	return pki_publish(p, &files, &line, err) || forget(p, w->dir, err) ? -1 : 0;
+	return 0;
+}
+
+static int publish_cert(struct pki *p, X509 *cert, uint64_t ca, const struct waiting *w,
+			struct err *err)
+{
+	struct pki_files files CLEANUP(files_release) = PKI_FILES_INIT;
+	struct buf line CLEANUP(buf_release) = BUF_INIT;
+
+	return add_cert(cert, ca, w, &files, &line, err) || pki_publish(p, &files, &line, err) ||
+			       forget(p, w->dir, err) ? -1 : 0;
+}
+
+static X509 *read_authority(const struct pki *p, const struct ledger_ca *ca, struct err *err)
+{
+	struct buf pem CLEANUP(buf_release) = BUF_INIT;
+
+	return pki_ca_text(p, ca->seq, &pem, err) ? NULL : x509_read(&pem, err);
+}
+
+/* Who signed it, of those that are trusted; else the newest, so that it is said what is wrong. */
+static int find_issuer(const struct pki *p, X509 *cert, const struct ledger_ca **ret, X509 **ret_ca,
+		       struct err *err)
+{
+	const struct ledger_ca *newest = pki_ca_find(p, err), *old = pki_ca_old(p);
+	X509 *ca CLEANUP(x509_freep) = newest ? read_authority(p, newest, err) : NULL;
+	X509 *before CLEANUP(x509_freep) = ca && old ? read_authority(p, old, err) : NULL;
+
+	if (!ca || (old && !before))
+		return -1;
+	bool is_old = before && X509_verify(cert, X509_get0_pubkey(ca)) != 1 &&
+		      X509_verify(cert, X509_get0_pubkey(before)) == 1;
+
+	ERR_clear_error();
+	*ret = is_old ? old : newest;
+	*ret_ca = is_old ? STEAL(before) : STEAL(ca);
+	return 0;
+}
+
+static int keep_waiting(const struct pki *p, X509 *cert, const struct waiting *w, struct err *err)
+{
+	struct buf pem CLEANUP(buf_release) = BUF_INIT;
+	int requests CLEANUP(closep) = open_requests(p, err);
+	int dir CLEANUP(closep) = requests < 0 ? -1 : io_open_read(requests, w->dir, DIR_FLAGS);
+
+	if (requests < 0)
+		return -1;
+	if (dir < 0)
+		return err_errno(err, errno, "cannot open '%s/" REQUESTS "/%s'", PKI_DIR, w->dir);
+	return x509_write(cert, &pem, err) || fs_put(dir, CERT, 0444, pem.data, pem.len, err) ? -1 :
+												0;
+}
+
+/* In the overlap: see pki_import. */
+static int take_cert(struct pki *p, X509 *cert, const struct ledger_ca *by, const struct waiting *w,
+		     enum pki_came *ret, struct err *err)
+{
+	const struct ledger_ca *old = pki_ca_old(p);
+
+	if (old && by == old && w->profile == PKI_CLIENT)
+		return refuse(err, "the authority that signed it is being replaced: the new one has to");
+	if (!old || by == old || w->profile == PKI_CLIENT)
+		return publish_cert(p, cert, by->seq, w, err);
+	*ret = CAME_WAITING_CERT;
+	return keep_waiting(p, cert, w, err);
 }
 
 static int import_cert(struct pki *p, X509 *cert, enum pki_came *ret, struct err *err)
 {
-	/* there is no other: what is elsewhere is not rotated */
-	const struct ledger_ca *entry = pki_ca_find(p, err);
 	struct waiting w CLEANUP(waiting_release) = { .key = BUF_INIT };
-	struct buf pem CLEANUP(buf_release) = BUF_INIT;
 	char spki[DIGEST_HEX + 1], serial[SERIAL_MAX + 1];
+	X509 *ca CLEANUP(x509_freep) = NULL;
+	const struct ledger_ca *by;
 	int rc;
 
-	if (!entry || pki_ca_text(p, entry->seq, &pem, err))
-		return -1;
-	X509 *ca CLEANUP(x509_freep) = x509_read(&pem, err);
-
-	if (!ca)
+	if (find_issuer(p, cert, &by, &ca, err))
 		return -1;
 	key_digest(X509_get0_pubkey(cert), spki);
 	x509_serial(cert, serial);
@@ -241,109 +341,136 @@ static int import_cert(struct pki *p, X509 *cert, enum pki_came *ret, struct err
 	rc = find_waiting(p, spki, &w, err);
 	if (rc)
 		return rc < 0 ? -1 : refuse(err, "no request of this host waits for it");
-	if (check_cert(p, cert, ca, &w, err))
-		return -1;
-	return publish_cert(p, cert, entry->seq, &w, serial, spki, err);
+	return check_cert(p, cert, ca, &w, err) ? -1 : take_cert(p, cert, by, &w, ret, err);
 }
 
-/* --- an authority --- */
+/* --- those of servers, which waited until the old authority goes --- */
 
-static int check_authority(const struct pki *p, X509 *cert, struct err *err)
+static bool is_waiting(const struct pki *p, const char *name)
 {
-	if (X509_check_ca(cert) != 1 || !(X509_get_key_usage(cert) & KU_KEY_CERT_SIGN))
-		return refuse(err, "it is no authority's");
-	if (asn1_seconds(X509_get0_notAfter(cert)) <= p->now)
-		return refuse(err, "it is over");
-	return ca_refuse_second(p, err);
+	char *path CLEANUP(freep) = xasprintf(REQUESTS "/server-%s/" CERT, name);
+	struct stat st;
+
+	return !fstatat(p->fd, path, &st, AT_SYMLINK_NOFOLLOW);
 }
 
-static int import_authority(struct pki *p, X509 *cert, struct err *err)
+void pki_servers_without(const struct pki *p, struct strv *ret)
 {
-	struct pki_files files CLEANUP(files_release) = PKI_FILES_INIT;
-	struct buf line CLEANUP(buf_release) = BUF_INIT;
-	char serial[SERIAL_MAX + 1], spki[DIGEST_HEX + 1];
+	for (size_t i = 0; i < p->ledger.certs_n; i++)
+		if (pki_is_old_server(p, &p->ledger.certs[i]) &&
+		    !is_waiting(p, p->ledger.certs[i].name))
+			strv_add(ret, p->ledger.certs[i].name);
+}
+
+static int refuse_without(const struct pki *p, bool now, struct report *rep, struct err *err)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+
+	pki_servers_without(p, &names);
+	if (!names.n)
+		return 0;
+	char *list CLEANUP(freep) = strv_join(&names, ", ");
+	char *next CLEANUP(freep) = xasprintf(
+		"sysboxup cert request %s --server --out FILE, to be signed by the new authority",
+		names.v[0]);
+
+	if (now) {
+		report_warn(rep, next, "no certificate of the new authority waits for these servers: %s", list);
+		return 0;
+	}
+	err_set(err, ERR_REFUSED, "no certificate of the new authority waits for these servers: %s", list);
+	return err_remedy(err, "%s", next);
+}
+
+/* A record that has a serial twice would be the end of the ledger. */
+static int check_serial(const struct pki *p, const X509 *cert, const struct buf *lines,
+			struct err *err)
+{
+	char serial[SERIAL_MAX + 1];
 
 	x509_serial(cert, serial);
-	if (!*serial)
-		return refuse(err, "its serial is longer than 20 bytes");
-	if (check_authority(p, cert, err) ||
-	    x509_write(cert, files_add(&files, 0444, "cert.pem"), err))
-		return -1;
-	key_digest(X509_get0_pubkey(cert), spki);
-	buf_addf(&line, "ca %s %s %lld %lld\n", serial, spki,
-		 (long long)asn1_seconds(X509_get0_notBefore(cert)),
-		 (long long)asn1_seconds(X509_get0_notAfter(cert)));
-	ca_drop_over(p, &line);
-	return pki_publish(p, &files, &line, err);
+	char *line CLEANUP(freep) = xasprintf("cert %s ", serial);
+
+	return ledger_find(&p->ledger, serial) || (lines->len && strstr(lines->data, line)) ?
+		       refuse(err, "its serial is another one's") :
+		       0;
 }
 
-/* --- a list --- */
-
-static int check_list(const struct pki *p, X509_CRL *crl, X509 *ca, uint64_t *ret_number,
-		      struct err *err)
+static int refuse_waiting(const struct waiting *w, struct err *err)
 {
-	ASN1_INTEGER *number = X509_CRL_get_ext_d2i(crl, NID_crl_number, NULL, NULL);
-	bool ok = number && ASN1_INTEGER_get_uint64(ret_number, number);
+	err_prefix(err, "'%s'", w->name);
+	return err_remedy(err, "rm -r '%s/" REQUESTS "/%s', and request it again", PKI_DIR, w->dir);
+}
 
-	ASN1_INTEGER_free(number);
-	if (X509_CRL_verify(crl, X509_get0_pubkey(ca)) != 1)
-		return err_set(err, ERR_REFUSED, "this list is not taken: the authority did not sign it");
-	if (!ok || *ret_number <= p->ledger.crl_number)
-		return err_set(err, ERR_REFUSED, "this list is not taken: it has no number above %llu",
-			       (unsigned long long)p->ledger.crl_number);
-	if (!X509_CRL_get0_nextUpdate(crl) || asn1_seconds(X509_CRL_get0_nextUpdate(crl)) <= p->now)
-		return err_set(err, ERR_REFUSED, "this list is not taken: it is over");
+/* What waits in that request, as part of the record. */
+static int add_waiting(struct pki *p, X509 *ca, int requests, const char *dir,
+		       struct pki_files *files, struct buf *lines, struct err *err)
+{
+	struct waiting w CLEANUP(waiting_release) = { .key = BUF_INIT };
+	X509 *cert CLEANUP(x509_freep) = NULL;
+
+	if (read_cert(requests, dir, &cert, err))
+		return -1;
+	if (!cert || is_taken(p, requests, dir))
+		return 0;
+	fill_in(&w, dir);
+	return read_key(requests, dir, &w.key, err) || check_cert(p, cert, ca, &w, err) ||
+			       check_serial(p, cert, lines, err) ||
+			       add_cert(cert, pki_ca_find(p, err)->seq, &w, files, lines, err) ?
+		       refuse_waiting(&w, err) :
+		       0;
+}
+
+static int add_all(struct pki *p, int requests, const struct strv *dirs,
+		   struct pki_files *files, struct buf *lines, struct err *err)
+{
+	X509 *ca CLEANUP(x509_freep) = read_authority(p, pki_ca_find(p, err), err);
+
+	if (!ca)
+		return -1;
+	for (size_t i = 0; i < dirs->n; i++)
+		if (add_waiting(p, ca, requests, dirs->v[i], files, lines, err))
+			return -1;
 	return 0;
 }
 
-static void add_revoked(const struct pki *p, uint64_t ca, X509_CRL *crl, struct buf *lines)
+int pki_drop_elsewhere(struct pki *p, bool now, struct report *rep, struct err *err)
 {
-	for (size_t i = 0; i < p->ledger.certs_n; i++) {
-		const struct ledger_cert *c = &p->ledger.certs[i];
+	const struct ledger_ca *old = pki_ca_old(p);
+	struct pki_files files CLEANUP(files_release) = PKI_FILES_INIT;
+	struct strv dirs CLEANUP(strv_release) = STRV_INIT;
+	struct buf lines CLEANUP(buf_release) = BUF_INIT;
 
-		if (c->ca == ca && !c->revoked && crl_has(crl, c->serial))
-			buf_addf(lines, "revoke %s unspecified\n", c->serial);
-	}
-}
+	if (!old)
+		return err_set(err, ERR_REFUSED, "no authority is being replaced");
+	int requests CLEANUP(closep) = open_requests(p, err);
 
-static int import_list(struct pki *p, const struct buf *pem, X509_CRL *crl, struct err *err)
-{
-	const struct ledger_ca *entry = pki_ca_find(p, err);
-	struct buf text CLEANUP(buf_release) = BUF_INIT, lines CLEANUP(buf_release) = BUF_INIT;
-	uint64_t number;
-
-	if (!entry || pki_ca_text(p, entry->seq, &text, err))
+	if (requests < 0 || refuse_without(p, now, rep, err) ||
+	    fs_list_fd(requests, &dirs, err) || add_all(p, requests, &dirs, &files, &lines, err))
 		return -1;
-	X509 *ca CLEANUP(x509_freep) = x509_read(&text, err);
-
-	if (!ca || check_list(p, crl, ca, &number, err))
+	buf_addf(&lines, "drop %llu\n", (unsigned long long)old->seq);
+	if (pki_publish(p, &files, &lines, err))
 		return -1;
-	add_revoked(p, entry->seq, crl, &lines);
-	buf_addf(&lines, "crl %llu %lld %lld\n", (unsigned long long)number,
-		 (long long)asn1_seconds(X509_CRL_get0_lastUpdate(crl)),
-		 (long long)asn1_seconds(X509_CRL_get0_nextUpdate(crl)));
-	return ledger_append(&p->ledger, p->fd, &lines, p->now, err) ||
-			       fs_put(p->fd, "crl.pem", 0444, pem->data, pem->len, err) ? -1 : 0;
+	for (size_t i = 0; i < dirs.n; i++)
+		if (forget_taken(p, requests, dirs.v[i], err))
+			return -1;
+	return 0;
 }
 
-static int import_one(struct pki *p, const struct buf *pem, X509 *cert, enum pki_came *ret,
-		      struct err *err)
-{
-	X509_CRL *crl CLEANUP(x509_crl_freep) = cert ? NULL : crl_read(pem);
-
-	if (!cert && !crl)
-		return err_set(err, ERR_USAGE, "this is neither a certificate nor a revocation list in PEM");
-	*ret = crl ? CAME_LIST : X509_check_ca(cert) ? CAME_AUTHORITY : CAME_CERT;
-	if (crl)
-		return import_list(p, pem, crl, err);
-	return *ret == CAME_AUTHORITY ? import_authority(p, cert, err) :
-					import_cert(p, cert, ret, err);
-}
+/* --- what came --- */
 
 int pki_import(struct pki *p, const struct buf *pem, enum pki_came *ret, struct err *err)
 {
 	struct err ignored = ERR_INIT;
 	X509 *cert CLEANUP(x509_freep) = x509_read(pem, &ignored);
+	int rc;
 
-	return import_one(p, pem, cert, ret, err);
+	if (cert) {
+		*ret = X509_check_ca(cert) ? CAME_AUTHORITY : CAME_CERT;
+		return *ret == CAME_AUTHORITY ? ca_import(p, cert, err) :
+						import_cert(p, cert, ret, err);
+	}
+	*ret = CAME_LIST;
+	rc = lists_import(p, pem, err);
+	return rc > 0 ? err_set(err, ERR_USAGE, "this is neither a certificate nor a revocation list in PEM") : rc;
 }

@@ -42,6 +42,14 @@ bool pki_is_left_behind(const struct pki *p, const struct ledger_cert *c)
 	       ledger_newest(&p->ledger, c->name) == c;
 }
 
+bool pki_is_old_server(const struct pki *p, const struct ledger_cert *c)
+{
+	const struct ledger_ca *old = pki_ca_old(p);
+
+	return old && c->profile == PKI_SERVER && c->ca == old->seq && ledger_alive(c, p->now) &&
+	       ledger_newest(&p->ledger, c->name) == c;
+}
+
 /* --- a new one --- */
 
 static int rotate(struct pki *p, const struct pki_ca *old, const struct pki_ca_spec *spec,
@@ -75,12 +83,6 @@ int pki_rotate(struct pki *p, struct pki_ca **ca, const struct pki_ca_spec *spec
 
 /* --- and the old one gone --- */
 
-static bool is_server_of(const struct pki *p, const struct ledger_cert *c, uint64_t ca)
-{
-	return c->profile == PKI_SERVER && c->ca == ca && ledger_alive(c, p->now) &&
-	       ledger_newest(&p->ledger, c->name) == c;
-}
-
 int pki_drop(struct pki *p, const struct pki_ca *ca, const char *algorithm, const char *sans,
 	     struct report *rep, struct err *err)
 {
@@ -94,7 +96,7 @@ int pki_drop(struct pki *p, const struct pki_ca *ca, const char *algorithm, cons
 	if (!old)
 		return err_set(err, ERR_REFUSED, "no authority is being replaced");
 	for (size_t i = 0; i < p->ledger.certs_n; i++)
-		if (is_server_of(p, &p->ledger.certs[i], old->seq))
+		if (pki_is_old_server(p, &p->ledger.certs[i]))
 			servers[n++] = &p->ledger.certs[i];
 	alone.old = NULL; /* from now on all have theirs from the new one */
 	buf_addf(&line, "drop %llu\n", (unsigned long long)old->seq);

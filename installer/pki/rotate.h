@@ -10,7 +10,8 @@
  *			all that it issued
  *
  * Each of the two is one record of the ledger, and neither is ever taken back. Each opens the same
- * secret: what opened the old authority opens the new one. The caller holds the lock.
+ * secret: what opened the old authority opens the new one. The caller holds the lock. Where the key
+ * is elsewhere, the same two are in pki/request.h.
  */
 #ifndef PKI_ROTATE_H
 #define PKI_ROTATE_H
@@ -21,6 +22,8 @@
 const struct ledger_ca *pki_ca_old(const struct pki *p);
 /* Clients in force that have theirs from it; the last of them ends at *ret_until. */
 size_t pki_old_clients(const struct pki *p, int64_t *ret_until);
+/* A server's in force that has it from there, the newest of its name. */
+bool pki_is_old_server(const struct pki *p, const struct ledger_cert *c);
 /* That certificate is to be made anew by the new authority: a client's of the old one, or of one
  * that was dropped, and none newer of its name. */
 bool pki_is_left_behind(const struct pki *p, const struct ledger_cert *c);

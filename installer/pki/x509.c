@@ -163,8 +163,8 @@ X509 *x509_make(const struct x509_spec *spec, EVP_PKEY *key, X509 *ca, EVP_PKEY 
 	return STEAL(cert);
 }
 
-static int judge_in(X509_STORE_CTX *ctx, X509_STORE *store, X509 *cert, X509 *ca,
-		    enum pki_profile p, int64_t now)
+static int judge_in(X509_STORE_CTX *ctx, X509_STORE *store, X509 *cert, X509 *ca, int purpose,
+		    int64_t now)
 {
 	X509_VERIFY_PARAM *param;
 
@@ -175,18 +175,17 @@ static int judge_in(X509_STORE_CTX *ctx, X509_STORE *store, X509 *cert, X509 *ca
 				    X509_V_FLAG_X509_STRICT | X509_V_FLAG_CHECK_SS_SIGNATURE |
 							   X509_V_FLAG_PARTIAL_CHAIN);
 	X509_VERIFY_PARAM_set_time(param, now);
-	X509_VERIFY_PARAM_set_purpose(param, p == PKI_SERVER ? X509_PURPOSE_SSL_SERVER :
-							       X509_PURPOSE_SSL_CLIENT);
+	X509_VERIFY_PARAM_set_purpose(param, purpose);
 	return X509_verify_cert(ctx);
 }
 
-int x509_judge(X509 *cert, X509 *ca, enum pki_profile p, int64_t now, struct err *err)
+static int judge(X509 *cert, X509 *ca, int purpose, int64_t now, struct err *err)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	X509_STORE *store = X509_STORE_new();
 	int rc = 0;
 
-	if (!ctx || !store || judge_in(ctx, store, cert, ca, p, now) != 1)
+	if (!ctx || !store || judge_in(ctx, store, cert, ca, purpose, now) != 1)
 		rc = err_set(err, ERR_FAILED, "%s",
 			     ctx ? X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)) :
 				   "no memory");
@@ -194,6 +193,31 @@ int x509_judge(X509 *cert, X509 *ca, enum pki_profile p, int64_t now, struct err
 	X509_STORE_free(store);
 	ERR_clear_error();
 	return rc;
+}
+
+int x509_judge(X509 *cert, X509 *ca, enum pki_profile p, int64_t now, struct err *err)
+{
+	return judge(cert, ca, p == PKI_SERVER ? X509_PURPOSE_SSL_SERVER : X509_PURPOSE_SSL_CLIENT,
+		     now, err);
+}
+
+int x509_judge_ca(X509 *ca, int64_t now, struct err *err)
+{
+	return judge(ca, ca, X509_PURPOSE_ANY, now, err);
+}
+
+int x509_permits(const X509 *ca, X509 *cert, struct err *err)
+{
+	NAME_CONSTRAINTS *nc = X509_get_ext_d2i(ca, NID_name_constraints, NULL, NULL);
+	int rc = X509_V_OK;
+
+	(void)X509_check_purpose(cert, -1, 0);	/* reads the names that are compared */
+	if (nc)
+		rc = NAME_CONSTRAINTS_check(cert, nc);
+	NAME_CONSTRAINTS_free(nc);
+	ERR_clear_error();
+	return rc == X509_V_OK ? 0 :
+				 err_set(err, ERR_FAILED, "%s", X509_verify_cert_error_string(rc));
 }
 
 /* --- as text --- */

@@ -67,6 +67,9 @@ X509 *x509_make(const struct x509_spec *spec, EVP_PKEY *key, X509 *ca, EVP_PKEY 
 		struct err *err);
 /* By the strictest rules libcrypto has, at the time `now`, for what it is meant for. */
 int x509_judge(X509 *cert, X509 *ca, enum pki_profile p, int64_t now, struct err *err);
+int x509_judge_ca(X509 *ca, int64_t now, struct err *err);	/* itself, as one to be trusted */
+/* The constraints of ca allow the names of cert, whoever signed that. */
+int x509_permits(const X509 *ca, X509 *cert, struct err *err);
 int x509_write(X509 *cert, struct buf *ret, struct err *err);		/* adds PEM */
 X509 *x509_read(const struct buf *pem, struct err *err);
 int64_t asn1_seconds(const ASN1_TIME *t);

@@ -206,6 +206,44 @@ campaign() {
 	points cert-import "$points"
 }
 
+@test "cert rotate-ca of an authority elsewhere, hit at each call of its end: the old one and its server, or the new one with its own" {
+	local total n fault points=0 from=0 away=$T/away here=$T/here next=$T/next
+	[ "$STEP" -eq 1 ] || STEP=10
+	mkdir "$away" "$here" "$next"
+	R=$away cert_ca
+	R=$next cert_ca
+	R=$here cert import "$away/$PKI_BELOW/gen/000001/cert.pem"
+	R=$here cert request srv --server --san a.example --out "$T/srv.csr"
+	R=$away cert issue srv --server --request "$T/srv.csr"
+	R=$here cert import "$away/$PKI_BELOW/gen/000002/srv/cert.pem"
+	R=$here cert rotate-ca --import "$next/$PKI_BELOW/gen/000001/cert.pem"
+	R=$here cert request srv --server --san a.example --out "$T/srv2.csr"
+	R=$next cert issue srv --server --request "$T/srv2.csr"
+	R=$here cert import "$next/$PKI_BELOW/gen/000002/srv/cert.pem"
+	cp -a "$here" "$R"
+	SYSBOXUP_FAULT=log:$T/log "$SYSBOXUP-faults" --root "$R" -q cert rotate-ca >/dev/null
+	total=$(wc -l <"$T/log")
+	for fault in die-before:N die-after:N tear:N fail:N:ENOSPC; do
+		from=$((from % STEP + 1))
+		for ((n = from; n <= total; n += STEP)); do
+			rm -rf "$R"
+			cp -a "$here" "$R"
+			SYSBOXUP_FAULT=${fault/:N/:$n} "$SYSBOXUP-faults" --root "$R" -q cert rotate-ca >"$T/out" 2>&1 || :
+			cert list >/dev/null
+			grep -q '^drop 1$' "$R/$PKI_BELOW/ledger" || cert rotate-ca >/dev/null
+			[ "$(grep -cE '^(ca|drop|cert) ' "$R/$PKI_BELOW/ledger")" -eq 5 ]
+			# what was taken over waits no more
+			rm -f "$T/srv3.csr"
+			cert request srv --server --san a.example --out "$T/srv3.csr"
+			[ "$(ls "$R/$PKI_BELOW/requests")" = server-srv ]
+			openssl verify -CAfile "$R/$PKI_BELOW/trust.pem" "$(cert_dir srv)/cert.pem" >/dev/null
+			cert_sane
+			points=$((points + 1))
+		done
+	done
+	points cert-elsewhere "$points"
+}
+
 @test "negative control: a key without its record, a record without its key, a list from the future are seen" {
 	cp -a "$F/root" "$R"
 	cert_sane

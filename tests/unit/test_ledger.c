@@ -116,6 +116,55 @@ TEST(drops, "an authority that is dropped takes what it issued with it; the newe
 	end(&s, &l);
 }
 
+TEST(lists, "each authority counts the lists that were imported for itself; those made here have one number for all")
+{
+	struct scratch s;
+	struct ledger l, again CLEANUP(ledger_release) = LEDGER_INIT;
+	struct err err = ERR_INIT;
+
+	begin(&s, &l);
+	CHECK_INT(add(&l, s.fd, "crl 9 100 900 1\n"), 0);
+	CHECK_INT(add(&l, s.fd, "ca 00fe " SPKI " 100 2000\ncrl 1 100 800 4\n"), 0);
+	CHECK_INT(ledger_read(&again, s.fd, &err), 0);
+	CHECK_INT(again.cas[0].crl_number, 9);
+	CHECK_INT(again.cas[1].crl_number, 1);
+	CHECK_INT(again.crl_number, 9);
+	CHECK_INT(again.crl_to, 800);
+	CHECK_INT(add(&l, s.fd, "crl 10 100 700\n"), 0);
+	CHECK_INT(l.cas[0].crl_number, 10);
+	CHECK_INT(l.cas[1].crl_number, 10);
+	CHECK_INT(add(&l, s.fd, "crl 11 100 600 1\n"), 0);
+	CHECK_INT(l.crl_to, 600);
+	CHECK_INT(add(&l, s.fd, "drop 1\n"), 0);
+	CHECK_INT(l.crl_to, 700);
+	CHECK_INT(l.crl_number, 11);
+	end(&s, &l);
+}
+
+TEST(lists_refused, "no number falls, nor is there a list of an authority that never was or is dropped")
+{
+	static const char *const bad[] = { "crl 9 1 2\n",    "crl 9 1 2 1\n", "crl 0 1 2 4\n",
+					   "crl 10 1 2 3\n", "crl 5 1 2 4\n", "crl 10 1 2 x\n" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct scratch s;
+		struct ledger l;
+
+		begin(&s, &l);
+		CHECK_INT(add(&l, s.fd, "crl 9 100 900 1\n"), 0);
+		CHECK_INT(add(&l, s.fd, "ca 00fe " SPKI " 100 2000\ncrl 5 100 900 4\n"), 0);
+		CHECK_INT(add(&l, s.fd, bad[i]), -1);
+		end(&s, &l);
+	}
+	struct scratch s;
+	struct ledger l;
+
+	begin(&s, &l);
+	CHECK_INT(add(&l, s.fd, "ca 00fe " SPKI " 100 2000\ndrop 1\n"), 0);
+	CHECK_INT(add(&l, s.fd, "crl 1 1 2 1\n"), -1);
+	end(&s, &l);
+}
+
 TEST(cut, "cut at any byte of its last record it is the ledger before, and the next append mends it")
 {
 	struct scratch s;
