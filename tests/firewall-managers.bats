@@ -153,7 +153,7 @@ refused() {
 	guest_run "$G" sed -i 's/IPV6=yes/IPV6=no/' /etc/default/ufw
 	refused 'ufw does not manage IPv6 on this host' 'set IPV6=yes in /etc/default/ufw'
 	guest_run "$G" sh -ec 'sed -i s/IPV6=no/IPV6=yes/ /etc/default/ufw; : >/etc/ufw/user.rules'
-	refused "'/etc/ufw/user.rules' is cut short" 'ufw reset'
+	refused "'/etc/ufw/user.rules' is cut short" 'have ufw make a new one'
 	guest_run "$G" cp -a /root/ufw/. /etc/ufw/
 	as_before "${OTHERS[@]}"
 	# the second call of it fails

@@ -279,7 +279,7 @@ refused() {
 	EOF'
 	refused "nothing in 'inet theirs input' accepts port 2376" "nft insert rule inet theirs input ip saddr 10.1.0.2 tcp dport 2376 accept"
 	profile '"10.1.0.2"' ', "backend": "iptables"'
-	refused "this version does not write rules of iptables" '"backend": "nftables"'
+	refused "nothing in 'inet theirs input' accepts port 2376" "nft insert rule inet theirs input ip saddr 10.1.0.2 tcp dport 2376 accept"
 	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
 	guest_run "$G" nft 'insert rule inet theirs input tcp dport 2376 accept'
 	up -q apply

@@ -82,7 +82,8 @@ static void keys_of(const struct json *changes, struct strv *ret)
 
 static bool is_there(enum opening_state s)
 {
-	return s == OPENING_OURS || s == OPENING_UNLOADED || s == OPENING_UNSAVED;
+	return s == OPENING_OURS || s == OPENING_UNLOADED || s == OPENING_OVERRULED ||
+	       s == OPENING_UNSAVED;
 }
 
 static int denied(const struct openings *d, const char *opening, struct err *err)
@@ -112,7 +113,7 @@ static void leave(struct openings *d, const struct action_ctx *ctx, const char *
 {
 	char *words CLEANUP(freep) = opening_words(opening);
 
-	if (state != OPENING_ABSENT)
+	if (state != OPENING_ABSENT && state != OPENING_OPEN)
 		report_warn(ctx->rep, NULL,
 			    "%s: the rule for %s was changed by somebody else, and stays",
 			    d->ops->name, words);
@@ -132,7 +133,7 @@ static int take_stock(struct openings *d, const struct action_ctx *ctx, struct e
 	for (size_t i = 0; i < all.n; i++) {
 		bool put = opening_is_put(json_get(d->changes, all.v[i]));
 
-		if (put && states[i] == OPENING_DENIED)
+		if (put && (states[i] == OPENING_DENIED || states[i] == OPENING_OVERRULED))
 			return denied(d, all.v[i], err);
 		if (put ? states[i] == OPENING_ABSENT || states[i] == OPENING_UNSAVED :
 			  is_there(states[i]))
@@ -278,7 +279,7 @@ static int openings_verify(struct action *a, struct action_ctx *ctx, struct err 
 		return -1;
 	for (size_t i = 0; i < all.n; i++) {
 		bool put = opening_is_put(json_get(d->changes, all.v[i]));
-		bool in = states[i] == OPENING_OURS || states[i] == OPENING_THEIRS;
+		bool in = opening_is_open(states[i]) && states[i] != OPENING_UNSAVED;
 		char *words CLEANUP(freep) = opening_words(all.v[i]);
 
 		if (put ? !in : is_there(states[i]))
@@ -417,7 +418,9 @@ static const char *drift_words(enum opening_state s)
 		[OPENING_UNLOADED] = "is not loaded",
 		[OPENING_UNSAVED] = "is not kept for the next boot",
 		[OPENING_DENIED] = "does not count: one of somebody else says no",
+		[OPENING_OVERRULED] = "does not count: one of somebody else says no",
 		[OPENING_OURS] = NULL,
+		[OPENING_OPEN] = NULL,
 	};
 
 	return words[s];

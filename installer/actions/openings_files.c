@@ -139,6 +139,14 @@ static int put_before(const struct action_ctx *ctx, const char *path, const stru
 	return put_node(ctx, path, &want, before->text.data, before->text.len, true, err);
 }
 
+/* Its package went, or was never there. */
+static bool is_purged(const struct openings *d, const struct action_ctx *ctx, const char *path)
+{
+	char *dir CLEANUP(freep) = path_dirname(path);
+
+	return !d->ops->text_add || !root_exists(ctx->root, dir);
+}
+
 static int file_back(const struct openings *d, const struct action_ctx *ctx, const char *path,
 		     const struct image *before, bool undo, bool *ret_changed, struct err *err)
 {
@@ -148,7 +156,7 @@ static int file_back(const struct openings *d, const struct action_ctx *ctx, con
 	if (read_now(ctx, path, &now, err) < 0 ||
 	    node_read(&node, ctx->root, path, NODE_DIGEST, err))
 		return -1;
-	if (node.type == NODE_ABSENT && !d->ops->text_add) /* its package is purged */
+	if (node.type == NODE_ABSENT && is_purged(d, ctx, path))
 		return 0;
 	if (d->ops->whole(&now)) {
 		buf_add(&want, now.data, now.len);

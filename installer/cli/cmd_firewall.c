@@ -74,7 +74,7 @@ static void warn_closed(struct cli *cli, const struct root *r, const struct mana
 	struct err ignored = ERR_INIT;
 
 	opening_add_network(&one, n, port);
-	if (m->look(r, &one, &state, &ignored) || state == OPENING_OURS || state == OPENING_THEIRS)
+	if (m->look(r, &one, &state, &ignored) || opening_is_open(state))
 		return;
 	network_format(n, address);
 	remedy = others_remedy(managers_find(r, NULL), "", n, port);

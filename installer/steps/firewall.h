@@ -18,7 +18,6 @@ void firewall_ports(const struct profile *p, struct strv *ret);
  * The firewall manager of others that is to let through who may (steps/openings.c): the one that
  * the profile names, or that is at work here. *ret NULL: none needs to be asked.
  */
-int openings_refuse(const struct step_ctx *ctx, struct err *err);	/* the named one is not known */
 int openings_manager(const struct step_ctx *ctx, const struct json *ruleset,
 		     const struct manager_ops **ret, struct err *err);
 /* Its rules as the profile wants them, and those of another manager taken back. m may be NULL. */

@@ -40,26 +40,11 @@ static const char *name_of(const struct step_ctx *ctx)
 											NULL;
 }
 
-int openings_refuse(const struct step_ctx *ctx, struct err *err)
-{
-	const char *name = name_of(ctx);
-
-	if (!name || manager_named(name))
-		return 0;
-	err_set(err, ERR_REFUSED, "this version does not write rules of %s", name);
-	return err_remedy(err,
-			  "\"backend\": \"nftables\" keeps everybody else out under %s too, "
-			  "and says what to open there",
-			  name);
-}
-
 static int named(const struct step_ctx *ctx, const char *name, const struct manager_ops **ret,
 		 struct err *err)
 {
 	const struct manager_ops *m = manager_named(name);
 
-	if (openings_refuse(ctx, err))
-		return -1;
 	if (!m->available(ctx->host->root)) {
 		err_set(err, ERR_REFUSED, "there is no %s on this host", name);
 		return err_remedy(err, "install it, or \"backend\": \"auto\"");
@@ -123,6 +108,13 @@ static void comparison_release(struct comparison *c)
 	strv_release(&c->left);
 }
 
+/* Or to refuse, when it comes to it. */
+static bool is_to_put(enum opening_state s)
+{
+	return s == OPENING_ABSENT || s == OPENING_DENIED || s == OPENING_OVERRULED ||
+	       s == OPENING_UNSAVED;
+}
+
 static int compare_wanted(struct comparison *c, const struct step_ctx *ctx,
 			  const struct manager_ops *m, const struct strv *wanted, struct err *err)
 {
@@ -131,13 +123,10 @@ static int compare_wanted(struct comparison *c, const struct step_ctx *ctx,
 	if (look(ctx, m, wanted, &c->ours, states, err))
 		return -1;
 	for (size_t i = 0; i < wanted->n; i++) {
-		bool there = states[i] == OPENING_OURS || states[i] == OPENING_UNLOADED;
-
 		c->reload = c->reload || states[i] == OPENING_UNLOADED;
-		if (states[i] == OPENING_ABSENT || states[i] == OPENING_DENIED ||
-		    states[i] == OPENING_UNSAVED)
+		if (is_to_put(states[i]))
 			strv_add(&c->put, wanted->v[i]);
-		else if (there && strv_has(&c->ours, wanted->v[i]))
+		else if (states[i] != OPENING_THEIRS && strv_has(&c->ours, wanted->v[i]))
 			strv_add(&c->left, wanted->v[i]);
 	}
 	return 0;
@@ -198,8 +187,7 @@ static void say(const struct manager_ops *m, const struct strv *rules,
 	for (size_t i = 0; i < rules->n; i++) {
 		char *words CLEANUP(freep) = opening_words(rules->v[i]);
 
-		if (states[i] != OPENING_OURS && states[i] != OPENING_THEIRS &&
-		    states[i] != OPENING_UNSAVED)
+		if (!opening_is_open(states[i]))
 			buf_addf(&bad, "%s%s", bad.len ? ", " : "", words);
 	}
 	report_check(rep, "firewall-open", bad.len ? STATE_BAD : STATE_OK,
@@ -209,18 +197,25 @@ static void say(const struct manager_ops *m, const struct strv *rules,
 		     m->name, bad.data);
 }
 
-void openings_verify(const struct step_ctx *ctx, struct report *rep)
+static int look_for_verify(const struct step_ctx *ctx, const struct manager_ops *m,
+			   struct report *rep, struct err *err)
 {
-	const struct manager_ops *m = manager_of_ours(ctx);
 	struct strv wanted CLEANUP(strv_release) = STRV_INIT;
-	struct err why = ERR_INIT;
 
-	if (!m)
-		return;
 	wanted_openings(ctx->profile, &wanted);
 	enum opening_state *states CLEANUP(freep) = xcalloc(wanted.n + 1, sizeof(*states));
-	if (m->look(ctx->host->root, &wanted, states, &why))
+	if (m->look(ctx->host->root, &wanted, states, err))
+		return -1;
+	say(m, &wanted, states, rep);
+	return 0;
+}
+
+/* Of the one that is at work now, whoever has our rules: what it drops does not get through. */
+void openings_verify(const struct step_ctx *ctx, struct report *rep)
+{
+	const struct manager_ops *m = NULL;
+	struct err why = ERR_INIT;
+
+	if (openings_manager(ctx, NULL, &m, &why) || (m && look_for_verify(ctx, m, rep, &why)))
 		report_check(rep, "firewall-open", STATE_UNKNOWN, NULL, NULL, "%s", why.msg);
-	else
-		say(m, &wanted, states, rep);
 }

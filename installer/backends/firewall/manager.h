@@ -41,7 +41,16 @@ enum opening_state {
 	OPENING_UNLOADED,	/* ours is kept for the next boot, and not at work now */
 	OPENING_UNSAVED,	/* ours is at work now, and not kept for the next boot */
 	OPENING_DENIED,		/* a rule of somebody else says no to it, or to everybody */
+	OPENING_OVERRULED,	/* by such a rule in front of ours, which is there */
+	OPENING_OPEN,		/* nothing drops it: no rule is needed, of ours none is there */
 };
+
+/* It gets through now. */
+static inline bool opening_is_open(enum opening_state s)
+{
+	return s == OPENING_OURS || s == OPENING_THEIRS || s == OPENING_UNSAVED ||
+	       s == OPENING_OPEN;
+}
 
 struct manager_ops {
 	const char *name;		/* in the profile, and in the journal */

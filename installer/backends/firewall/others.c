@@ -215,7 +215,7 @@ char *others_remedy(int managers, const char *where, const struct network *n, co
 	if (strstr(where, "legacy"))
 		return xasprintf("%.*s -I INPUT -s %s -p tcp --dport %s -j ACCEPT",
 				 (int)strcspn(where, " "), where, source, port);
-	if (str_starts(where, "ip filter INPUT") ||
+	if (!*where || str_starts(where, "ip filter INPUT") ||
 	    str_starts(where, "ip6 filter INPUT"))
 		return xasprintf("%s -I INPUT -s %s -p tcp --dport %s -j ACCEPT",
 				 n->six ? "ip6tables" : "iptables", source, port);

@@ -35,7 +35,8 @@ bool legacy_blocks(const char *saved, const char *port);
 /* That text, where the kernel has such a table; asking for more would make one. "": it has none. */
 int legacy_save(const struct root *r, bool six, struct buf *ret, struct err *err);
 
-/* The command that opens the port for n in the first of these; where: others_block's. Allocated. */
+/* The command that opens the port for n in the first of these; where: others_block's, "": in what
+ * they leave to iptables. Allocated. */
 char *others_remedy(int managers, const char *where, const struct network *n, const char *port);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/firewall/manager.h"
 
-extern const struct manager_ops manager_firewalld, manager_ufw;
+extern const struct manager_ops manager_firewalld, manager_ufw, manager_iptables;
 
 const struct manager_ops *const manager_list[] = {
 	&manager_firewalld,
 	&manager_ufw,
+	&manager_iptables,
 	NULL,
 };
 
