@@ -111,9 +111,13 @@ allow fd0a::/64 $OURS" ] || { rules; false; }
 	ufw allow proto tcp from fd0a::/64 to any port 2376 comment 'mine now'
 	run -7 up status
 	[[ $output == *"openings:ufw"*"the rule for fd0a::/64 to port 2376 was changed by somebody else"* ]] || { echo "$output"; false; }
+	ufw insert 1 deny 2376/tcp
+	run -7 up status
+	[[ $output == *"the rule for fd01::2 to port 2376 "*"somebody else"* ]] || { echo "$output"; false; }
 	profile ''
 	run -0 up apply
 	[[ $output == *"ufw: the rule for fd0a::/64 to port 2376 was changed by somebody else, and stays"* ]] || { echo "$output"; false; }
+	ufw delete deny 2376/tcp
 	[ "$(rules)" = "allow 10.1.0.2 comment=6f66206d696e65
 allow fd0a::/64 comment=6d696e65206e6f77" ] || { rules; false; }
 	guest_run "$G" grep -q 'tuple.* 9999 .* 10.9.0.0/24' /etc/ufw/user.rules

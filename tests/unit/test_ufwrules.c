@@ -60,7 +60,8 @@ TEST(denied,
 	CHECK_INT(find(RULE("deny", CI, ""), CI_OPENING), OPENING_DENIED);
 	CHECK_INT(find(RULE("limit", CI, COMMENT), CI_OPENING), OPENING_DENIED);
 	CHECK_INT(find(NO, CI_OPENING), OPENING_DENIED);
-	CHECK_INT(find(NO OURS, CI_OPENING), OPENING_DENIED);
+	CHECK_INT(find(NO RULE("allow", CI, ""), CI_OPENING), OPENING_DENIED);
+	CHECK_INT(find(NO OURS, CI_OPENING), OPENING_OVERRULED); /* ours to take, all the same */
 	CHECK_INT(find(OURS NO, CI_OPENING), OPENING_OURS);
 	CHECK_INT(find("### tuple ### reject any any 0.0.0.0/0 any 0.0.0.0/0 in\n-A\n\n",
 		       CI_OPENING),

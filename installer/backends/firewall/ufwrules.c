@@ -91,18 +91,16 @@ static bool is_ours(const struct rule *r)
 enum opening_state ufwrules_find(const struct buf *text, const struct opening *o)
 {
 	struct rule r CLEANUP(rule_release) = { 0 };
-	size_t at = 0;
+	bool shut = false;
 
-	while (rule_next(text, at, &r)) {
+	for (size_t at = 0; rule_next(text, at, &r); at = r.at + r.len) {
+		if (is_rule_of(&r, o) && is_ours(&r))
+			return shut ? OPENING_OVERRULED : OPENING_OURS;
 		if (is_rule_of(&r, o))
-			return is_no(&r)   ? OPENING_DENIED :
-			       is_ours(&r) ? OPENING_OURS :
-					     OPENING_THEIRS;
-		if (shuts(&r, o))
-			return OPENING_DENIED;
-		at = r.at + r.len;
+			return shut || is_no(&r) ? OPENING_DENIED : OPENING_THEIRS;
+		shut = shut || shuts(&r, o);
 	}
-	return OPENING_ABSENT;
+	return shut ? OPENING_DENIED : OPENING_ABSENT;
 }
 
 /* ---- the text changed ---- */
