@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Under firewalld, the real one: nobody but the allowed gets through by our table, and the allowed get through firewalld by a policy
 # of our own and, until its next reload, by rules at runtime. The hosts around are those of firewall.bats, all in its default zone;
-# containers are in Docker's, which lets them through. GUEST_SUITE=trixie: the same on Debian 13.
+# containers are in Docker's, which lets them through. On Debian 13, whose systemd keeps a socket's filter over a reload: who is let
+# in again says whether it is gone. GUEST_SUITE=bookworm: the same on Debian 12.
 bats_require_minimum_version 1.5.0
 
 # What a boot writes.
@@ -13,7 +14,7 @@ setup_file() {
 	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
 	helpers
-	export G=firewalld-$$
+	export G=firewalld-$$ GUEST_SUITE=${GUEST_SUITE:-trixie}
 	reach_setup "$BATS_FILE_TMPDIR"
 	guest_run "$G" sh -ec 'apt-get -qq -y install --no-install-recommends firewalld >/dev/null 2>&1
 		docker rm -f box >/dev/null; systemctl restart docker; firewall-cmd -q --permanent --add-port=8080/tcp; firewall-cmd -q --reload'

@@ -44,7 +44,11 @@ struct action *action_sysctl(const char *step, const char *name, uint64_t min);
  * files are there first. key "reload:WHAT:WHEN", and ":UNIT".
  */
 enum reload_when { RELOAD_ON_UNDO, RELOAD_ON_COMMIT };
-enum reload_what { RELOAD_SYSTEMD, RELOAD_APPARMOR };
+enum reload_what {
+	RELOAD_SYSTEMD,
+	RELOAD_FILTER,		/* systemd, and the kernel's filter of sockets with it */
+	RELOAD_APPARMOR,
+};
 struct action *action_reload(const char *step, enum reload_what what, const char *argument,
 			     enum reload_when when);
 /* Of the inverse: on the other side of the file that it follows. */

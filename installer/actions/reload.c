@@ -14,7 +14,7 @@ struct reload_data {
 extern const struct action_ops reload_ops;
 
 static const char *const what_names[] = {
-	[RELOAD_SYSTEMD] = "systemd", [RELOAD_APPARMOR] = "apparmor"
+	[RELOAD_SYSTEMD] = "systemd", [RELOAD_FILTER] = "filter", [RELOAD_APPARMOR] = "apparmor"
 };
 static const char *const when_names[] = {
 	[RELOAD_ON_UNDO] = "undo", [RELOAD_ON_COMMIT] = "commit"
@@ -32,7 +32,7 @@ struct action *action_reload(const char *step, enum reload_what what, const char
 			     enum reload_when when)
 {
 	struct reload_data *d = xcalloc(1, sizeof(*d));
-	bool whose = what == RELOAD_SYSTEMD && argument;
+	bool whose = what != RELOAD_APPARMOR && argument;
 	char *key CLEANUP(freep) = xasprintf("reload:%s:%s%s%s", what_names[what], when_names[when],
 					     whose ? ":" : "", whose ? argument : "");
 
@@ -51,6 +51,15 @@ static int reload_prepare(struct action *a, struct action_ctx *ctx, struct err *
 static int reload_systemd(const struct action_ctx *ctx, struct err *err)
 {
 	return host_has_systemd(ctx->host) ? systemd_reload(ctx->rep, err) : 0;
+}
+
+/* Early at boot no socket is open yet, and units start. */
+static int reload_filter(const struct action_ctx *ctx, struct err *err)
+{
+	if (reload_systemd(ctx, err))
+		return -1;
+	return host_has_systemd(ctx->host) && !ctx->early ? systemd_apply_filters(ctx->rep, err) :
+							    0;
 }
 
 /*
@@ -75,6 +84,8 @@ static int reload_run(const struct reload_data *d, const struct action_ctx *ctx,
 	switch (d->what) {
 	case RELOAD_SYSTEMD:
 		return reload_systemd(ctx, err);
+	case RELOAD_FILTER:
+		return reload_filter(ctx, err);
 	case RELOAD_APPARMOR:
 		return reload_apparmor(ctx, d->argument, err);
 	}
@@ -129,8 +140,9 @@ static int reload_decode(struct action *a, const struct json *j, struct err *err
 	struct reload_data *d = xcalloc(1, sizeof(*d));
 
 	a->data = d;
-	d->what = str_eq(json_get_str(j, "what"), what_names[RELOAD_APPARMOR]) ? RELOAD_APPARMOR :
-										 RELOAD_SYSTEMD;
+	for (size_t i = 0; i < ARRAY_SIZE(what_names); i++)
+		if (str_eq(json_get_str(j, "what"), what_names[i]))
+			d->what = (enum reload_what)i;
 	d->when = str_eq(json_get_str(j, "when"), when_names[RELOAD_ON_COMMIT]) ? RELOAD_ON_COMMIT :
 										  RELOAD_ON_UNDO;
 	d->argument = xstrdup(json_get_str(j, "argument"));
@@ -144,7 +156,9 @@ static void reload_describe(const struct action *a, const struct action_ctx *ctx
 	const struct reload_data *d = a->data;
 
 	if (d->when == RELOAD_ON_COMMIT && ctx->host->running)
-		report_change(r, what_names[d->what], "reads %s again",
+		report_change(r,
+			      what_names[d->what == RELOAD_FILTER ? RELOAD_SYSTEMD : d->what],
+			      "reads %s again",
 			      d->argument ? d->argument : "its unit files");
 }
 

@@ -184,8 +184,8 @@ static void plan_socket(struct plan *p, const struct step_ctx *ctx, const struct
 		plan_add(p, action_dir(STEP, s->dir, 0755));
 	plan_add(p, has ? action_file(STEP, s->filter, 0644, text.data, text.len) :
 			  action_remove(STEP, s->filter));
-	plan_add(p, action_reload(STEP, RELOAD_SYSTEMD, s->filter, RELOAD_ON_UNDO));
-	plan_add(p, action_reload(STEP, RELOAD_SYSTEMD, s->filter, RELOAD_ON_COMMIT));
+	plan_add(p, action_reload(STEP, RELOAD_FILTER, s->filter, RELOAD_ON_UNDO));
+	plan_add(p, action_reload(STEP, RELOAD_FILTER, s->filter, RELOAD_ON_COMMIT));
 }
 
 static void plan_sockets(struct plan *p, const struct step_ctx *ctx)

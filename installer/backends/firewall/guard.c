@@ -206,5 +206,5 @@ int guard_timed_sockets(const struct root *r, struct report *rep, struct err *er
 	for (size_t i = 0; i < GUARD_SOCKETS; i++)
 		if (follow_timed(r, &guard_socket[i], &l, &changed, err))
 			return -1;
-	return changed ? systemd_reload(rep, err) : 0;
+	return changed && (systemd_reload(rep, err) || systemd_apply_filters(rep, err)) ? -1 : 0;
 }

@@ -68,6 +68,15 @@ int systemd_reload(struct report *log, struct err *err)
 	return systemctl(argv, log, NULL, NULL, err);
 }
 
+int systemd_apply_filters(struct report *log, struct err *err)
+{
+	const char *const argv[] = { "systemd-run", "--quiet", "--collect", "--no-block",
+				     "--property=DefaultDependencies=no",
+				     "--description=filters of sockets take effect", "true", NULL };
+
+	return proc_available(argv[0]) ? systemctl(argv, log, NULL, NULL, err) : 0;
+}
+
 int unit_listens(const char *unit, char **ret, struct err *err)
 {
 	const char *const argv[] = { "systemctl", "show", "-P", "Listen", "--", unit, NULL };

@@ -27,6 +27,12 @@ struct unit_status {
 int unit_query_all(const char *const *units, struct unit_status *ret, struct err *err);
 /* systemd reads its unit files again. */
 int systemd_reload(struct report *log, struct err *err);
+/*
+ * What IPAddressAllow= and IPAddressDeny= say by now is what the kernel judges by. systemd 257 goes
+ * on with the filter of before a reload until a unit of the slice starts (252 does not; tried on
+ * Debian 13): so one does, which does nothing.
+ */
+int systemd_apply_filters(struct report *log, struct err *err);
 /* What a socket unit listens on, one a line, as systemd says it: "/run/docker.sock (Stream)". ""
  * for a unit that is not there. Allocated. */
 int unit_listens(const char *unit, char **ret, struct err *err);
