@@ -20,7 +20,7 @@ HARMLESS='_GLOBAL_OFFSET_TABLE_ __errno_location __isoc99_sscanf __popcountdi2 _
 SOME='journal/state.o:flock fetch/scratch.o:flock fetch/part.o:flock actions/packages_dpkg.o:flock
 	actions/account_lock.o:fcntl64 backends/pkg/deplock.o:fcntl64 backends/pkg/frontend.o:fcntl64 cli/out.o:ioctl host/platform.o:fopen64
 	cli/passphrase.o:poll cli/passphrase.o:tcgetattr cli/passphrase.o:tcsetattr'
-LIBRARIES='^(ASN1|BIO|BN|CRYPTO|ERR|EVP|GENERAL_NAMES|OPENSSL|PEM|PKCS5|PKCS8|RAND|X509|X509V3|cJSON)_|^(EVP_PKEY2PKCS8|i2d_(PUBKEY|X509_ALGOR|re_X509_CRL_tbs))$'
+LIBRARIES='^(ASN1|BIO|BN|CRYPTO|ERR|EVP|GENERAL_NAMES|NAME_CONSTRAINTS|OPENSSL|PEM|PKCS5|PKCS8|RAND|X509|X509V3|cJSON)_|^(EVP_PKEY2PKCS8|i2d_(PUBKEY|X509_ALGOR|X509_PUBKEY|re_X509_CRL_tbs))$'
 TEXT='^(__)?(ctype_|v?a?snprintf|vasprintf|mem|str).*'
 
 # strangers DIR: "OBJECT:FUNCTION" for each import of an object in DIR, outside of sys/, that is not said above.
