@@ -77,7 +77,7 @@ static void warn_closed(struct cli *cli, const struct root *r, const struct mana
 	if (m->look(r, &one, &state, &ignored) || opening_is_open(state))
 		return;
 	network_format(n, address);
-	remedy = others_remedy(managers_find(r, NULL), "", n, port);
+	remedy = others_remedy(managers_find(r), "", n, port);
 	report_warn(cli->rep, remedy, "%s has no rule for %s: none is written for who is let in for a while",
 		    m->name, address);
 }
@@ -85,7 +85,7 @@ static void warn_closed(struct cli *cli, const struct root *r, const struct mana
 /* Past our table, and what then? The networks of the list are open in the manager. */
 static void warn_manager(struct cli *cli, const struct root *r, const struct network *n)
 {
-	const struct manager_ops *m = manager_active(r, NULL);
+	const struct manager_ops *m = manager_active(r);
 	struct network_list networks CLEANUP(network_list_release) = NETWORK_LIST_INIT;
 	struct strv ports CLEANUP(strv_release) = STRV_INIT;
 	struct buf text CLEANUP(buf_release) = BUF_INIT;

@@ -59,10 +59,10 @@ static void render(const struct profile *p, struct buf *ret)
 
 /* ---- what cannot be done ---- */
 
-static int refuse_block(const struct json *ruleset, const struct step_ctx *ctx, const char *where,
-			const struct network *n, const char *port, struct err *err)
+static int refuse_block(const struct step_ctx *ctx, const char *where, const struct network *n,
+			const char *port, struct err *err)
 {
-	int managers = managers_find(ctx->host->root, ruleset);
+	int managers = managers_find(ctx->host->root);
 	char *who CLEANUP(freep) = managers_words(managers),
 		  *remedy CLEANUP(freep) = others_remedy(managers, where, n, port);
 
@@ -80,9 +80,8 @@ static const struct network *first_of(const struct profile *p, bool six)
 	return NULL;
 }
 
-static int check_legacy(const struct json *ruleset, const struct step_ctx *ctx,
-			const struct manager_ops *m, const struct network *n, const char *port,
-			struct err *err)
+static int check_legacy(const struct step_ctx *ctx, const struct manager_ops *m,
+			const struct network *n, const char *port, struct err *err)
 {
 	const char *where = n->six ? "ip6tables-legacy INPUT" : "iptables-legacy INPUT";
 	struct buf saved CLEANUP(buf_release) = BUF_INIT;
@@ -91,8 +90,7 @@ static int check_legacy(const struct json *ruleset, const struct step_ctx *ctx,
 		return 0;
 	if (legacy_save(ctx->host->root, n->six, &saved, err))
 		return -1;
-	return legacy_blocks(saved.data, port) ? refuse_block(ruleset, ctx, where, n, port, err) :
-						 0;
+	return legacy_blocks(saved.data, port) ? refuse_block(ctx, where, n, port, err) : 0;
 }
 
 static int check_family(const struct json *ruleset, const struct step_ctx *ctx,
@@ -104,8 +102,8 @@ static int check_family(const struct json *ruleset, const struct step_ctx *ctx,
 
 	for (size_t i = 0; n && i < ports->n; i++) {
 		if (others_block(ruleset, ports->v[i], six, m ? m->owns : NULL, &where))
-			return refuse_block(ruleset, ctx, where, n, ports->v[i], err);
-		if (check_legacy(ruleset, ctx, m, n, ports->v[i], err))
+			return refuse_block(ctx, where, n, ports->v[i], err);
+		if (check_legacy(ctx, m, n, ports->v[i], err))
 			return -1;
 	}
 	return 0;
@@ -267,10 +265,9 @@ static int plan_image(struct plan *p, const struct step_ctx *ctx, struct err *er
 }
 
 /* What several of them make of each other's rules nobody can say: it is said which one is asked. */
-static void warn_several(struct plan *p, const struct step_ctx *ctx, const struct json *ruleset,
-			 const struct manager_ops *m)
+static void warn_several(struct plan *p, const struct step_ctx *ctx, const struct manager_ops *m)
 {
-	int found = managers_find(ctx->host->root, ruleset) & (MANAGER_FIREWALLD | MANAGER_UFW);
+	int found = managers_find(ctx->host->root) & (MANAGER_FIREWALLD | MANAGER_UFW);
 	char *words CLEANUP(freep) = managers_words(found);
 
 	if (found & (found - 1))
@@ -286,10 +283,9 @@ static int plan_others(struct plan *p, const struct step_ctx *ctx, struct err *e
 
 	if (!geteuid() && nft_list_all(&ruleset, err))
 		return err_raise(err, ERR_REFUSED);
-	if (openings_manager(ctx, ruleset, &m, err) ||
-	    (ruleset && check_others(ctx, ruleset, m, err)))
+	if (openings_manager(ctx, &m, err) || (ruleset && check_others(ctx, ruleset, m, err)))
 		return -1;
-	warn_several(p, ctx, ruleset, m);
+	warn_several(p, ctx, m);
 	return openings_plan(p, ctx, m, err);
 }
 

@@ -18,8 +18,7 @@ void firewall_ports(const struct profile *p, struct strv *ret);
  * The firewall manager of others that is to let through who may (steps/openings.c): the one that
  * the profile names, or that is at work here. *ret NULL: none needs to be asked.
  */
-int openings_manager(const struct step_ctx *ctx, const struct json *ruleset,
-		     const struct manager_ops **ret, struct err *err);
+int openings_manager(const struct step_ctx *ctx, const struct manager_ops **ret, struct err *err);
 /* Its rules as the profile wants them, and those of another manager taken back. m may be NULL. */
 int openings_plan(struct plan *p, const struct step_ctx *ctx, const struct manager_ops *m,
 		  struct err *err);

@@ -53,15 +53,14 @@ static int named(const struct step_ctx *ctx, const char *name, const struct mana
 	return 0;
 }
 
-int openings_manager(const struct step_ctx *ctx, const struct json *ruleset,
-		     const struct manager_ops **ret, struct err *err)
+int openings_manager(const struct step_ctx *ctx, const struct manager_ops **ret, struct err *err)
 {
 	*ret = NULL;
 	if (name_of(ctx))
 		return named(ctx, name_of(ctx), ret, err);
 	if (ctx->profile->firewall.backend != FIREWALL_AUTO)
 		return 0;
-	*ret = manager_active(ctx->host->root, ruleset);
+	*ret = manager_active(ctx->host->root);
 	if (!*ret)
 		*ret = manager_of_ours(ctx);
 	return 0;
@@ -216,6 +215,6 @@ void openings_verify(const struct step_ctx *ctx, struct report *rep)
 	const struct manager_ops *m = NULL;
 	struct err why = ERR_INIT;
 
-	if (openings_manager(ctx, NULL, &m, &why) || (m && look_for_verify(ctx, m, rep, &why)))
+	if (openings_manager(ctx, &m, &why) || (m && look_for_verify(ctx, m, rep, &why)))
 		report_check(rep, "firewall-open", STATE_UNKNOWN, NULL, NULL, "%s", why.msg);
 }

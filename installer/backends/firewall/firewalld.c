@@ -36,7 +36,7 @@ static bool firewalld_available(const struct root *r)
 	return proc_available(TOOL) && root_exists(r, CONFIG);
 }
 
-static bool firewalld_active(const struct root *r, const struct json *ruleset)
+static bool firewalld_active(const struct root *r)
 {
 	static const char *const unit[] = { "firewalld.service", NULL };
 	struct unit_status st;
@@ -106,53 +106,49 @@ static void zone_line(struct zone *z, const char *line)
 struct view {
 	struct strv kept;	/* openings of the policy file */
 	bool live;
-	struct zone *zones;
-	size_t n;
-	struct zone policy;	/* ours, as it runs; without a name: it does not */
+	struct zone *zones, *policies;
+	size_t n, policies_n;
+	const struct zone *policy;	/* ours, as it runs; NULL: it does not */
 };
+
+static void zones_free(struct zone *zones, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		zone_release(&zones[i]);
+	free(zones);
+}
 
 static void view_release(struct view *v)
 {
-	for (size_t i = 0; i < v->n; i++)
-		zone_release(&v->zones[i]);
-	free(v->zones);
-	zone_release(&v->policy);
+	zones_free(v->zones, v->n);
+	zones_free(v->policies, v->policies_n);
 	strv_release(&v->kept);
 }
 
-static void read_zones(struct view *v, const char *said, const char *fallback)
+/* Each begins a line at its start. Allocated. */
+static struct zone *read_zones(const char *said, const char *fallback, size_t *ret_n)
 {
 	struct strv lines CLEANUP(strv_release) = STRV_INIT;
 
 	str_split(&lines, said, '\n');
-	v->zones = xcalloc(lines.n + 1, sizeof(*v->zones));
+	struct zone *zones = xcalloc(lines.n + 1, sizeof(*zones));
 	for (size_t i = 0; i < lines.n; i++) {
 		const char *line = lines.v[i];
 
 		if (*line && *line != ' ' && *line != '\t')
-			zone_begin(&v->zones[v->n++], line, fallback);
-		else if (*line && v->n)
-			zone_line(&v->zones[v->n - 1], line);
+			zone_begin(&zones[(*ret_n)++], line, fallback);
+		else if (*line && *ret_n)
+			zone_line(&zones[*ret_n - 1], line);
 	}
+	return zones;
 }
 
-static void read_policy(struct view *v, const char *said)
+static const struct zone *zone_named(const struct zone *zones, size_t n, const char *name)
 {
-	struct strv lines CLEANUP(strv_release) = STRV_INIT;
-	bool in = false;
-
-	str_split(&lines, said, '\n');
-	for (size_t i = 0; i < lines.n; i++) {
-		const char *line = lines.v[i];
-
-		if (*line && *line != ' ' && *line != '\t')
-			in = str_eq(line, FIREWALLD_POLICY) ||
-			     str_starts(line, FIREWALLD_POLICY " ");
-		if (in && !*v->policy.name)
-			zone_begin(&v->policy, line, NULL);
-		else if (in)
-			zone_line(&v->policy, line);
-	}
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(zones[i].name, name))
+			return &zones[i];
+	return NULL;
 }
 
 static int read_runtime(const struct root *r, struct view *v, struct err *err)
@@ -166,8 +162,9 @@ static int read_runtime(const struct root *r, struct view *v, struct err *err)
 
 	if (tool(zones, NULL, &of_zones, err) || tool(policies, NULL, &of_policies, err))
 		return -1;
-	read_zones(v, of_zones.data, fallback ? fallback : "public");
-	read_policy(v, of_policies.data);
+	v->zones = read_zones(of_zones.data, fallback ? fallback : "public", &v->n);
+	v->policies = read_zones(of_policies.data, NULL, &v->policies_n);
+	v->policy = zone_named(v->policies, v->policies_n, FIREWALLD_POLICY);
 	return 0;
 }
 
@@ -178,7 +175,7 @@ static int view_read(const struct root *r, struct view *v, struct err *err)
 	if (root_read_optional(r, POLICY_FILE, POLICY_MAX, &text, err) < 0)
 		return -1;
 	firewalldpolicy_list(&text, &v->kept);
-	v->live = !geteuid() && firewalld_active(r, NULL);
+	v->live = !geteuid() && firewalld_active(r);
 	return v->live ? read_runtime(r, v, err) : 0;
 }
 
@@ -196,6 +193,11 @@ static bool has_rule(const struct zone *z, const struct opening *o, const char *
 	char *rule CLEANUP(freep) = rule_of(o, mark);
 
 	return strv_has(&z->rules, rule);
+}
+
+static bool in_policy(const struct view *v, const struct opening *o)
+{
+	return v->policy && has_rule(v->policy, o, "");
 }
 
 /* A rule that does not name one of them concerns all. */
@@ -277,8 +279,8 @@ static enum opening_state runtime_of(const struct view *v, const struct opening 
 		marked = marked || has_rule(z, o, MARK);
 	}
 	if (kept)
-		return ours || has_rule(&v->policy, o, "") ? OPENING_OURS : OPENING_UNLOADED;
-	if (marked || has_rule(&v->policy, o, ""))
+		return ours || in_policy(v, o) ? OPENING_OURS : OPENING_UNLOADED;
+	if (marked || in_policy(v, o))
 		return OPENING_UNSAVED;
 	return open ? OPENING_THEIRS : OPENING_ABSENT;
 }
@@ -417,7 +419,7 @@ static int put_in_policy(const struct view *v, const struct opening *o, size_t n
 	struct call c CLEANUP(call_release) = call_begin("--policy", FIREWALLD_POLICY, false);
 
 	for (size_t i = 0; i < n; i++)
-		if (!o[i].interface && !has_rule(&v->policy, &o[i], ""))
+		if (!o[i].interface && !in_policy(v, &o[i]))
 			call_add(&c, "--add-rich-rule", &o[i], "");
 	return call_run(&c, log, err);
 }
@@ -425,7 +427,7 @@ static int put_in_policy(const struct view *v, const struct opening *o, size_t n
 static int put_all(const struct view *v, const struct opening *o, size_t n, struct report *log,
 		   struct err *err)
 {
-	if (*v->policy.name)
+	if (v->policy)
 		return put_in_policy(v, o, n, log, err);
 	for (size_t i = 0; i < v->n; i++)
 		if (put_in_zone(v, &v->zones[i], o, n, log, err))
@@ -467,7 +469,7 @@ static int take_from_policy(const struct view *v, const struct opening *o, size_
 	struct call c CLEANUP(call_release) = call_begin("--policy", FIREWALLD_POLICY, false);
 
 	for (size_t i = 0; i < n; i++)
-		if (has_rule(&v->policy, &o[i], ""))
+		if (in_policy(v, &o[i]))
 			call_add(&c, "--remove-rich-rule", &o[i], "");
 	return call_run(&c, log, err);
 }

@@ -142,7 +142,7 @@ static int view_read(const struct root *r, struct view *v, struct err *err)
 	return live_read(r, v, false, err) || live_read(r, v, true, err) ? -1 : 0;
 }
 
-static bool iptables_active(const struct root *r, const struct json *ruleset)
+static bool iptables_active(const struct root *r)
 {
 	struct view v CLEANUP(view_release) = { .saves = { false } };
 	struct err ignored = ERR_INIT;

@@ -55,7 +55,7 @@ static inline bool opening_is_open(enum opening_state s)
 struct manager_ops {
 	const char *name;		/* in the profile, and in the journal */
 	bool (*available)(const struct root *r);	/* its tool is here */
-	bool (*active)(const struct root *r, const struct json *ruleset);
+	bool (*active)(const struct root *r);
 	/* `where` of others_block is a chain of it: openings are what it needs. */
 	bool (*owns)(const char *where);
 	/* What it cannot take of these, in words, with the remedy: ERR_REFUSED. */
@@ -97,6 +97,6 @@ const struct manager_ops *manager_named(const char *name);	/* NULL: none */
 /* The value of KEY=VALUE in a file of shell; of several the last. Allocated; NULL: none. */
 char *manager_setting(const struct root *r, const char *path, const char *key);
 /* The first that is at work; NULL: none is. */
-const struct manager_ops *manager_active(const struct root *r, const struct json *ruleset);
+const struct manager_ops *manager_active(const struct root *r);
 
 #endif

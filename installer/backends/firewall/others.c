@@ -17,10 +17,10 @@ static bool legacy_has_filter(const struct root *r, bool six)
 	       strstr(names.data, "filter");
 }
 
-int managers_find(const struct root *r, const struct json *ruleset)
+int managers_find(const struct root *r)
 {
-	return (manager_named("firewalld")->active(r, ruleset) ? MANAGER_FIREWALLD : 0) |
-	       (manager_named("ufw")->active(r, ruleset) ? MANAGER_UFW : 0) |
+	return (manager_named("firewalld")->active(r) ? MANAGER_FIREWALLD : 0) |
+	       (manager_named("ufw")->active(r) ? MANAGER_UFW : 0) |
 	       (legacy_has_filter(r, false) || legacy_has_filter(r, true) ? MANAGER_LEGACY : 0);
 }
 

@@ -19,7 +19,7 @@ enum manager {
 
 /* Whose rules are at work: by what they have loaded and by ufw's own configuration (its unit says
  * "active" with ENABLED=no). A mask of enum manager. */
-int managers_find(const struct root *r, const struct json *ruleset);
+int managers_find(const struct root *r);
 /* "ufw, firewalld"; allocated. */
 char *managers_words(int managers);
 

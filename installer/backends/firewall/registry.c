@@ -18,10 +18,10 @@ const struct manager_ops *manager_named(const char *name)
 	return NULL;
 }
 
-const struct manager_ops *manager_active(const struct root *r, const struct json *ruleset)
+const struct manager_ops *manager_active(const struct root *r)
 {
 	for (size_t i = 0; manager_list[i]; i++)
-		if (manager_list[i]->active(r, ruleset))
+		if (manager_list[i]->active(r))
 			return manager_list[i];
 	return NULL;
 }

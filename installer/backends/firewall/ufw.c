@@ -36,7 +36,7 @@ static bool ufw_enabled(const struct root *r)
 	return is_set(r, "/etc/ufw/ufw.conf", "ENABLED");
 }
 
-static bool ufw_active(const struct root *r, const struct json *ruleset)
+static bool ufw_active(const struct root *r)
 {
 	return ufw_available(r) && ufw_enabled(r);
 }
