@@ -227,6 +227,13 @@ static int know_all(struct docker_config_data *d, const struct action_ctx *ctx,
 
 /* ---- prepare ---- */
 
+int docker_config_dangling(const struct docker_config_data *d, struct err *err)
+{
+	err_set(err, ERR_FAILED, "'%s' is a symbolic link into a directory that does not exist",
+		d->path);
+	return err_remedy(err, "mend or remove the link");
+}
+
 static int read_before(struct docker_config_data *d, struct action_ctx *ctx, struct node *before,
 		       struct err *err)
 {
@@ -245,11 +252,8 @@ static int read_before(struct docker_config_data *d, struct action_ctx *ctx, str
 	if (!r)
 		node_copy(before, &rp.before);
 	replace_release(&rp);
-	if (r && err->errnum == ENOENT) {
-		err_set(err, ERR_REFUSED,
-			"'%s' is a symbolic link into a directory that does not exist", d->path);
-		return err_remedy(err, "mend or remove the link");
-	}
+	if (r && err->errnum == ENOENT)
+		docker_config_dangling(d, err);
 	if (r)
 		return err_raise(err, ERR_REFUSED);
 	if (before->type != NODE_FILE)

@@ -60,15 +60,23 @@ static int commit_over(struct replace *rp, int r, struct err *err)
 	return r;
 }
 
-/* A text over whatever is there now, under a tag of its own that is finished at once: the original
- * waits under TAG. */
+static int changed_meanwhile(const struct docker_config_data *d, struct err *err)
+{
+	err_set(err, ERR_FAILED, "'%s' was changed this instant by somebody else", d->path);
+	return err_remedy(err, "sysboxup recover");
+}
+
+/* A text over what is there now (seen: what it must still be, or NULL), under a tag of its own that
+ * is finished at once: the original waits under TAG. */
 static int put_over(const struct docker_config_data *d, const struct action_ctx *ctx,
-		    const struct buf *text, bool absent, struct err *err)
+		    const struct buf *text, bool absent, const struct node *seen, struct err *err)
 {
 	char *tag CLEANUP(freep) = xasprintf("%s.i", ctx->tag);
 	struct replace rp = config_replace(d, ctx, tag);
 	int r = tidy_over(d, ctx, tag, err) || replace_check(&rp, err) ? -1 : 0;
 
+	if (!r && seen && !node_equal(&rp.before, seen, NODE_CMP_MTIME))
+		r = changed_meanwhile(d, err);
 	if (!r && !absent)
 		node_for(&rp.after, rp.before.type == NODE_FILE ? &rp.before : &d->after, text);
 	rp.content = text->data;
@@ -117,7 +125,7 @@ static int put_stage(const struct docker_config_data *d, const struct action_ctx
 {
 	if (i == 0)
 		return put_first(d, ctx, &s->text, s->absent, err);
-	return i + 1 == n ? put_last(d, ctx, err) : put_over(d, ctx, &s->text, s->absent, err);
+	return i + 1 == n ? put_last(d, ctx, err) : put_over(d, ctx, &s->text, s->absent, NULL, err);
 }
 
 /* ---- the mark ---- */
@@ -291,7 +299,7 @@ static int node_there(const struct docker_config_data *d, const struct action_ct
 	char *name CLEANUP(freep) = NULL;
 
 	if (root_parent(ctx->root, d->path, true, &dir, &name, NULL, err))
-		return -1;
+		return err->errnum == ENOENT ? docker_config_dangling(d, err) : -1;
 	return node_read_at(ret, dir, name, NODE_DIGEST, err);
 }
 
@@ -340,6 +348,17 @@ static int find_way_back(const struct docker_config_data *d, const struct action
 	return 0;
 }
 
+/* What find_way_back read, on which it decided, is there still. */
+static bool is_as_read(const struct way_back *w, const struct node *now)
+{
+	char hex[DIGEST_HEX + 1];
+
+	if (w->now_absent || now->type != NODE_FILE)
+		return w->now_absent && now->type == NODE_ABSENT;
+	digest_hex(w->now.data, w->now.len, hex);
+	return str_eq(hex, now->digest);
+}
+
 /* Owner, mode and the like are those of before; interim texts have what they found. */
 static bool has_meta_of_before(const struct docker_config_data *d, const struct node *now)
 {
@@ -364,8 +383,10 @@ static int put_target(const struct docker_config_data *d, const struct action_ct
 		return 0;
 	if (node_there(d, ctx, &now, err))
 		return -1;
+	if (!w->interim && !is_as_read(w, &now))
+		return changed_meanwhile(d, err);
 	if (w->stranger || (w->untouched && !has_meta_of_before(d, &now)))
-		return put_over(d, ctx, &w->target, w->target_absent, err);
+		return put_over(d, ctx, &w->target, w->target_absent, &now, err);
 	if (tidy_over(d, ctx, interim, err))	/* its directory may go next */
 		return -1;
 	node_copy(&rp.before, &d->before);
@@ -424,7 +445,7 @@ static int go_back(const struct docker_config_data *d, const struct action_ctx *
 
 	for (; !plain && i + 1 < n; i++) {
 		w->interim = true;
-		if (put_over(d, ctx, &stages[i].text, stages[i].absent, err) ||
+		if (put_over(d, ctx, &stages[i].text, stages[i].absent, NULL, err) ||
 		    docker_stage_takeup(ctx->host, &stages[i], ctx->rep, err))
 			return -1;
 	}

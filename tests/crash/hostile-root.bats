@@ -242,8 +242,20 @@ APPLY="apply ${IMAGE_FORCE[*]:---force systemd-pid1 --force fusermount --force t
 		status recover
 }
 
-# swapped A B: A is exchanged with the link B, as fast as it goes, while the job is done and taken back; in the end nothing outside was
-# changed, and what is left can be recovered.
+@test "recover behind a daemon.json that is a link to nowhere: said, left alone, and done once the link is gone" {
+	begin torn
+	lead_out dangling etc/docker/daemon.json
+	"$TOOLS/hostdiff" snap "$R" --skip /var/lib/sysboxup >"$W/before"
+	run -5 --separate-stderr "$UP" --root "$R" --profile "$SMALL" -q recover
+	[[ $stderr == *"'/etc/docker/daemon.json' is a symbolic link into a directory that does not exist"*"mend or remove the link"* ]]
+	"$TOOLS/hostdiff" snap "$R" --skip /var/lib/sysboxup | cmp - "$W/before"
+	rm "$R/etc/docker/daemon.json"
+	"$UP" --root "$R" --profile "$SMALL" -q recover
+	[ ! -e "$R/etc/docker/daemon.json" ]
+}
+
+# swapped PATH KIND: PATH is exchanged with a link, as fast as it goes, while the job is done and taken back; in the end nothing outside was
+# changed, and once no link is left in its place what is left can be recovered.
 swapped() {
 	local at=$1 kind=$2 i status
 	begin image
@@ -268,10 +280,14 @@ swapped() {
 	# shellcheck disable=SC2086
 	verb --profile "$SMALL" $APPLY
 	kill "$SWAPPER"
-	wait "$SWAPPER"
+	wait "$SWAPPER" || { cat "$W/swaps.err"; return 1; }
 	SWAPPER=
 	[ "$(tail -n 1 "$W/swaps")" -gt 100 ]
 	"$TOOLS/hostdiff" snap "$O" | cmp - "$W/outside.before"
+	if [ -L "$R/$at" ]; then
+		rm "$R/$at"
+		[ ! -e "$R/$at.x" ] || mv -T "$R/$at.x" "$R/$at"
+	fi
 	"$UP" --root "$R" --profile "$SMALL" -q recover 2>"$W/err" || { cat "$W/err"; return 1; }
 }
 
@@ -388,7 +404,7 @@ made_up() {
 		! grep -qi 'read-only file system' "$W/err" || out=1
 	done
 	kill "$SWAPPER"
-	wait "$SWAPPER"
+	wait "$SWAPPER" || { cat "$W/swaps.err"; return 1; }
 	SWAPPER=
 	[ "$out" = 1 ]
 }

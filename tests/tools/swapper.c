@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * swapper A B: exchanges A and B (renameat2, RENAME_EXCHANGE) as fast as it can until SIGTERM or
- * SIGINT, then leaves both where they were and prints how often it exchanged them. "ready" is
- * printed after the first exchange. For races: a directory and a link in its place.
+ * SIGINT, then leaves both where they were, if both are still there, and prints how often it
+ * exchanged them. "ready" is printed after the first exchange. For races: a directory and a link in
+ * its place.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +43,9 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &act, NULL);
 	while (!over || n % 2) {
 		got = exchange(argv[1], argv[2]);
-		if (got < 0 || (over && !got)) {
+		if (over && !got)
+			break;
+		if (got < 0) {
 			fprintf(stderr, "swapper: %s: %s\n", argv[1], strerror(errno));
 			return 1;
 		}
