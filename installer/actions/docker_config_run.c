@@ -125,7 +125,8 @@ static int put_stage(const struct docker_config_data *d, const struct action_ctx
 {
 	if (i == 0)
 		return put_first(d, ctx, &s->text, s->absent, err);
-	return i + 1 == n ? put_last(d, ctx, err) : put_over(d, ctx, &s->text, s->absent, NULL, err);
+	return i + 1 == n ? put_last(d, ctx, err) :
+			    put_over(d, ctx, &s->text, s->absent, NULL, err);
 }
 
 /* ---- the mark ---- */

@@ -147,6 +147,18 @@ static int query(const struct strv *units, struct unit_status **ret, struct err 
 	return 0;
 }
 
+static void add_active(const struct strv *units, const struct unit_status *st, struct strv *ret,
+		       struct strv *ret_invocations)
+{
+	for (size_t i = 0; i < units->n; i++) {
+		if (!is_up(&st[i]))
+			continue;
+		strv_add(ret, units->v[i]);
+		if (ret_invocations)
+			strv_add(ret_invocations, st[i].invocation);
+	}
+}
+
 int units_active(const struct action_ctx *ctx, const struct strv *units, struct strv *ret,
 		 struct strv *ret_invocations, struct err *err)
 {
@@ -156,13 +168,7 @@ int units_active(const struct action_ctx *ctx, const struct strv *units, struct 
 		return 0;
 	if (query(units, &st, err))
 		return -1;
-	for (size_t i = 0; i < units->n; i++) {
-		if (!is_up(&st[i]))
-			continue;
-		strv_add(ret, units->v[i]);
-		if (ret_invocations)
-			strv_add(ret_invocations, st[i].invocation);
-	}
+	add_active(units, st, ret, ret_invocations);
 	return 0;
 }
 
@@ -184,12 +190,8 @@ int units_settle(const struct action_ctx *ctx, const struct strv *units, const s
 	return stop.n ? units_stop((const char *const *)stop.v, deadline(ctx), ctx->rep, err) : 0;
 }
 
-static int refuse_masked(const struct units_data *d, struct err *err)
+static int refuse_masked(const struct units_data *d, const struct unit_status *st, struct err *err)
 {
-	struct unit_status *st CLEANUP(freep) = NULL;
-
-	if (query(&d->units, &st, err))
-		return -1;
 	for (size_t i = 0; i < d->units.n; i++)
 		if (strv_has(&d->up, d->units.v[i]) && str_eq(st[i].load, "masked"))
 			return err_set(err, ERR_REFUSED, "%s is masked: somebody does not want it to run", d->units.v[i]);
@@ -198,11 +200,15 @@ static int refuse_masked(const struct units_data *d, struct err *err)
 
 static int units_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
 {
+	struct unit_status *st CLEANUP(freep) = NULL;
 	struct units_data *d = a->data;
 
-	if (host_has_systemd(ctx->host) && refuse_masked(d, err))
+	if (!host_has_systemd(ctx->host))
+		return 0;
+	if (query(&d->units, &st, err) || refuse_masked(d, st, err))
 		return -1;
-	return units_active(ctx, &d->units, &d->before, &d->invocations, err);
+	add_active(&d->units, st, &d->before, &d->invocations);
+	return 0;
 }
 
 static int units_commit(struct action *a, struct action_ctx *ctx, struct err *err)

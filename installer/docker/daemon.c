@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define POLL_MS 50
+#define FIRST_POLL_MS 3
 #define PING_MS 1000
 #define SYSTEMCTL_TIMEOUT 30	/* seconds; every call is --no-block or a question */
 
@@ -241,16 +242,18 @@ static int reload_look(const struct reload *r, char **ret_unmet, struct err *err
 	return *ret_unmet ? 1 : 0;
 }
 
+/* Most are there within a few ms: the first looks come soon. */
 static int reload_wait(const struct reload *r, struct err *err)
 {
-	for (;;) {
+	for (unsigned int pause = FIRST_POLL_MS;;
+	     pause = pause < POLL_MS / 2 ? 2 * pause : POLL_MS) {
 		char *unmet CLEANUP(freep) = NULL;
 		int rc = reload_look(r, &unmet, err);
 		if (rc <= 0)
 			return rc;
 		if (clock_boot_ms() >= r->deadline)
 			return reload_failed(r, unmet, err);
-		clock_pause_ms(POLL_MS);
+		clock_pause_ms(pause);
 	}
 }
 

@@ -216,11 +216,9 @@ static int check_steady(const char *unit, const struct unit_status *first,
 	return err_remedy(err, "see: journalctl -b -u %s", unit);
 }
 
-static int check_all_steady(const char *const *units, const struct unit_status *first,
-			    struct unit_status *now, struct err *err)
+static int all_steady(const char *const *units, const struct unit_status *first,
+		      const struct unit_status *now, struct err *err)
 {
-	if (unit_query_all(units, now, err))
-		return -1;
 	for (size_t i = 0; units[i]; i++)
 		if (check_steady(units[i], &first[i], &now[i], err))
 			return -1;
@@ -233,13 +231,13 @@ int units_watch(const char *const *units, unsigned int seconds, struct err *err)
 				  *now CLEANUP(freep) = xcalloc(count(units) + 1, sizeof(*now));
 	uint64_t end = clock_boot_ms() + seconds * 1000ULL;
 
-	if (unit_query_all(units, first, err) || check_all_steady(units, first, now, err))
+	if (unit_query_all(units, first, err) || all_steady(units, first, first, err))
 		return -1;
 	while (clock_boot_ms() < end) {
 		if (signals_pending())
 			return err_set(err, ERR_FAILED, "stopped while looking at %s", units[0]);
 		clock_pause_ms(WATCH_MS);
-		if (check_all_steady(units, first, now, err))
+		if (unit_query_all(units, now, err) || all_steady(units, first, now, err))
 			return -1;
 	}
 	return 0;
