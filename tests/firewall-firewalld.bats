@@ -13,7 +13,8 @@ POLICY=/etc/firewalld/policies/sysboxup.xml
 setup_file() {
 	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
-	helpers
+	# shellcheck source=tests/lib/reach.bash
+	. "$REPO/tests/lib/reach.bash"
 	export G=firewalld-$$ GUEST_SUITE=${GUEST_SUITE:-trixie}
 	reach_setup "$BATS_FILE_TMPDIR"
 	guest_run "$G" sh -ec 'apt-get -qq -y install --no-install-recommends firewalld >/dev/null 2>&1
@@ -27,22 +28,15 @@ setup_file() {
 }
 
 setup() {
-	helpers
-	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
+	# shellcheck source=tests/lib/reach.bash
+	. "$REPO/tests/lib/reach.bash"
+	profile "$SOME"
 }
 
 teardown_file() {
-	helpers
-	guest_destroy "$G"
-}
-
-helpers() {
-	# shellcheck source=tests/guest/guest.bash
-	. "$REPO/tests/guest/guest.bash"
-	# shellcheck source=tests/lib/install.bash
-	. "$REPO/tests/lib/install.bash"
 	# shellcheck source=tests/lib/reach.bash
 	. "$REPO/tests/lib/reach.bash"
+	guest_destroy "$G"
 }
 
 # What a test leaves, pass or fail: the API open and no firewall of ours, firewalld as it was set up.
@@ -162,13 +156,6 @@ nothing_to_do() {
 	guest_run "$G" sysboxup -q firewall deny 10.9.0.2
 }
 
-# refused WORDS REMEDY
-refused() {
-	run -3 up apply
-	[[ $output == *"$1"*"$2"* ]] || { echo "$output"; false; }
-	[[ $output == *"host: nothing was touched"* ]]
-}
-
 @test "firewalld: refused where it says no itself, for an interface of a closed zone, and where there is none; where it fails, all is undone" {
 	fw --add-rich-rule='rule family="ipv4" source address="10.1.0.2" port port="2376" protocol="tcp" reject'
 	refused 'firewalld has a rule of its own that keeps out 10.1.0.2 to port 2376' 'take it out of firewalld'
@@ -184,7 +171,7 @@ refused() {
 	guest_run "$G" sysboxup -q rollback
 	fw --reload
 	# the second rule fails
-	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
+	profile "$SOME"
 	guest_run "$G" sh -ec 'cp -n /usr/bin/firewall-cmd /root/real-firewall-cmd; printf "%s\n" "#!/bin/sh" \
 		"case \$* in *--add-rich-rule*fd01::2*) echo Error: no luck >&2; exit 1 ;; esac" "exec python3 /root/real-firewall-cmd \"\$@\"" >/root/false
 		chmod 755 /root/false; mount --bind /root/false /usr/bin/firewall-cmd'

@@ -11,7 +11,8 @@ OTHERS=(--skip /var/log --skip /var/tmp --skip /tmp)
 setup_file() {
 	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
-	helpers
+	# shellcheck source=tests/lib/reach.bash
+	. "$REPO/tests/lib/reach.bash"
 	export G=iptables-$$
 	reach_setup "$BATS_FILE_TMPDIR"
 	guest_run "$G" sh -ec '
@@ -30,26 +31,15 @@ setup_file() {
 }
 
 setup() {
-	helpers
-	wanted
-}
-
-wanted() {
-	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
+	# shellcheck source=tests/lib/reach.bash
+	. "$REPO/tests/lib/reach.bash"
+	profile "$SOME"
 }
 
 teardown_file() {
-	helpers
-	guest_destroy "$G"
-}
-
-helpers() {
-	# shellcheck source=tests/guest/guest.bash
-	. "$REPO/tests/guest/guest.bash"
-	# shellcheck source=tests/lib/install.bash
-	. "$REPO/tests/lib/install.bash"
 	# shellcheck source=tests/lib/reach.bash
 	. "$REPO/tests/lib/reach.bash"
+	guest_destroy "$G"
 }
 
 # What a test leaves, pass or fail: the API open and no firewall of ours, iptables as it was set up.

@@ -11,7 +11,8 @@ OTHERS=(--skip /var/log --skip /var/tmp --skip /tmp --skip /etc/default/ufw --sk
 setup_file() {
 	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
-	helpers
+	# shellcheck source=tests/lib/reach.bash
+	. "$REPO/tests/lib/reach.bash"
 	export G=managers-$$
 	reach_setup "$BATS_FILE_TMPDIR"
 	guest_run "$G" sh -ec 'apt-get -qq -y install ufw >/dev/null 2>&1; ufw allow 22/tcp >/dev/null
@@ -22,26 +23,15 @@ setup_file() {
 }
 
 setup() {
-	helpers
-	wanted
-}
-
-wanted() {
-	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
+	# shellcheck source=tests/lib/reach.bash
+	. "$REPO/tests/lib/reach.bash"
+	profile "$SOME"
 }
 
 teardown_file() {
-	helpers
-	guest_destroy "$G"
-}
-
-helpers() {
-	# shellcheck source=tests/guest/guest.bash
-	. "$REPO/tests/guest/guest.bash"
-	# shellcheck source=tests/lib/install.bash
-	. "$REPO/tests/lib/install.bash"
 	# shellcheck source=tests/lib/reach.bash
 	. "$REPO/tests/lib/reach.bash"
+	guest_destroy "$G"
 }
 
 # What a test leaves, pass or fail: the API open and no firewall of ours, ufw as it was set up (its reload writes its rules anew).
@@ -138,13 +128,6 @@ allow fd0a::/64 comment=6d696e65206e6f77" ] || { rules; false; }
 	run -0 guest_run "$G" sysboxup firewall allow 10.9.0.2 --for 20m
 	[[ $output == *"ufw has no rule for 10.9.0.2"*"ufw allow proto tcp from 10.9.0.2 to any port 2376"* ]] || { echo "$output"; false; }
 	guest_run "$G" sysboxup -q firewall deny 10.9.0.2
-}
-
-# refused WORDS REMEDY
-refused() {
-	run -3 up apply
-	[[ $output == *"$1"*"$2"* ]] || { echo "$output"; false; }
-	[[ $output == *"host: nothing was touched"* ]]
 }
 
 @test "ufw: refused where it says no itself, is cut short, does not do IPv6 or is not there; where it fails after that, all is undone" {

@@ -8,31 +8,25 @@ bats_require_minimum_version 1.5.0
 setup_file() {
 	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
-	helpers
+	# shellcheck source=tests/lib/reach.bash
+	. "$REPO/tests/lib/reach.bash"
 	export G=firewall-$$
 	reach_setup "$BATS_FILE_TMPDIR"
 	snap before
 }
 
 setup() {
-	helpers
-	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
-}
-
-teardown_file() {
-	helpers
-	guest_destroy "$G"
-}
-
-helpers() {
-	# shellcheck source=tests/guest/guest.bash
-	. "$REPO/tests/guest/guest.bash"
-	# shellcheck source=tests/lib/install.bash
-	. "$REPO/tests/lib/install.bash"
 	# shellcheck source=tests/lib/reach.bash
 	. "$REPO/tests/lib/reach.bash"
 	# shellcheck source=tests/lib/points.bash
 	. "$REPO/tests/lib/points.bash"
+	profile "$SOME"
+}
+
+teardown_file() {
+	# shellcheck source=tests/lib/reach.bash
+	. "$REPO/tests/lib/reach.bash"
+	guest_destroy "$G"
 }
 
 # What a test leaves, pass or fail, is taken back: the guest is the file's. One of them edits our file.
@@ -45,7 +39,7 @@ teardown() {
 api_alone() {
 	profile ''
 	up -q apply
-	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
+	profile "$SOME"
 }
 
 @test "applied, only the allowed reach the API, SSH is everybody's; the second run has nothing to do; taken back without a trace" {
@@ -82,7 +76,7 @@ finished() {
 	stream stranger stranger -c 64 -w 20
 	profile '"10.1.0.0/24", "fd01::2", "10.5.0.0/16"'
 	up -q apply
-	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
+	profile "$SOME"
 	up -q apply
 	guest_run "$G" sh -ec 'i=0; while [ $i -lt 200 ]; do nft -f /etc/sysboxup/firewall.nft; i=$((i + 1)); done'
 	finished allowed stranger
@@ -196,7 +190,7 @@ said_by_watcher() {
 	profile '"10.1.0.3"'
 	up -q apply
 	guest_wait "$G" test -e /root/ended.ci
-	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
+	profile "$SOME"
 	up -q apply
 	hold ci
 	hold stranger
@@ -259,13 +253,6 @@ guard_counts() {
 	[ "$status" -eq 1 ]
 }
 
-# refused WORDS REMEDY
-refused() {
-	run -3 up apply
-	[[ $output == *"$1"* && $output == *"$2"* ]] || { echo "$output"; false; }
-	[[ $output == *"host: nothing was touched"* ]]
-}
-
 @test "where another firewall drops, or there is no nft, it is refused with the line to add; with that line it works" {
 	guest_run "$G" sh -ec 'nft -f - <<-EOF
 		table inet theirs {
@@ -280,7 +267,7 @@ refused() {
 	refused "nothing in 'inet theirs input' accepts port 2376" "nft insert rule inet theirs input ip saddr 10.1.0.2 tcp dport 2376 accept"
 	profile '"10.1.0.2"' ', "backend": "iptables"'
 	refused "nothing in 'inet theirs input' accepts port 2376" "nft insert rule inet theirs input ip saddr 10.1.0.2 tcp dport 2376 accept"
-	profile '"10.1.0.2", "fd01::2", "fd0a::/64"'
+	profile "$SOME"
 	guest_run "$G" nft 'insert rule inet theirs input tcp dport 2376 accept'
 	up -q apply
 	[ "$(matrix 2376 "$ALLOWED")" = "$ALLOWED" ] || { matrix 2376; false; }
@@ -381,7 +368,7 @@ first_list() {
 
 @test "backend nftables beside ufw, the real one, and iptables-legacy: refused with their own line; with it the API is open to the allowed alone, over a reload" {
 	api_alone
-	profile '"10.1.0.2", "fd01::2", "fd0a::/64"' ', "backend": "nftables"'
+	profile "$SOME" ', "backend": "nftables"'
 	guest_run "$G" sh -ec 'apt-get -qq -y install ufw >/dev/null 2>&1; ufw allow 22/tcp >/dev/null; ufw --force enable >/dev/null'
 	refused "nothing in 'ip filter INPUT' accepts port 2376" 'ufw allow proto tcp from 10.1.0.2 to any port 2376'
 	[[ $output == *"another firewall (ufw) drops"* ]]

@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Who reaches a guest: hosts around it as network namespaces, and the question whether a port is open, asked by all of them at
-# once with tests/tools/knock.c. Source tests/guest/guest.bash first; the guest is $G.
+# once with tests/tools/knock.c. The guest is $G; REPO and SYSBOXUP_BUILD are set.
 #
 #   reach_setup DIR [VERSION...]   boots $G with sysboxup (install.bash), knock and hostdiff, the hosts, an authority and a
 #                                  certificate for the API, and a container
-#   profile ALLOW [MORE]           /root/profile.json: ALLOW may reach the API; "": no firewall
+#   profile ALLOW [MORE]           /root/profile.json: ALLOW may reach the API (SOME: those of ALLOWED); "": no firewall
 #   up ARG...                      sysboxup with that profile
 #   matrix PORT [WANTED]           "who yes" or "who no" for each, sorted; EVERYBODY and ALLOWED are what it says then
 #   guarded                        the API is open to the allowed alone, SSH to everybody
 #   snap NAME [OPTION...]          the host as a snapshot (hostdiff snap)
 #   as_before [OPTION...]          it is as in snapshot "before", and has no table of ours
+#   refused WHAT REMEDY            apply refuses with these words, and nothing was touched
 #   boot_again                     an orderly reboot, with the hosts around it again
+
+# shellcheck source=tests/guest/guest.bash
+. "$REPO/tests/guest/guest.bash"
+# shellcheck source=tests/lib/install.bash
+. "$REPO/tests/lib/install.bash"
 
 ADDRESS=192.0.2.2
 ADDRESS6=fd00::1
+# shellcheck disable=SC2034 # who sources this uses it
+SOME='"10.1.0.2", "fd01::2", "fd0a::/64"'
 
 reach_setup() {
 	local dir=$1 build=${SYSBOXUP_BUILD#"$REPO/"}
@@ -114,4 +122,10 @@ ALLOWED='box no;ci-2 yes;ci-3 no;ci-v6 yes;second no;self yes;self-v6 yes;six ye
 guarded() {
 	[ "$(matrix 2376 "$ALLOWED")" = "$ALLOWED" ] || { matrix 2376; false; }
 	[ "$(matrix 22 "$EVERYBODY")" = "$EVERYBODY" ] || { matrix 22; false; }
+}
+
+refused() {
+	run -3 up apply
+	[[ $output == *"$1"*"$2"* ]] || { echo "$output"; false; }
+	[[ $output == *"host: nothing was touched"* ]]
 }
