@@ -181,24 +181,38 @@ static void element_words(const struct json *element, struct buf *ret)
 
 static void add_elements(const struct json *set, struct strv *ret)
 {
-	for json_each(e, json_get(set, "elem")) {
-		struct buf words CLEANUP(buf_release) = BUF_INIT;
+	struct buf line CLEANUP(buf_release) = BUF_INIT;
+	size_t begin;
 
-		element_words(e, &words);
-		strv_addf(ret, "set %s: %s", name_of(set), words.data);
+	buf_addf(&line, "set %s: ", name_of(set));
+	begin = line.len;
+	for json_each(e, json_get(set, "elem")) {
+		element_words(e, &line);
+		strv_add(ret, line.data);
+		buf_splice(&line, begin, line.len - begin, NULL, 0);
 	}
 }
 
 /* What is always another one, and for a set what is said apart. */
+static bool is_moving(const char *key)
+{
+	static const char *const moving[] = { "handle", "packets", "bytes", "elem", "index" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(moving); i++)
+		if (str_eq(key, moving[i]))
+			return true;
+	return false;
+}
+
 static void add_bare(const char *kind, const struct json *body, unsigned int number,
 		     struct strv *ret)
 {
-	static const char *const moving[] = { "handle", "packets", "bytes", "elem", "index" };
-	struct json *bare CLEANUP(json_freep) = json_dup(body);
+	struct json *bare CLEANUP(json_freep) = json_obj();
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(moving); i++)
-		json_del(bare, moving[i]);
+	for json_each(member, body)
+		if (!is_moving(json_key(member)))
+			json_set(bare, json_key(member), json_dup(member));
 	json_print(bare, &text);
 	if (str_eq(kind, "rule"))
 		strv_addf(ret, "chain %s: rule %u %s", json_get_str(body, "chain"), number,
@@ -246,18 +260,23 @@ static void say(const char *line, const char *what, struct buf *ret)
 /* One block of table_render, from ADD to its brace: "SET {\n\t10.1.0.0/24,\n\t10.2.0.5\n}". */
 static void block_lines(const char *block, size_t len, struct strv *ret)
 {
-	char *words CLEANUP(freep) = xstrndup(block, len), *set = words;
-	char *at = words + strcspn(words, " ");
+	struct buf line CLEANUP(buf_release) = BUF_INIT;
+	const char *at = block + strcspn(block, " "), *end = block + len;
+	size_t begin;
 
-	*at++ = '\0';
-	while ((at += strspn(at, "{ \n\t,\""))[0] && *at != '}') {
+	buf_addf(&line, "set %.*s: ", (int)(at - block), block);
+	begin = line.len;
+	while ((at += strspn(at, "{ \n\t,\"")) < end && *at != '}') {
 		size_t n = strcspn(at, " \n,\"");
 
-		strv_addf(ret, "set %s: %.*s", set, (int)n, at);
+		buf_add(&line, at, n);
+		strv_add(ret, line.data);
+		buf_splice(&line, begin, line.len - begin, NULL, 0);
 		at += n;
 	}
 }
 
+/* ret_lines: may be NULL. */
 static void part(const char *text, struct buf *ret_rest, struct strv *ret_lines)
 {
 	const char *add;
@@ -270,7 +289,7 @@ static void part(const char *text, struct buf *ret_rest, struct strv *ret_lines)
 		bool timed = str_starts(block, "timed");
 
 		buf_add(ret_rest, text, (size_t)((timed ? block + len : add) - text));
-		if (!timed)
+		if (!timed && ret_lines)
 			block_lines(block, len, ret_lines);
 		text = block + len;
 	}
@@ -309,9 +328,7 @@ bool table_allowed(const char *text, struct network_list *ret_networks, struct s
 
 void table_bare(const char *text, struct buf *ret)
 {
-	struct strv lines CLEANUP(strv_release) = STRV_INIT;
-
-	part(text, ret, &lines);
+	part(text, ret, NULL);
 }
 
 bool table_same_bare(const struct json *now, const struct json *wanted, const char *text)
