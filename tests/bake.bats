@@ -214,11 +214,12 @@ lives() {
 		journalctl -b -u docker --grep "config reloaded" -q | wc -l'
 }
 
-@test "a machine that runs becomes an image: nothing of it is told or asked; its clones differ in each id and prove themselves" {
+@test "a machine that runs becomes an image: nothing of it is told or asked; its clones differ in each id and key and prove themselves" {
 	local name
 	disk
 	guest_reboot "$G"
-	guest_put "$G" "$PROFILE" /root/profile.json
+	jq '. + { api: { listen: ["0.0.0.0:2376"], any_address: true }, clients: [ { name: "runner", ttl: "24h" } ], firewall: { allow: ["198.51.100.0/24"] } }' "$PROFILE" >"$W/profile.json"
+	guest_put "$G" "$W/profile.json" /root/profile.json
 	guest_run "$G" mkdir -p "$BATS_FILE_TMPDIR"
 	guest_put_tree "$G" "$BATS_FILE_TMPDIR/builder" "$BATS_FILE_TMPDIR"
 	guest_run "$G" sh -c "mkdir -p '$BATS_FILE_TMPDIR/builder' && mv $BATS_FILE_TMPDIR/*.* $BATS_FILE_TMPDIR/builder/"
@@ -228,6 +229,8 @@ lives() {
 	echo "$output"
 	[ "$status" -eq 0 ]
 	[[ $output == *"sysbox.service  start at boot"* ]]
+	[[ $output == *"api: not now: the first boot makes keys of its own"* ]]
+	run ! guest_run "$G" sh -c 'test -e /var/lib/sysboxup/pki || systemctl is-active sysboxup-api.socket || nft list table inet sysboxup'
 	lives | diff "$W/before" -
 	run -0 guest_run "$G" sysboxup history --json
 	jq -es 'map(select(.event == "transaction")) | length == 1 and .[0].image and (.[0] | has("argv") or has("uid") | not)' <<<"$output"
@@ -244,6 +247,12 @@ lives() {
 		[[ $output == *"Last transaction: 2, first-boot, "*": committed"* ]]
 		guest_run "$name" sh -c 'cat /etc/machine-id; docker info -f "{{.ID}}"; cat /var/lib/containerd/io.containerd.grpc.v1.introspection/uuid 2>/dev/null || :' >"$W/ids.$name"
 		[ "$(wc -w <"$W/ids.$name")" -ge 2 ]
+		guest_run "$name" systemctl is-active sysboxup-api.socket
+		guest_run "$name" nft list table inet sysboxup | grep -q 198.51.100.0/24
+		# serials and digests of keys: of the authority, the server, the client
+		guest_get "$name" /var/lib/sysboxup/pki/ledger | grep -oE '\<[0-9a-f]{32,}\>' | sort -u >"$W/keys.$name"
+		[ "$(wc -l <"$W/keys.$name")" -ge 6 ]
+		cat "$W/keys.$name" >>"$W/ids.$name"
 	done
 	sort "$W/ids.$G" "$W/ids.$G-b" | uniq -d >"$W/same"
 	[ ! -s "$W/same" ]

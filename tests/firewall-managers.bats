@@ -114,6 +114,17 @@ allow fd0a::/64 comment=6d696e65206e6f77" ] || { rules; false; }
 	run -0 up status
 }
 
+@test "ufw: where nobody confirms, its rules are out again with our table, byte for byte" {
+	up -q apply --confirm-within 2s
+	guest_wait "$G" sh -c '[ "$(systemctl is-active sysboxup-pending.timer)" = inactive ] && [ ! -e /var/lib/sysboxup/unfinished ]'
+	run -0 guest_run "$G" sysboxup --json history --limit 1
+	[[ $output == *'"state":"not confirmed, undone"'* ]] || { echo "$output"; false; }
+	as_before "${OTHERS[@]}"
+	[ -z "$(rules)" ]
+	[ "$(matrix 2376 "$CLOSED")" = "$CLOSED" ] || { matrix 2376; false; }
+	[ "$(matrix 22 "$EVERYBODY")" = "$EVERYBODY" ]
+}
+
 @test "ufw: a rule of ours that somebody took out, or unloaded, is drift, named, and apply mends it" {
 	up -q apply
 	ufw delete allow proto tcp from 10.1.0.2 to any port 2376

@@ -7,6 +7,7 @@
 #include "pki/names.h"
 #include "steps/firstboot.h"
 #include "sys/clock.h"
+#include "sys/fs.h"
 
 #include <errno.h>
 
@@ -44,7 +45,12 @@ static int make_authority(struct session *s, struct err *err)
 	if (check_clock(s, err) || ttl_read_ca(NULL, &spec.ttl, err) ||
 	    pki_open(&pki, &s->root, PKI_WRITE, PKI_LOCK_SECONDS, err))
 		return -1;
-	return pki.ledger.cas_n ? 0 : pki_ca_make(&pki, &spec, err);
+	if (pki.ledger.cas_n)
+		return 0;
+	/* nothing else may have needed the directory of the key file so far */
+	if (!creds && fs_mkdir_path(&s->root, FIRST_BOOT_SECRET_DIR, 0755, err))
+		return -1;
+	return pki_ca_make(&pki, &spec, err);
 }
 
 static int boot(struct session *s, bool early, struct err *err)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/service/systemd.h"
 #include "cli/cert.h"
 #include "cli/changed.h"
 #include "cli/cmds.h"
@@ -7,6 +8,7 @@
 #include "cli/show.h"
 #include "cli/who.h"
 #include "steps/api.h"
+#include "steps/firstboot.h"
 #include "steps/installed.h"
 
 /* Undoing it is nothing. */
@@ -197,6 +199,20 @@ static void show_certificates(struct session *s)
 		cert_tell_phase(&s->root, &pki, s->rep);
 }
 
+/* All is as the image has it, and what only the first boot makes is not there. */
+static int check_first_boot(struct session *s, struct err *err)
+{
+	static const char *const units[] = { FIRST_BOOT_UNIT, NULL };
+	struct unit_status st;
+	struct err ignored = ERR_INIT;
+
+	if (!host_has_systemd(&s->host) || !root_exists(&s->root, FIRST_BOOT_MARK) ||
+	    unit_query_all(units, &st, &ignored) || !str_eq(st.active, "failed"))
+		return 0;
+	err_set(err, ERR_DRIFT, "the first boot of this machine is not completed");
+	return err_remedy(err, "journalctl -b -u " FIRST_BOOT_UNIT " says why; systemctl restart " FIRST_BOOT_UNIT " tries again");
+}
+
 static int run(struct cli *cli, struct err *err)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
@@ -213,7 +229,9 @@ static int run(struct cli *cli, struct err *err)
 		report_check(s.rep, "api", STATE_WARN, NULL, NULL, "%s", API_WARNING);
 	if (rc > 0)
 		render_say(cli->out, PAINT_NONE, "Nothing was ever changed here by sysboxup.");
-	return rc > 0 ? EXIT_DONE : check_all(&s, err);
+	if (rc == 0 && check_all(&s, err) < 0)
+		return -1;
+	return check_first_boot(&s, err) < 0 ? -1 : EXIT_DONE;
 }
 
 const struct command cmd_status = {
@@ -222,7 +240,8 @@ const struct command cmd_status = {
 	.summary = "what is in place, and what drifted since",
 	.about =
 		"Shows the last transaction, and for each thing that is sysboxup's whether it is "
-		"still as it was left. Exits with 7 when something drifted or waits to be confirmed, with 6 when a run was "
+		"still as it was left. Exits with 7 when something drifted or waits to be confirmed, or the first boot of an "
+		"image failed, with 6 when a run was "
 		"interrupted, with 4 while one is at work, with 5 when one could not be rolled "
 		"back fully; then it names everything that is left, and what to do.",
 	.options = no_options,

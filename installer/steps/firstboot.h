@@ -11,7 +11,11 @@
 
 /* Of a machine without systemd-creds: what opens the key of the authority that its first boot
  * makes. */
-#define FIRST_BOOT_SECRET "/etc/sysboxup/ca.secret"
+#define FIRST_BOOT_SECRET_DIR "/etc/sysboxup"
+#define FIRST_BOOT_SECRET FIRST_BOOT_SECRET_DIR "/ca.secret"
+
+/* Its second half, which proves it. */
+#define FIRST_BOOT_UNIT "sysboxup-firstboot-late.service"
 
 /* The program is in the image, with its units: those of the first boot and those that recover. */
 bool firstboot_possible(const struct host *h);
