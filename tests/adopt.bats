@@ -306,21 +306,29 @@ refused() {
 
 # ---- killed ----
 
-@test "adopting, killed at its calls: recover leaves it adopted or not, and the host as it was" {
+# killed_at N: apply dies before its N-th call, and recover comes; DIED is empty where it has fewer.
+killed_at() {
+	run guest_run "$G" env SYSBOXUP_FAULT="die-before:$1" SYSBOXUP_FAULT_ALONE=1 /root/faults apply \
+		--profile /srv/demo/profile.json --force container -q
+	DIED=
+	[ "$status" -ne 0 ] || return 0
+	[ "$status" -eq 137 ] || { echo "$status $output"; return 1; }
+	DIED=yes
+	run -0 guest_run "$G" sysboxup recover
+}
+
+@test "adopting, and upgrading what was adopted, killed at their calls: recover leaves it adopted or not, upgraded or not, and the host as it was" {
 	. "$REPO/tests/lib/points.bash"
-	local n=1 step=7 killed=0 adopted=0
-	[ -z "${SYSBOXUP_EVERY:-}" ] || step=1
+	local n killed=0 adopted=0 upgraded=0 few=7 fewer=120
+	[ -z "${SYSBOXUP_EVERY:-}" ] || few=1 fewer=1
 	by_hand /usr/local/sbin
 	want 0.7.0
 	guest_put "$G" "$SYSBOXUP_BUILD/sysboxup-faults" /root/faults
 	snap found
-	while :; do
-		run guest_run "$G" env SYSBOXUP_FAULT="die-before:$n" SYSBOXUP_FAULT_ALONE=1 /root/faults apply \
-			--profile /srv/demo/profile.json --force container -q
-		[ "$status" -ne 0 ] || break
-		[ "$status" -eq 137 ]
+	for ((n = 1; ; n += few)); do
+		killed_at "$n"
+		[ -n "$DIED" ] || break
 		killed=$((killed + 1))
-		run -0 guest_run "$G" sysboxup recover
 		run -0 guest_run "$G" sysboxup status
 		if [[ $output == *"sysbox: Sysbox 0.7.0 is here, installed by hand"* ]]; then
 			[[ $output != *"as transaction"* ]]
@@ -329,9 +337,26 @@ refused() {
 			adopted=$((adopted + 1))
 			run -0 guest_run "$G" sysboxup uninstall
 		fi
-		n=$((n + step))
 	done
 	same found
 	points adopt-killed "$killed"
 	[ "$adopted" -gt 0 ] && [ "$adopted" -lt "$killed" ]
+
+	run -0 up apply
+	want 0.7.1
+	killed=0
+	for ((n = 1; ; n += fewer)); do
+		killed_at "$n"
+		[ -n "$DIED" ] || break
+		killed=$((killed + 1))
+		if guest_run "$G" /usr/local/sbin/sysbox-mgr --version | grep -q 0.7.1; then
+			upgraded=$((upgraded + 1))
+			run -0 guest_run "$G" sysboxup rollback
+		fi
+		same found
+		runs 0.7.0
+	done
+	points adopt-upgrade "$killed"
+	[ "$upgraded" -lt "$killed" ]
+	runs 0.7.1
 }
