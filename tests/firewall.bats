@@ -281,10 +281,10 @@ guard_counts() {
 }
 
 # killed_all_the_way POINTS CHECK: apply of /root/profile.json is killed before that many of its calls, spread over all of them
-# (`make check-firewall`: before each); after each the host next door still reaches SSH, recover leaves what CHECK wants, and the
-# API's port is as it was. Counted in TRIED.
+# (`make check-firewall`: before each); after each the host next door still reaches SSH, and recover leaves what CHECK wants: or,
+# behind the commit and from there on, what the profile wants. Counted in TRIED.
 killed_all_the_way() {
-	local n total i count=$1
+	local n total i count=$1 committed=
 	total=$(guest_run "$G" sh -c 'rm -f /root/calls; SYSBOXUP_FAULT=log:/root/calls /root/faults -q --profile /root/profile.json apply && wc -l </root/calls')
 	guest_run "$G" sysboxup -q rollback
 	[ "$total" -gt 50 ]
@@ -295,10 +295,18 @@ killed_all_the_way() {
 		[ "$status" -eq 137 ] || { echo "$n: $status $output"; false; }
 		guest_run "$G" nsenter --net=/run/netns/stranger /root/knock -w 60000 "$ADDRESS" 22
 		guest_run "$G" sysboxup -q recover
+		if [ "$(guest_run "$G" sysboxup --json history --limit 1 | jq -r 'select(.event == "transaction") | "\(.command), \(.state)"')" = "apply, committed" ]; then
+			committed=yes
+			guest_run "$G" sysboxup -q --profile /root/profile.json verify --quick
+			guest_run "$G" sysboxup -q rollback
+		else
+			[ -z "$committed" ] || { echo "undone at $n of $total, and committed before that"; false; }
+		fi
 		$2 || { echo "after $n of $total"; false; }
 		guest_run "$G" sysboxup -q status
 		TRIED=$((TRIED + 1))
 	done
+	[ -n "$committed" ] || [ "$count" -lt "$((total - 1))" ]
 }
 
 none_there() {
