@@ -72,19 +72,26 @@ int dpkg_clear_shield(const struct action_ctx *ctx, struct err *err)
 	return root_exists(ctx->root, SCRATCH) ? shield_cleanup(&s, err) : 0;
 }
 
-/* The last line that dpkg or a script wrote before it gave up. */
+/* The last line that dpkg or a script wrote before it gave up; where dpkg names the package in one
+ * and the reason in the next, both. */
 static int dpkg_failed(const struct buf *errout, const char *what, int status, struct err *err)
 {
 	struct strv lines CLEANUP(strv_release) = STRV_INIT;
-	const char *why = "";
+	const char *why = "", *more = "";
 	char quoted[512];
 
 	str_split(&lines, errout->data, '\n');
-	for (size_t i = 0; i < lines.n; i++)
-		if (*lines.v[i] &&
-		    (!*why || strstr(lines.v[i], "error") || strstr(lines.v[i], "problem")))
-			why = lines.v[i];
-	err_quote(quoted, sizeof(quoted), why);
+	for (size_t i = 0; i < lines.n; i++) {
+		if (!*lines.v[i] ||
+		    (*why && !strstr(lines.v[i], "error") && !strstr(lines.v[i], "problem")))
+			continue;
+		why = lines.v[i];
+		more = str_ends(why, ":") && i + 1 < lines.n ? lines.v[i + 1] : "";
+	}
+	char *both CLEANUP(freep) = xasprintf("%s%s%s", why, *more ? " " : "",
+					      more + strspn(more, " "));
+
+	err_quote(quoted, sizeof(quoted), both);
 	return err_set(err, ERR_FAILED, "dpkg %s failed (exit status %d): %s", what, status,
 		       quoted);
 }

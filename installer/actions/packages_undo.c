@@ -11,7 +11,7 @@
  *	put right	selections, auto marks, links, masks, conffiles, temporaries; syncfs
  *
  * A script that fails makes the repair fail, one that never ended is not started again: then the
- * old version or the purge comes at once, and has to be exact by itself.
+ * old version, the purge or what was taken out comes at once, and has to be exact by itself.
  */
 #include "actions/packages_data.h"
 
@@ -53,6 +53,17 @@ static bool hangs(const struct action_ctx *ctx)
 	return !fs_read_at(ctx->log->fd, "stage/" HANGS, 1, &nothing, &ignored);
 }
 
+/* Nothing new: what was taken out ran here before, and there is no other way to have it again. */
+static int put_back(const struct packages *d, const struct action_ctx *ctx, struct err *err)
+{
+	struct pkg_plan gone CLEANUP(pkg_plan_release) = { 0 };
+
+	for (size_t i = 0; i < d->plan.n; i++)
+		if (d->plan.v[i].what == PKG_REMOVE)
+			plan_copy_op(&gone, &d->plan.v[i]);
+	return dpkg_install_plan(ctx, &gone, err);
+}
+
 /* dpkg folds its own journal (updates/) into the status file when it is started with anything to
  * do. */
 static int repair(const struct packages *d, struct action_ctx *ctx, bool *ret_broken,
@@ -69,7 +80,7 @@ static int repair(const struct packages *d, struct action_ctx *ctx, bool *ret_br
 		return 0;
 	*ret_broken = hangs(ctx);
 	if (*ret_broken)
-		return dpkg_fold_updates(ctx, err);
+		return dpkg_fold_updates(ctx, err) || put_back(d, ctx, err) ? -1 : 0;
 	report_info(ctx->rep, "repairing what was interrupted: dpkg -i of the same packages");
 	if (!dpkg_install_plan(ctx, &d->plan, &why))
 		return 0;
