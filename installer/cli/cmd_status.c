@@ -210,7 +210,8 @@ static int check_first_boot(struct session *s, struct err *err)
 	    unit_query_all(units, &st, &ignored) || !str_eq(st.active, "failed"))
 		return 0;
 	err_set(err, ERR_DRIFT, "the first boot of this machine is not completed");
-	return err_remedy(err, "journalctl -b -u " FIRST_BOOT_UNIT " says why; systemctl restart " FIRST_BOOT_UNIT " tries again");
+	return err_remedy(err, "journalctl -b -u " FIRST_BOOT_UNIT
+			       " says why; systemctl restart " FIRST_BOOT_UNIT " tries again");
 }
 
 static int run(struct cli *cli, struct err *err)
