@@ -2,7 +2,10 @@
 #include "sys/library.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define NO_GNUTLS "GNUTLS_NO_IMPLICIT_INIT"
 
 static int fail(const struct library *l, struct err *err)
 {
@@ -13,9 +16,24 @@ static int fail(const struct library *l, struct err *err)
 	return err_remedy(err, "install the package that has %s", l->soname);
 }
 
+/*
+ * libcurl brings in GnuTLS by way of librtmp, and GnuTLS makes itself ready in its constructor: 0.6
+ * MiB that nobody needs. The variable, for that long, keeps it from it (gnutls_global_init(3)); a
+ * libcurl that does its TLS by GnuTLS calls gnutls_global_init() itself.
+ */
+static void *load(const char *soname)
+{
+	bool ours = !getenv(NO_GNUTLS) && !setenv(NO_GNUTLS, "1", 0);
+	void *handle = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
+
+	if (ours)
+		unsetenv(NO_GNUTLS);
+	return handle;
+}
+
 int library_load(struct library *l, struct err *err)
 {
-	void *handle = l->handle ? l->handle : dlopen(l->soname, RTLD_NOW | RTLD_LOCAL);
+	void *handle = l->handle ? l->handle : load(l->soname);
 
 	if (!handle)
 		return fail(l, err);
