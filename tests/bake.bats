@@ -230,7 +230,7 @@ lives() {
 	[ "$status" -eq 0 ]
 	[[ $output == *"sysbox.service  start at boot"* ]]
 	[[ $output == *"api: not now: the first boot makes keys of its own"* ]]
-	run ! guest_run "$G" sh -c 'test -e /var/lib/sysboxup/pki || systemctl is-active sysboxup-api.socket || nft list table inet sysboxup'
+	run -0 guest_run "$G" sh -c '! { test -e /var/lib/sysboxup/pki || systemctl is-active sysboxup-api.socket || nft list table inet sysboxup; }'
 	lives | diff "$W/before" -
 	run -0 guest_run "$G" sysboxup history --json
 	jq -es 'map(select(.event == "transaction")) | length == 1 and .[0].image and (.[0] | has("argv") or has("uid") | not)' <<<"$output"

@@ -68,7 +68,7 @@ bool docker_config_as_left(const struct docker_config_data *d, const struct buf 
 			   bool today_absent);
 /* All of fd into ret. */
 int docker_config_read_fd(int fd, struct buf *ret, struct err *err);
-/* -1 with err: the path is a link to nowhere, which is not "no file". */
+/* -1 with err: the path is a link into a directory that is not there, which is not "no file". */
 int docker_config_dangling(const struct docker_config_data *d, struct err *err);
 /* The tree of a text as dockerd takes it (empty, BOM). */
 int docker_config_tree(const struct buf *text, const char *path, struct json **ret,

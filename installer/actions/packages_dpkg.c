@@ -86,7 +86,7 @@ static int dpkg_failed(const struct buf *errout, const char *what, int status, s
 		    (*why && !strstr(lines.v[i], "error") && !strstr(lines.v[i], "problem")))
 			continue;
 		why = lines.v[i];
-		more = str_ends(why, ":") && i + 1 < lines.n ? lines.v[i + 1] : "";
+		more = str_ends(why, ":") && i + 1 < lines.n ? lines.v[++i] : "";
 	}
 	char *both CLEANUP(freep) = xasprintf("%s%s%s", why, *more ? " " : "",
 					      more + strspn(more, " "));

@@ -53,14 +53,47 @@ static bool hangs(const struct action_ctx *ctx)
 	return !fs_read_at(ctx->log->fd, "stage/" HANGS, 1, &nothing, &ignored);
 }
 
-/* Nothing new: what was taken out ran here before, and there is no other way to have it again. */
+static int known_now(const struct action_ctx *ctx, const char *name, struct pkg_status *ret,
+		     struct err *err)
+{
+	struct buf status CLEANUP(buf_release) = BUF_INIT, marks CLEANUP(buf_release) = BUF_INIT;
+
+	if (dpkgdb_read(ctx->root, &status, err) || dpkgdb_read_marks(ctx->root, &marks, err))
+		return -1;
+	dpkgdb_status(&status, &marks, name, ret);
+	return 0;
+}
+
+static bool is_there(const struct pkg_status *st)
+{
+	return st->known && !str_eq(st->state, "not-installed");
+}
+
+/* dpkg has taken its files out, or has begun to. */
+static bool is_out(const struct pkg_status *st)
+{
+	return !is_there(st) || str_eq(st->state, "config-files") ||
+	       str_eq(st->state, "half-installed");
+}
+
+/* Nothing new: what was taken out ran here before, and there is no other way to have it again. One
+ * that still has its files, with whose script it all ended, is for configure_others. */
 static int put_back(const struct packages *d, const struct action_ctx *ctx, struct err *err)
 {
 	struct pkg_plan gone CLEANUP(pkg_plan_release) = { 0 };
 
-	for (size_t i = 0; i < d->plan.n; i++)
-		if (d->plan.v[i].what == PKG_REMOVE)
-			plan_copy_op(&gone, &d->plan.v[i]);
+	for (size_t i = 0; i < d->plan.n; i++) {
+		const struct pkg_op *op = &d->plan.v[i];
+		struct pkg_status st = { 0 };
+
+		if (op->what != PKG_REMOVE || !before_installed(d, op->name))
+			continue;
+		if (known_now(ctx, op->name, &st, err))
+			return -1;
+		if (is_out(&st))
+			plan_copy_op(&gone, op);
+		pkg_status_release(&st);
+	}
 	return dpkg_install_plan(ctx, &gone, err);
 }
 
@@ -79,10 +112,11 @@ static int repair(const struct packages *d, struct action_ctx *ctx, bool *ret_br
 	if (!bad.n && !pending && !packages_takes_out(d))
 		return 0;
 	*ret_broken = hangs(ctx);
-	if (*ret_broken)
-		return dpkg_fold_updates(ctx, err) || put_back(d, ctx, err) ? -1 : 0;
-	report_info(ctx->rep, "repairing what was interrupted: dpkg -i of the same packages");
-	if (!dpkg_install_plan(ctx, &d->plan, &why))
+	if (*ret_broken && dpkg_fold_updates(ctx, err))
+		return -1;
+	if (!*ret_broken)
+		report_info(ctx->rep, "repairing what was interrupted: dpkg -i of the same packages");
+	if (!(*ret_broken ? put_back(d, ctx, &why) : dpkg_install_plan(ctx, &d->plan, &why)))
 		return 0;
 	*ret_broken = true;
 	report_warn(ctx->rep, NULL, "%s", why.msg);
@@ -114,22 +148,6 @@ static int configure_others(const struct packages *d, struct action_ctx *ctx, bo
 			strv_add(&others, bad.v[i]);
 	}
 	return dpkg_configure(ctx, &others, err);
-}
-
-static int known_now(const struct action_ctx *ctx, const char *name, struct pkg_status *ret,
-		     struct err *err)
-{
-	struct buf status CLEANUP(buf_release) = BUF_INIT, marks CLEANUP(buf_release) = BUF_INIT;
-
-	if (dpkgdb_read(ctx->root, &status, err) || dpkgdb_read_marks(ctx->root, &marks, err))
-		return -1;
-	dpkgdb_status(&status, &marks, name, ret);
-	return 0;
-}
-
-static bool is_there(const struct pkg_status *st)
-{
-	return st->known && !str_eq(st->state, "not-installed");
 }
 
 /* What is there now and was not, or was there as configuration files only; and of these what apt

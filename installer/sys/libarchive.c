@@ -10,7 +10,9 @@ static const struct library_symbol functions[] = { LIBARCHIVE_FUNCTIONS(LIBRARY_
 
 int libarchive_load(struct err *err)
 {
-	static struct library l = { SONAME_LIBARCHIVE, functions, ARRAY_SIZE(functions), NULL };
+	static struct library l = { .soname = SONAME_LIBARCHIVE,
+				    .symbols = functions,
+				    .n = ARRAY_SIZE(functions) };
 
 	return library_load(&l, err);
 }

@@ -10,7 +10,10 @@ static const struct library_symbol functions[] = { LIBCURL_FUNCTIONS(LIBRARY_ENT
 
 int libcurl_load(struct err *err)
 {
-	static struct library l = { SONAME_LIBCURL, functions, ARRAY_SIZE(functions), NULL };
+	static struct library l = { .soname = SONAME_LIBCURL,
+				    .symbols = functions,
+				    .n = ARRAY_SIZE(functions),
+				    .brings_gnutls = true };
 
 	return library_load(&l, err);
 }

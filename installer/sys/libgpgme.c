@@ -8,7 +8,9 @@ LIBGPGME_FUNCTIONS(LIBRARY_DEFINE)
 
 static const struct library_symbol functions[] = { LIBGPGME_FUNCTIONS(LIBRARY_ENTRY) };
 
-static struct library l = { SONAME_LIBGPGME, functions, ARRAY_SIZE(functions), NULL };
+static struct library l = { .soname = SONAME_LIBGPGME,
+				    .symbols = functions,
+				    .n = ARRAY_SIZE(functions) };
 
 int libgpgme_load(struct err *err)
 {

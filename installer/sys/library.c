@@ -19,12 +19,12 @@ static int fail(const struct library *l, struct err *err)
 /*
  * libcurl brings in GnuTLS by way of librtmp, and GnuTLS makes itself ready in its constructor: 0.6
  * MiB that nobody needs. The variable, for that long, keeps it from it (gnutls_global_init(3)); a
- * libcurl that does its TLS by GnuTLS calls gnutls_global_init() itself.
+ * libcurl that does its TLS by GnuTLS calls gnutls_global_init() itself. No thread is there yet.
  */
-static void *load(const char *soname)
+static void *load(const struct library *l)
 {
-	bool ours = !getenv(NO_GNUTLS) && !setenv(NO_GNUTLS, "1", 0);
-	void *handle = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
+	bool ours = l->brings_gnutls && !getenv(NO_GNUTLS) && !setenv(NO_GNUTLS, "1", 0);
+	void *handle = dlopen(l->soname, RTLD_NOW | RTLD_LOCAL);
 
 	if (ours)
 		unsetenv(NO_GNUTLS);
@@ -33,7 +33,7 @@ static void *load(const char *soname)
 
 int library_load(struct library *l, struct err *err)
 {
-	void *handle = l->handle ? l->handle : load(l->soname);
+	void *handle = l->handle ? l->handle : load(l);
 
 	if (!handle)
 		return fail(l, err);

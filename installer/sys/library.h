@@ -25,6 +25,7 @@ struct library {
 	const struct library_symbol *symbols;
 	size_t n;
 	void *handle;			/* NULL: not loaded yet */
+	bool brings_gnutls;		/* and does not use it */
 };
 
 /* All or nothing; costs nothing when it is there already. ERR_FAILED: it is not installed, or is

@@ -10,7 +10,9 @@ static const struct library_symbol functions[] = { LIBYAML_FUNCTIONS(LIBRARY_ENT
 
 int libyaml_load(struct err *err)
 {
-	static struct library l = { SONAME_LIBYAML, functions, ARRAY_SIZE(functions), NULL };
+	static struct library l = { .soname = SONAME_LIBYAML,
+				    .symbols = functions,
+				    .n = ARRAY_SIZE(functions) };
 
 	return library_load(&l, err);
 }

@@ -170,6 +170,7 @@ an_authority() {
 }
 
 exported() {
+	[ "$STATUS" -ne 0 ] || [ -e "$T/e" ] || return 1
 	[ -e "$T/e" ] || cert export second --out "$T/e" || return 1
 	cmp "$T/e/key.pem" "$(cert_dir second)/key.pem" && cmp "$T/e/cert.pem" "$(cert_dir second)/cert.pem" || return 1
 	[ "$(stat -c %a "$T/e" "$T/e/key.pem" | tr '\n' ' ')" = "700 400 " ]
@@ -192,6 +193,7 @@ elsewhere() {
 }
 
 imported() {
+	[ "$STATUS" -ne 0 ] || has 1 cert || return 1
 	if ! cert list | grep -q srv || [ -e "$R/$PKI_BELOW/requests/server-srv" ]; then
 		cert import "$AWAY/$PKI_BELOW/gen/000002/srv/cert.pem" >/dev/null || return 1
 	fi
@@ -217,6 +219,7 @@ begun() {
 }
 
 ended() {
+	[ "$STATUS" -ne 0 ] || has 1 drop || return 1
 	cert list >/dev/null || return 1
 	grep -q '^drop 1$' "$R/$PKI_BELOW/ledger" || cert rotate-ca >/dev/null || return 1
 	has 5 'ca|drop|cert' || return 1

@@ -79,6 +79,22 @@ TEST(allowed, "who is let in and where is read from the text; with an interface 
 	CHECK(!table_allowed(with.data, &l, &p));
 }
 
+TEST(cut, "a text that somebody cut short is read to its end, wherever that is")
+{
+	static const char *const networks[] = { "10.1.0.0/24", "fd01::2", NULL };
+	static const char *const ports[] = { "2376", "2377", NULL };
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+
+	render(networks, none, ports, &text);
+	for (size_t len = text.len; len-- > 0;) {
+		struct network_list l CLEANUP(network_list_release) = NETWORK_LIST_INIT;
+		struct strv p CLEANUP(strv_release) = STRV_INIT;
+		char *some CLEANUP(freep) = xstrndup(text.data, len);
+
+		CHECK(table_allowed(some, &l, &p) && l.n <= 2 && p.n <= 2);
+	}
+}
+
 TEST(empty, "an empty list leaves empty sets")
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;

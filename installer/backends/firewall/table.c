@@ -283,11 +283,12 @@ static void part(const char *text, struct buf *ret_rest, struct strv *ret_lines)
 
 	while ((add = strstr(text, ADD))) {
 		const char *block = add + strlen(ADD);
-		size_t len = strcspn(block, "}") + 1;
+		size_t len = strcspn(block, "}");
 
 		/* those of who is let in for a while count for nothing, and belong together */
 		bool timed = str_starts(block, "timed");
 
+		len += block[len] != '\0';	/* a file that somebody cut short has none */
 		buf_add(ret_rest, text, (size_t)((timed ? block + len : add) - text));
 		if (!timed && ret_lines)
 			block_lines(block, len, ret_lines);
