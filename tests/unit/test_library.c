@@ -16,7 +16,7 @@ static struct err err = ERR_INIT;
 
 TEST(loaded, "all its functions are there then, and a second call is content")
 {
-	struct library l = { "libm.so.6", functions, ARRAY_SIZE(functions), NULL };
+	struct library l = { .soname = "libm.so.6", .symbols = functions, .n = ARRAY_SIZE(functions) };
 
 	CHECK(!sym_floor);
 	CHECK(!library_load(&l, &err) && !library_load(&l, &err));
@@ -25,7 +25,7 @@ TEST(loaded, "all its functions are there then, and a second call is content")
 
 TEST(unloaded, "no function is left to be called, and it can be loaded once more")
 {
-	struct library l = { "libm.so.6", functions, ARRAY_SIZE(functions), NULL };
+	struct library l = { .soname = "libm.so.6", .symbols = functions, .n = ARRAY_SIZE(functions) };
 
 	CHECK(!library_load(&l, &err));
 	library_unload(&l);
@@ -36,7 +36,7 @@ TEST(unloaded, "no function is left to be called, and it can be loaded once more
 
 TEST(missing, "a library that is not installed is named, with the remedy")
 {
-	struct library l = { "libnosuch.so.7", functions, ARRAY_SIZE(functions), NULL };
+	struct library l = { .soname = "libnosuch.so.7", .symbols = functions, .n = ARRAY_SIZE(functions) };
 
 	CHECK(library_load(&l, &err) < 0);
 	CHECK(err.kind == ERR_FAILED && strstr(err.msg, "cannot load libnosuch.so.7: "));
@@ -47,7 +47,7 @@ TEST(another, "one without a function that we need is not taken")
 {
 	static void *where;
 	const struct library_symbol wanted[] = { { "no_such_function", &where } };
-	struct library l = { "libm.so.6", wanted, 1, NULL };
+	struct library l = { .soname = "libm.so.6", .symbols = wanted, .n = 1 };
 
 	CHECK(library_load(&l, &err) < 0 && !l.handle && !where);
 	CHECK(strstr(err.msg, "no_such_function"));
