@@ -53,17 +53,6 @@ static bool hangs(const struct action_ctx *ctx)
 	return !fs_read_at(ctx->log->fd, "stage/" HANGS, 1, &nothing, &ignored);
 }
 
-static int known_now(const struct action_ctx *ctx, const char *name, struct pkg_status *ret,
-		     struct err *err)
-{
-	struct buf status CLEANUP(buf_release) = BUF_INIT, marks CLEANUP(buf_release) = BUF_INIT;
-
-	if (dpkgdb_read(ctx->root, &status, err) || dpkgdb_read_marks(ctx->root, &marks, err))
-		return -1;
-	dpkgdb_status(&status, &marks, name, ret);
-	return 0;
-}
-
 static bool is_there(const struct pkg_status *st)
 {
 	return st->known && !str_eq(st->state, "not-installed");
@@ -88,7 +77,7 @@ static int put_back(const struct packages *d, const struct action_ctx *ctx, stru
 
 		if (op->what != PKG_REMOVE || !before_installed(d, op->name))
 			continue;
-		if (known_now(ctx, op->name, &st, err))
+		if (dpkgdb_look(ctx->root, op->name, &st, err))
 			return -1;
 		if (is_out(&st))
 			plan_copy_op(&gone, op);
@@ -161,7 +150,7 @@ static int surplus(const struct packages *d, const struct action_ctx *ctx, struc
 
 		if (before_installed(d, name))
 			continue;
-		if (known_now(ctx, name, &st, err))
+		if (dpkgdb_look(ctx->root, name, &st, err))
 			return -1;
 		bool there = is_there(&st), files_only = str_eq(st.state, "config-files");
 		if (there && st.automatic)
@@ -228,7 +217,7 @@ static int restore_one(const struct action_ctx *ctx, const struct json *before,
 	struct pkg_status st = { 0 };
 	int got = 0;
 
-	if (known_now(ctx, name, &st, err))
+	if (dpkgdb_look(ctx->root, name, &st, err))
 		return -1;
 	if (is_there(&st) && want) {
 		bool automatic = json_get_bool(before, "auto", false);
@@ -254,7 +243,7 @@ static int forget(const struct packages *d, const struct action_ctx *ctx, struct
 
 		if (state)
 			continue;
-		if (known_now(ctx, json_key(p), &st, err))
+		if (dpkgdb_look(ctx->root, json_key(p), &st, err))
 			return -1;
 		bool left = st.known && !is_there(&st);
 		pkg_status_release(&st);
@@ -350,7 +339,7 @@ static int check_back(const struct packages *d, const struct action_ctx *ctx,
 		struct pkg_status st = { 0 };
 		const char *state = json_get_str(p, "state");
 
-		if (known_now(ctx, json_key(p), &st, err))
+		if (dpkgdb_look(ctx->root, json_key(p), &st, err))
 			return -1;
 		bool was = state && !str_eq(state, "not-installed");
 		bool same = was ? str_eq(st.state, state) &&

@@ -101,7 +101,7 @@ static int delete_table(enum guard_done *ret, struct err *err)
 {
 	struct json *now CLEANUP(json_freep) = NULL;
 
-	if (nft_list(&now, err))
+	if (nft_list_names(&now, err))
 		return -1;
 	*ret = now ? GUARD_DELETED : GUARD_NOTHING;
 	return now ? nft_delete(err) : 0;

@@ -104,9 +104,7 @@ int nft_list(struct json **ret, struct err *err)
 	return list(argv, ret, err);
 }
 
-/* What there is in it by name, without the elements: where those are many they are most of the
- * work. */
-static int list_names(struct json **ret, struct err *err)
+int nft_list_names(struct json **ret, struct err *err)
 {
 	static const char *const argv[] = {
 		"nft", "-j", "-t", "list", "table", "inet", "sysboxup", NULL
@@ -141,7 +139,7 @@ int nft_load(const struct buf *text, struct err *err)
 	struct buf batch CLEANUP(buf_release) = BUF_INIT;
 	struct json *now CLEANUP(json_freep) = NULL;
 
-	if (list_names(&now, err))
+	if (nft_list_names(&now, err))
 		return -1;
 	if (!now)
 		return load_anew(text, err);

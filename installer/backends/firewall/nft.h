@@ -22,6 +22,8 @@ int nft_load(const struct buf *text, struct err *err);
 int nft_delete(struct err *err);		/* none is there: fine */
 /* *ret NULL: there is no such table. */
 int nft_list(struct json **ret, struct err *err);
+/* Likewise, without the elements: where those are many they are most of the work. */
+int nft_list_names(struct json **ret, struct err *err);
 int nft_run(const struct buf *commands, struct err *err);	/* one batch */
 /* Everything that nft knows on this host, without the elements of sets. */
 int nft_list_all(struct json **ret, struct err *err);

@@ -20,12 +20,7 @@ static bool apt_usable(const struct host *h)
 static int apt_status(const struct host *h, const char *package, struct pkg_status *ret,
 		      struct err *err)
 {
-	struct buf status CLEANUP(buf_release) = BUF_INIT, marks CLEANUP(buf_release) = BUF_INIT;
-
-	if (dpkgdb_read(h->root, &status, err) || dpkgdb_read_marks(h->root, &marks, err))
-		return -1;
-	dpkgdb_status(&status, &marks, package, ret);
-	return 0;
+	return dpkgdb_look(h->root, package, ret, err);
 }
 
 /*

@@ -186,6 +186,16 @@ void dpkgdb_status(const struct buf *status, const struct buf *marks, const char
 	ret->automatic = dpkgdb_is_auto(marks, package);
 }
 
+int dpkgdb_look(const struct root *r, const char *package, struct pkg_status *ret, struct err *err)
+{
+	struct buf status CLEANUP(buf_release) = BUF_INIT, marks CLEANUP(buf_release) = BUF_INIT;
+
+	if (dpkgdb_read(r, &status, err) || dpkgdb_read_marks(r, &marks, err))
+		return -1;
+	dpkgdb_status(&status, &marks, package, ret);
+	return 0;
+}
+
 static bool settled(const char *flag, const char *state)
 {
 	return str_eq(flag, "ok") && (str_eq(state, "installed") || str_eq(state, "config-files") ||

@@ -39,6 +39,8 @@ bool dpkgdb_is_auto(const struct buf *marks, const char *package);
 /* Fills ret from the two texts; a package that dpkg does not know gives known = false. */
 void dpkgdb_status(const struct buf *status, const struct buf *marks, const char *package,
 		   struct pkg_status *ret);
+/* The same from the two files as they are now. */
+int dpkgdb_look(const struct root *r, const char *package, struct pkg_status *ret, struct err *err);
 /* Packages that are neither installed, nor gone, nor config-files: interrupted or waiting for
  * triggers ("jq (half-configured)"). */
 void dpkgdb_unsettled(const struct buf *status, struct strv *ret);
