@@ -403,6 +403,45 @@ refused() {
 	done
 }
 
+# meddled EDIT...: an apply whose restart fails, with the command EDIT run by the start of the Docker of before, which is in the midst
+# of the way back: a text with live-restore is in place, and two more come.
+meddled() {
+	in_guest sh -c 'mkdir -p /etc/systemd/system/docker.service.d; printf "#!/bin/sh\n%s\n" "$*" >/root/edit
+		printf "#!/bin/sh\n! grep -q log-driver /etc/docker/daemon.json\n" >/root/refuses
+		printf "#!/bin/sh\n[ ! -e /root/once ] || { rm /root/once; exec /root/edit; }\n" >/root/meddles
+		chmod 755 /root/edit /root/refuses /root/meddles; touch /root/once
+		printf "[Service]\nExecStartPre=/root/refuses\nExecStartPost=/root/meddles\n" >/etc/systemd/system/docker.service.d/x.conf
+		systemctl daemon-reload' sh "$@"
+	config '{ "debug": false }\n'
+	containers >"$BATS_TEST_TMPDIR/containers"
+	run --separate-stderr up apply --quiet
+	# shellcheck disable=SC2154 # bats sets it
+	echo "$status: $stderr" >&2
+	in_guest test ! -e /root/once
+	containers_as_before
+}
+
+@test "what somebody writes while Docker takes up a text of the way back stays, without the keys that were there in passing" {
+	in_guest docker run -d --stop-signal KILL --name c1 bb:1 sleep 1000 >/dev/null
+	settings '{ "log-driver": "local" }'
+	meddled "sed -i 's/{/{ \"labels\": [\"theirs=1\"],/' /etc/docker/daemon.json"
+	[ "$status" -eq 1 ]
+	[ "$(in_guest cat /etc/docker/daemon.json)" = '{ "labels": ["theirs=1"], "debug": false }' ]
+	[ "$(info '{{.Labels}} {{.LoggingDriver}} {{.LiveRestoreEnabled}}')" = "[theirs=1] json-file false" ]
+	meddled rm /etc/docker/daemon.json
+	[ "$status" -eq 1 ]
+	in_guest test ! -e /etc/docker/daemon.json
+	[ "$(info '{{.LoggingDriver}} {{.LiveRestoreEnabled}}')" = "json-file false" ]
+	meddled ln -sf /nowhere/x /etc/docker/daemon.json
+	[ "$status" -eq 5 ]
+	[[ $stderr == *"'/etc/docker/daemon.json' is a symbolic link into a directory that does not exist"*"mend or remove the link"* ]]
+	in_guest rm /etc/docker/daemon.json
+	run -0 up recover
+	in_guest test ! -e /etc/docker/daemon.json
+	[ "$(info '{{.LoggingDriver}} {{.LiveRestoreEnabled}}')" = "json-file false" ]
+	containers_as_before
+}
+
 @test "an edit by somebody else between apply and rollback stays, in the file and in the daemon" {
 	settings '{ "debug": true, "live-restore": true }'
 	up apply --quiet

@@ -7,7 +7,9 @@
  * The file is exchanged once, tag TAG, and the original inode waits under its temporary name until
  * the end. Interim texts are put over ours with tags of their own. PREPARED holds the digest of
  * every text that we may leave in place, so that recovery tells our own interim states from a
- * stranger's edit; that edit is kept and only our keys are taken back.
+ * stranger's edit; that edit is kept and only our keys are taken back. On the way back each text is
+ * put over the very text that was read or put before it: what somebody writes in between, while
+ * Docker takes one up, is kept in the same way, without the keys that were there in passing.
  *
  * stage/taken-up exists, durably, from before the daemon first hears of a new text until undo has
  * brought it back: only then undo has to speak to the daemon. It holds the boot id: a daemon of a
@@ -68,8 +70,10 @@ bool docker_config_as_left(const struct docker_config_data *d, const struct buf 
 			   bool today_absent);
 /* All of fd into ret. */
 int docker_config_read_fd(int fd, struct buf *ret, struct err *err);
-/* -1 with err: the path is a link into a directory that is not there, which is not "no file". */
-int docker_config_dangling(const struct docker_config_data *d, struct err *err);
+/* -1. err, of a look at the path that found nothing (ENOENT), says which link leads nowhere, if the
+ * path or its directory is one: that is not "no file". */
+int docker_config_nowhere(const struct docker_config_data *d, const struct root *root,
+			  struct err *err);
 /* The tree of a text as dockerd takes it (empty, BOM). */
 int docker_config_tree(const struct buf *text, const char *path, struct json **ret,
 		       struct err *err);

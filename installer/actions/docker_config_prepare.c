@@ -227,11 +227,23 @@ static int know_all(struct docker_config_data *d, const struct action_ctx *ctx,
 
 /* ---- prepare ---- */
 
-int docker_config_dangling(const struct docker_config_data *d, struct err *err)
+int docker_config_nowhere(const struct docker_config_data *d, const struct root *root,
+			  struct err *err)
 {
-	err_set(err, ERR_FAILED, "'%s' is a symbolic link into a directory that does not exist",
-		d->path);
-	return err_remedy(err, "mend or remove the link");
+	char *dir CLEANUP(freep) = path_dirname(d->path);
+	const char *const names[] = { dir, d->path };
+	struct stat st;
+
+	for (size_t i = 0; err->errnum == ENOENT && i < ARRAY_SIZE(names); i++) {
+		char *to CLEANUP(freep) = NULL;
+
+		if (!root_stat(root, names[i], &st) || root_readlink(root, names[i], &to))
+			continue;
+		err_set(err, ERR_FAILED,
+			"'%s' is a symbolic link into a directory that does not exist", names[i]);
+		return err_remedy(err, "mend or remove the link");
+	}
+	return -1;
 }
 
 static int read_before(struct docker_config_data *d, struct action_ctx *ctx, struct node *before,
@@ -252,10 +264,10 @@ static int read_before(struct docker_config_data *d, struct action_ctx *ctx, str
 	if (!r)
 		node_copy(before, &rp.before);
 	replace_release(&rp);
-	if (r && err->errnum == ENOENT)
-		docker_config_dangling(d, err);
-	if (r)
+	if (r) {
+		docker_config_nowhere(d, ctx->root, err);
 		return err_raise(err, ERR_REFUSED);
+	}
 	if (before->type != NODE_FILE)
 		return 0;
 	fd = root_openat(ctx->root, d->path, O_RDONLY, 0);

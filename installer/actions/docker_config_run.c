@@ -15,6 +15,11 @@
 
 #define MARK "taken-up"
 
+/* Beside 0 and -1: somebody edited the file since we looked. err is not set, and theirs is
+ * there. */
+enum { EDITED = 1 };
+#define EDITS_MAX 8	/* of one way back; whoever writes more often does not stop */
+
 /* ---- the file ---- */
 
 static struct replace config_replace(const struct docker_config_data *d,
@@ -60,23 +65,22 @@ static int commit_over(struct replace *rp, int r, struct err *err)
 	return r;
 }
 
-static int changed_meanwhile(const struct docker_config_data *d, struct err *err)
+static int check_over(const struct docker_config_data *d, struct replace *rp, struct err *err)
 {
-	err_set(err, ERR_FAILED, "'%s' was changed this instant by somebody else", d->path);
-	return err_remedy(err, "sysboxup recover");
+	return replace_check(rp, err) ? docker_config_nowhere(d, rp->root, err) : 0;
 }
 
-/* A text over what is there now (seen: what it must still be, or NULL), under a tag of its own that
- * is finished at once: the original waits under TAG. */
+/* A text over what is there now (seen: what it must still be, else EDITED; or NULL), under a tag of
+ * its own that is finished at once: the original waits under TAG. */
 static int put_over(const struct docker_config_data *d, const struct action_ctx *ctx,
 		    const struct buf *text, bool absent, const struct node *seen, struct err *err)
 {
 	char *tag CLEANUP(freep) = xasprintf("%s.i", ctx->tag);
 	struct replace rp = config_replace(d, ctx, tag);
-	int r = tidy_over(d, ctx, tag, err) || replace_check(&rp, err) ? -1 : 0;
+	int r = tidy_over(d, ctx, tag, err) || check_over(d, &rp, err) ? -1 : 0;
 
 	if (!r && seen && !node_equal(&rp.before, seen, NODE_CMP_MTIME))
-		r = changed_meanwhile(d, err);
+		r = EDITED;
 	if (!r && !absent)
 		node_for(&rp.after, rp.before.type == NODE_FILE ? &rp.before : &d->after, text);
 	rp.content = text->data;
@@ -111,7 +115,7 @@ static int put_last(const struct docker_config_data *d, const struct action_ctx 
 {
 	char *tag CLEANUP(freep) = xasprintf("%s.i", ctx->tag);
 	struct replace rp = config_replace(d, ctx, tag);
-	int r = replace_check(&rp, err);
+	int r = check_over(d, &rp, err);
 
 	node_copy(&rp.after, &d->after);
 	rp.set_mtime = d->after.type == NODE_FILE;
@@ -223,14 +227,14 @@ int docker_config_commit(struct action *a, struct action_ctx *ctx, struct err *e
 
 /* ---- undo ---- */
 
-/* What is there now, and what it shall be again. */
+/* What is there now, as we read it or as we put it on the way, and what it shall be again. */
 struct way_back {
 	struct buf now, target;
 	bool now_absent, target_absent;
 	bool stranger;		/* somebody edited it: only our keys go back */
 	bool untouched;		/* the bytes of before and no text of ours: what else was done to it is theirs */
 	bool broken;		/* what they made of it is no JSON: it is beside, and all of ours goes back */
-	bool interim;		/* a text of the way back is over it by now */
+	bool interim;		/* a text of this way back is over it by now */
 };
 
 static void way_back_release(struct way_back *w)
@@ -251,29 +255,30 @@ static int read_old(const struct docker_config_data *d, const struct action_ctx 
 	return docker_config_read_fd(fd, ret, err);
 }
 
+/* Theirs stays, but what of it is as `ours` made it of `then`. */
 static int take_back_keys(const struct docker_config_data *d, const struct action_ctx *ctx,
-			  struct way_back *w, const struct buf *old, struct err *err)
+			  struct way_back *w, const struct json *then, const struct json *ours,
+			  struct err *err)
 {
-	struct json *now CLEANUP(json_freep) = NULL, *then CLEANUP(json_freep) = NULL,
-			 *patch CLEANUP(json_freep) = NULL;
+	struct json *now CLEANUP(json_freep) = NULL, *patch CLEANUP(json_freep) = NULL;
 	struct strv conflicts CLEANUP(strv_release) = STRV_INIT;
 
 	if (docker_config_tree(&w->now, d->path, &now, err))
 		return err_remedy(err, "make '%s' valid JSON again, then run: sysboxup recover", d->path);
-	if ((d->before.type == NODE_FILE && docker_config_tree(old, d->path, &then, err)) ||
-	    json_unmerge(now, then, d->patch, &patch, &conflicts))
+	if (json_unmerge(now, then, ours, &patch, &conflicts))
 		return -1;
 	if (conflicts.n) {
 		char *list CLEANUP(freep) = strv_join(&conflicts, ", ");
 
-		if (ctx->force) {
-			report_warn(ctx->rep, NULL, "%s in '%s' was changed by somebody else and stays", list, d->path);
-			return json_splice(w->now.data, w->now.len, patch, d->path, &w->target,
-					   err);
+		if (!ctx->force) {
+			err_set(err, ERR_FAILED, "somebody else changed %s in '%s' meanwhile", list, d->path);
+			return err_remedy(
+				err,
+				"set it as you want it to stay, with no key of ours in it, then run: sysboxup recover");
 		}
-		err_set(err, ERR_FAILED, "somebody else changed %s in '%s' meanwhile", list, d->path);
-		return err_remedy(err, "set it as you want it to stay, with no key of ours in it, then run: sysboxup recover");
+		report_warn(ctx->rep, NULL, "%s in '%s' was changed by somebody else and stays", list, d->path);
 	}
+	buf_clear(&w->target);
 	return json_splice(w->now.data, w->now.len, patch, d->path, &w->target, err);
 }
 
@@ -300,7 +305,7 @@ static int node_there(const struct docker_config_data *d, const struct action_ct
 	char *name CLEANUP(freep) = NULL;
 
 	if (root_parent(ctx->root, d->path, true, &dir, &name, NULL, err))
-		return err->errnum == ENOENT ? docker_config_dangling(d, err) : -1;
+		return docker_config_nowhere(d, ctx->root, err);
 	return node_read_at(ret, dir, name, NODE_DIGEST, err);
 }
 
@@ -326,31 +331,69 @@ static int keep_beside(const struct docker_config_data *d, const struct action_c
 	return put_node(ctx, beside, &now, w->now.data, w->now.len, true, err);
 }
 
+/* The target after somebody's edit of what `ours` made of `then`; the one of before if no key can
+ * be told from another in it. */
+static int find_kept(const struct docker_config_data *d, const struct action_ctx *ctx,
+		     struct way_back *w, const struct json *then, const struct json *ours,
+		     struct err *err)
+{
+	w->stranger = true;
+	w->broken = ctx->force && !w->now_absent && !is_json(&w->now);
+	if (w->broken)
+		return keep_beside(d, ctx, w, err);
+	w->target_absent = w->now_absent; /* somebody took it away: away it stays */
+	if (!w->now_absent)
+		return take_back_keys(d, ctx, w, then, ours, err);
+	buf_clear(&w->target);
+	return 0;
+}
+
 static int find_way_back(const struct docker_config_data *d, const struct action_ctx *ctx,
 			 struct way_back *w, struct err *err)
 {
 	struct buf old CLEANUP(buf_release) = BUF_INIT;
+	struct json *then CLEANUP(json_freep) = NULL;
 	int absent = root_read_optional(ctx->root, d->path, DOCKER_CONFIG_MAX, &w->now, err);
 
 	if (absent < 0 || read_old(d, ctx, &old, err))
 		return -1;
 	w->now_absent = absent;
 	find_owner(d, w);
-	w->target_absent = w->now_absent; /* somebody took it away: away it stays */
-	if (w->stranger && w->now_absent)
-		return 0;
-	w->broken = w->stranger && ctx->force && !is_json(&w->now);
-	if (w->broken && keep_beside(d, ctx, w, err))
+	if (w->stranger && ((d->before.type == NODE_FILE &&
+			     docker_config_tree(&old, d->path, &then, err)) ||
+			    find_kept(d, ctx, w, then, d->patch, err)))
 		return -1;
 	if (w->stranger && !w->broken)
-		return take_back_keys(d, ctx, w, &old, err);
+		return 0;
 	w->target_absent = d->before.type != NODE_FILE;
 	buf_add(&w->target, old.data, old.len);
 	return 0;
 }
 
-/* What find_way_back read, on which it decided, is there still. */
-static bool is_as_read(const struct way_back *w, const struct node *now)
+/* Somebody edited what we read, or put, on the way back: with the keys of ours, those go that were
+ * to be there in passing. */
+static int find_way_again(const struct docker_config_data *d, const struct action_ctx *ctx,
+			  struct way_back *w, struct err *err)
+{
+	struct json *put CLEANUP(json_freep) = NULL, *then CLEANUP(json_freep) = NULL,
+			*ours CLEANUP(json_freep) = NULL;
+	int absent;
+
+	if ((!w->now_absent && docker_config_tree(&w->now, d->path, &put, err)) ||
+	    (!w->target_absent && docker_config_tree(&w->target, d->path, &then, err)))
+		return -1;
+	ours = json_patch_between(then, put);
+	buf_clear(&w->now);
+	absent = root_read_optional(ctx->root, d->path, DOCKER_CONFIG_MAX, &w->now, err);
+	if (absent < 0)
+		return -1;
+	w->now_absent = absent;
+	w->untouched = false;
+	return find_kept(d, ctx, w, then, ours, err);
+}
+
+/* What we read or put, on which the way was decided, is there still. */
+static bool is_as_known(const struct way_back *w, const struct node *now)
 {
 	char hex[DIGEST_HEX + 1];
 
@@ -371,7 +414,8 @@ static bool has_meta_of_before(const struct docker_config_data *d, const struct 
 	return node_equal(&was, now, NODE_CMP_PLAIN);
 }
 
-/* The last text of the way back: the original inode, if nobody else edited the file. */
+/* The last text of the way back: the original inode, if nobody else edited the file. 0, -1 or
+ * EDITED. */
 static int put_target(const struct docker_config_data *d, const struct action_ctx *ctx,
 		      const struct way_back *w, struct err *err)
 {
@@ -384,8 +428,8 @@ static int put_target(const struct docker_config_data *d, const struct action_ct
 		return 0;
 	if (node_there(d, ctx, &now, err))
 		return -1;
-	if (!w->interim && !is_as_read(w, &now))
-		return changed_meanwhile(d, err);
+	if (!is_as_known(w, &now))
+		return EDITED;
 	if (w->stranger || (w->untouched && !has_meta_of_before(d, &now)))
 		return put_over(d, ctx, &w->target, w->target_absent, &now, err);
 	if (tidy_over(d, ctx, interim, err))	/* its directory may go next */
@@ -437,21 +481,54 @@ static size_t first_restart(const struct docker_stage *stages, size_t n)
 	return i;
 }
 
+static void know_put(struct way_back *w, const struct docker_stage *s)
+{
+	buf_clear(&w->now);
+	buf_add(&w->now, s->text.data, s->text.len);
+	w->now_absent = s->absent;
+	w->interim = true;
+}
+
+/* A text on the way, taken up. What somebody wrote there while Docker did, which may be why it
+ * could not, is seen here or by the next. 0, -1 or EDITED. */
+static int pass_stage(const struct docker_config_data *d, const struct action_ctx *ctx,
+		      struct way_back *w, const struct docker_stage *s, struct err *err)
+{
+	struct node now CLEANUP(node_release) = NODE_INIT, then CLEANUP(node_release) = NODE_INIT;
+	struct err why = ERR_INIT, ignored = ERR_INIT;
+	int r;
+
+	if (node_there(d, ctx, &now, err))
+		return -1;
+	if (!is_as_known(w, &now))
+		return EDITED;
+	r = put_over(d, ctx, &s->text, s->absent, &now, err);
+	if (r)
+		return r;
+	know_put(w, s);
+	if (!docker_stage_takeup(ctx->host, s, ctx->rep, &why))
+		return 0;
+	if (!node_there(d, ctx, &then, &ignored) && !is_as_known(w, &then))
+		return EDITED;
+	*err = why;
+	return -1;
+}
+
+/* 0, -1 or EDITED. */
 static int go_back(const struct docker_config_data *d, const struct action_ctx *ctx,
 		   struct way_back *w, const struct docker_stage *stages, size_t n, bool down,
 		   struct err *err)
 {
 	size_t i = down ? first_restart(stages, n) : 0;
 	bool plain = down && (i == n || (i + 1 == n && !d->keep_containers));
+	int r = 0;
 
-	for (; !plain && i + 1 < n; i++) {
-		w->interim = true;
-		if (put_over(d, ctx, &stages[i].text, stages[i].absent, NULL, err) ||
-		    docker_stage_takeup(ctx->host, &stages[i], ctx->rep, err))
-			return -1;
-	}
-	if (put_target(d, ctx, w, err))
-		return -1;
+	for (; !r && !plain && i + 1 < n; i++)
+		r = pass_stage(d, ctx, w, &stages[i], err);
+	if (!r)
+		r = put_target(d, ctx, w, err);
+	if (r)
+		return r;
 	if (plain)
 		return docker_restart(ctx->host, NULL, DOCKER_RESTART_TIMEOUT, ctx->rep, err);
 	return n ? docker_stage_takeup(ctx->host, &stages[n - 1], ctx->rep, err) : 0;
@@ -478,28 +555,53 @@ static int bring_back(const struct docker_config_data *d, const struct action_ct
 	return r;
 }
 
+static int changed_meanwhile(const struct docker_config_data *d, struct err *err)
+{
+	err_set(err, ERR_FAILED, "'%s' is changed again and again by somebody else", d->path);
+	return err_remedy(err, "sysboxup recover, when nobody writes it any more");
+}
+
+/* Has a daemon to be brought back too? The daemon that was told is gone with the boot of then; the
+ * one that starts behind us reads the file. */
+static bool has_heard(const struct docker_config_data *d, const struct action_ctx *ctx,
+		      const struct way_back *w)
+{
+	struct err ignored = ERR_INIT;
+
+	if (!ctx->host->running || !ctx->host->docker.installed || ctx->at_boot)
+		return false;
+	if (is_marked(ctx))
+		return true;
+	if (!read_since(d, ctx, w))
+		return false;
+	(void)mark(ctx, &ignored);	/* for an undo of this undo; it needs space */
+	return true;
+}
+
 int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct docker_config_data *d = a->data;
 	struct way_back w CLEANUP(way_back_release) = { .now = BUF_INIT, .target = BUF_INIT };
 	char *dir CLEANUP(freep) = path_dirname(d->path);
-	struct err ignored = ERR_INIT;
+	bool heard;
+	int r;
 
 	if (!root_exists(ctx->root, dir))
 		return 0;
 	if (find_way_back(d, ctx, &w, err))
 		return -1;
-	/* The daemon that was told is gone with the boot of then; the one that starts behind us
-	 * reads the file. */
-	if (!ctx->host->running || !ctx->host->docker.installed || ctx->at_boot)
-		return put_target(d, ctx, &w, err);
-	if (!is_marked(ctx)) {
-		if (!read_since(d, ctx, &w))
-			return put_target(d, ctx, &w, err);
-		(void)mark(ctx, &ignored);	/* for an undo of this undo; it needs space */
+	heard = has_heard(d, ctx, &w);
+	for (unsigned int edits = 0;; edits++) {
+		r = heard ? bring_back(d, ctx, &w, err) : put_target(d, ctx, &w, err);
+		if (r != EDITED)
+			break;
+		if (edits == EDITS_MAX)
+			return changed_meanwhile(d, err);
+		if (find_way_again(d, ctx, &w, err))
+			return -1;
 	}
-	if (bring_back(d, ctx, &w, err))
-		return -1;
+	if (r || !heard)
+		return r;
 	if (in_this_boot(d))
 		settle_containers(d, ctx);
 	return unmark(ctx, err);

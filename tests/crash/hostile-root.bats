@@ -252,6 +252,11 @@ APPLY="apply ${IMAGE_FORCE[*]:---force systemd-pid1 --force fusermount --force t
 	rm "$R/etc/docker/daemon.json"
 	"$UP" --root "$R" --profile "$SMALL" -q recover
 	[ ! -e "$R/etc/docker/daemon.json" ]
+	# the same of its directory
+	begin torn
+	lead_out dangling etc/docker
+	run -5 --separate-stderr "$UP" --root "$R" --profile "$SMALL" -q recover
+	[[ $stderr == *"'/etc/docker' is a symbolic link into a directory that does not exist"*"mend or remove the link"* ]] || { echo "$stderr"; false; }
 }
 
 # swapped PATH KIND: PATH is exchanged with a link, as fast as it goes, while the job is done and taken back; in the end nothing outside was
