@@ -694,6 +694,12 @@ elsewhere() {
 	[ "$(cert_json show runner | jq -r 'select(.state).state')" = revoked ]
 	refused 3 "this list is not taken: it has no number above 1" cert import "$T/away/$PKI_BELOW/crl.pem"
 	run -0 cert_sane
+	# where Docker serves one whose end is near, what takes the authority is said
+	mkdir -p "$R/etc/sysboxup/api"
+	ln -s "$(cert_dir srv)" "$R/etc/sysboxup/api/server"
+	run -7 faketime -f +85d "$SYSBOXUP" --root "$R" -q cert renew --due
+	[[ ${lines[0]} == "sysboxup: Docker's own certificate 'srv' ends at "* ]]
+	[[ ${lines[1]} == "  try:  sysboxup cert request srv --server --san ci-1.example.org --san 10.0.0.5 --out FILE,"* ]]
 	# the same again is a renewal
 	cert request srv --server --san ci-1.example.org --out "$T/srv2.csr"
 }

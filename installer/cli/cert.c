@@ -48,14 +48,6 @@ int cert_open_ca(struct cert_run *r, struct err *err)
 			       pki_ca_open(&r->pki, &passphrase, &r->ca, err) ? -1 : 0;
 }
 
-bool cert_is_elsewhere(const struct pki *p)
-{
-	struct err ignored = ERR_INIT;
-	enum pki_guard guard;
-
-	return p->ledger.cas_n && !pki_ca_guard(p, &guard, &ignored) && guard == GUARD_ELSEWHERE;
-}
-
 int cert_find(const struct cert_run *r, const char *word, struct ledger_cert **ret, struct err *err)
 {
 	struct ledger_cert *c = ledger_find(&r->pki.ledger, word);

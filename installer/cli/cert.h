@@ -37,8 +37,6 @@ int cert_sans(const struct cert_run *r, char **ret, bool *ret_detected, struct e
 /* Names that the host has by now and that certificate has not: a warning. */
 int cert_warn_drift(const struct cert_run *r, const struct ledger_cert *c, struct err *err);
 
-/* The newest authority's key is not on this host. */
-bool cert_is_elsewhere(const struct pki *p);
 /* Of the newest record: its rows, and where the files are. */
 void cert_show_new(const struct cert_run *r);
 void cert_show_issued(const struct cert_run *r);	/* the same; nothing where it issued none */

@@ -26,7 +26,7 @@ static void warn_crl(const struct cert_run *r)
 		return;
 	clock_iso(l->crl_to, to);
 	report_warn(r->s.rep,
-		    cert_is_elsewhere(&r->pki) ? "sysboxup cert import FILE, a newer one" :
+		    pki_ca_is_elsewhere(&r->pki) ? "sysboxup cert import FILE, a newer one" :
 						 "sysboxup cert crl",
 		    "the revocation list %s at %s",
 		    l->crl_to > r->pki.now ? "ends" : "ended", to);

@@ -4,6 +4,7 @@
 #include "cli/exit.h"
 #include "cli/passphrase.h"
 #include "pki/names.h"
+#include "pki/request.h"
 #include "pki/rotate.h"
 #include "pki/secret.h"
 #include "steps/api.h"
@@ -330,9 +331,16 @@ static int alarm_served(const struct cert_run *r, struct err *err)
 		return EXIT_DONE;
 	clock_iso(c->to, to);
 	err_set(err, ERR_DRIFT, "Docker's own certificate '%s' ends at %s", c->name, to);
-	return ledger_newest(&r->pki.ledger, c->name) == c ?
-		       err_remedy(err, "sysboxup cert renew %s, then: sysboxup apply", c->name) :
-		       err_remedy(err, "sysboxup apply: a newer one waits");
+	if (ledger_newest(&r->pki.ledger, c->name) != c)
+		return err_remedy(err, "sysboxup apply: a newer one waits");
+	if (!pki_ca_is_elsewhere(&r->pki))
+		return err_remedy(err, "sysboxup cert renew %s, then: sysboxup apply", c->name);
+	struct strv sans CLEANUP(strv_release) = STRV_INIT;
+
+	str_split(&sans, c->sans, ',');
+	char *request CLEANUP(freep) = pki_request_command(c->name, &sans);
+
+	return err_remedy(err, "%s, then: sysboxup apply", request);
 }
 
 int cert_renew(struct cli *cli, struct err *err)

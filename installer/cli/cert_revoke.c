@@ -130,7 +130,7 @@ int cert_crl(struct cli *cli, struct err *err)
 	if (ttl_read_crl(option_text(&cli->opts, "ttl"), &ttl, err) ||
 	    cert_open(&r, cli, PKI_READ, err))
 		return -1;
-	if (option_given(&cli->opts, "due") && cert_is_elsewhere(&r.pki))
+	if (option_given(&cli->opts, "due") && pki_ca_is_elsewhere(&r.pki))
 		return alarm_elsewhere(&r, err);
 	if (option_given(&cli->opts, "due") && !crl_due(&r)) {
 		render_say(cli->out, PAINT_GOOD, "Nothing is due.");

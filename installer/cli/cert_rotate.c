@@ -42,7 +42,7 @@ static char *renew_command(const struct pki *p)
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
 	left_behind(p, &names);
-	if (cert_is_elsewhere(p))
+	if (pki_ca_is_elsewhere(p))
 		return request_command(p, &names);
 	char *list CLEANUP(freep) = strv_join(&names, " ");
 
@@ -211,7 +211,7 @@ static int go_on_elsewhere(struct cert_run *r, const struct buf *pem, struct err
 static int run(struct cert_run *r, const struct pki_ca_spec *spec, const struct buf *pem,
 	       struct err *err)
 {
-	if (!cert_is_elsewhere(&r->pki) && !option_given(&r->s.cli->opts, "import"))
+	if (!pki_ca_is_elsewhere(&r->pki) && !option_given(&r->s.cli->opts, "import"))
 		return cert_open_ca(r, err) || go_on(r, spec, err) ? -1 : 0;
 	return pki_begin(&r->pki, r->write, r->lock_seconds, err) ||
 			       go_on_elsewhere(r, pem, err) ? -1 : 0;

@@ -211,6 +211,14 @@ int pki_ca_open(const struct pki *p, const struct buf *passphrase, struct pki_ca
 	return 0;
 }
 
+bool pki_ca_is_elsewhere(const struct pki *p)
+{
+	struct err ignored = ERR_INIT;
+	enum pki_guard guard;
+
+	return p->ledger.cas_n && !pki_ca_guard(p, &guard, &ignored) && guard == GUARD_ELSEWHERE;
+}
+
 bool pki_ca_unattended(const struct pki *p)
 {
 	const struct buf nobody = BUF_INIT;

@@ -35,6 +35,8 @@ int pki_ca_make(struct pki *p, const struct pki_ca_spec *spec, struct err *err);
 /* The newest one; NULL and ERR_REFUSED where there is none. */
 const struct ledger_ca *pki_ca_find(const struct pki *p, struct err *err);
 int pki_ca_guard(const struct pki *p, enum pki_guard *ret, struct err *err);
+/* There is one, and its key is elsewhere. */
+bool pki_ca_is_elsewhere(const struct pki *p);
 /* Can systemd-creds be used: on this host, which has it? */
 bool pki_creds_available(const struct root *root);
 

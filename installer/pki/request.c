@@ -143,6 +143,19 @@ int pki_request(struct pki *p, const struct pki_wish *w, struct buf *ret, struct
 	return 0;
 }
 
+char *pki_request_command(const char *name, const struct strv *sans)
+{
+	struct strv options CLEANUP(strv_release) = STRV_INIT;
+
+	for (size_t i = 0; sans && i < sans->n; i++)
+		strv_addf(&options, " --san %s", strchr(sans->v[i], ':') + 1);
+	char *words CLEANUP(freep) = strv_join(&options, "");
+
+	return xasprintf("sysboxup cert request %s%s%s --out FILE, to be signed by the authority; "
+			 "what comes back: sysboxup cert import FILE",
+			 name, sans ? " --server" : "", words);
+}
+
 /* The certificate that waits in that request; *ret NULL: none does. */
 static int read_cert(int requests, const char *name, X509 **ret, struct err *err)
 {

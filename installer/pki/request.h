@@ -11,6 +11,9 @@
 
 /* A key, and the request for it (PKCS#10, PEM) in ret. ERR_REFUSED where one of that name waits. */
 int pki_request(struct pki *p, const struct pki_wish *w, struct buf *ret, struct err *err);
+/* What a person types for it, with all that follows; of a server with these names, or of a client
+ * (NULL). Allocated. */
+char *pki_request_command(const char *name, const struct strv *sans);
 
 enum pki_came { CAME_AUTHORITY, CAME_CERT, CAME_KNOWN_CERT, CAME_WAITING_CERT, CAME_LIST };
 

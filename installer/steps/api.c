@@ -24,6 +24,7 @@
 #include "pki/export.h"
 #include "pki/issue.h"
 #include "pki/names.h"
+#include "pki/request.h"
 #include "pki/secret.h"
 #include "pki/stranger.h"
 #include "pki/trust.h"
@@ -200,17 +201,20 @@ const struct ledger_cert *api_ends_soon(const struct root *root, const struct pk
 	return NULL;
 }
 
-static int refuse_without(const struct strv *sans, struct err *err)
+static int refuse_without(const struct pki *p, const struct strv *sans, struct err *err)
 {
 	struct strv options CLEANUP(strv_release) = STRV_INIT;
 
 	for (size_t i = 0; i < sans->n; i++)
 		strv_addf(&options, " --san %s", strchr(sans->v[i], ':') + 1);
 	char *list CLEANUP(freep) = strv_join(sans, ", "),
-		   *words CLEANUP(freep) = strv_join(&options, "");
+		   *words CLEANUP(freep) = strv_join(&options, ""),
+		   *request CLEANUP(freep) = pki_request_command(SERVER_NAME, sans);
 
 	err_set(err, ERR_REFUSED, "there is no server certificate in force, its key here, for %s",
 		*list ? list : "this host");
+	if (pki_ca_is_elsewhere(p))
+		return err_remedy(err, "%s", request);
 	return err_remedy(err, "sysboxup cert ca (once), then: sysboxup cert issue api --server%s",
 			  words);
 }
@@ -353,7 +357,7 @@ static int plan_server(struct plan *p, const struct pki *pki, const struct strv 
 	uint64_t record = server ? server->seq : pki->ledger.seq + 1;
 
 	if (!server && !pki_ca_unattended(pki))
-		return refuse_without(sans, err);
+		return refuse_without(pki, sans, err);
 	*ret_dir = pki_path(pki, record, entry);
 	if (server)
 		return 0;
@@ -666,7 +670,7 @@ static int verify(const struct step_ctx *ctx, struct report *rep, struct err *er
 		return -1;
 	server = find_server(&pki, &sans);
 	if (!server)
-		return refuse_without(&sans, err);
+		return refuse_without(&pki, &sans, err);
 	for (size_t i = 0; i < ctx->profile->api.listen.n; i++) {
 		char *name CLEANUP(freep) = name_in_url(server),
 			   *address CLEANUP(freep) = address_of(ctx->profile->api.listen.v[i]);

@@ -8,6 +8,7 @@
 #include "engine/step.h"
 #include "pki/ca.h"
 #include "pki/names.h"
+#include "pki/request.h"
 #include "steps/firstboot.h"
 #include "sys/clock.h"
 
@@ -49,8 +50,16 @@ static int check(const struct profile *p, const struct profile_client *c, int64_
 
 /* ---- plan ---- */
 
-static int refuse_by_hand(const char *name, const char *ttl, struct err *err)
+static int refuse_by_hand(const struct pki *p, const char *name, const char *ttl, struct err *err)
 {
+	char *request CLEANUP(freep) = pki_request_command(name, NULL);
+
+	if (pki_ca_is_elsewhere(p)) {
+		err_set(err, ERR_REFUSED,
+			"there is no client certificate '%s' in force, and the authority's key is not on this host",
+			name);
+		return err_remedy(err, "%s", request);
+	}
 	err_set(err, ERR_REFUSED,
 		"there is no client certificate '%s' in force, and the authority's key is not opened without a person",
 		name);
@@ -118,7 +127,7 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 	if (!pki_ca_find(&pki, err))
 		return -1;
 	if (!pki_ca_unattended(&pki))
-		return refuse_by_hand(v[0].name, ttl_of(ctx->profile, v[0].name), err);
+		return refuse_by_hand(&pki, v[0].name, ttl_of(ctx->profile, v[0].name), err);
 	plan_add(p, action_certificates(STEP, PKI_CLIENT, v, n, NULL, 0));
 	return 0;
 }
