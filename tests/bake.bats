@@ -28,8 +28,9 @@ teardown() {
 }
 
 # A Debian on a disk, with Docker and what Sysbox needs of the distribution, and the program; it has not booted.
+# disk [PACKAGE...]: and these.
 disk() {
-	guest_exec_root "$G" apt-get install -y -qq fuse3 rsync >/dev/null 2>&1
+	guest_exec_root "$G" apt-get install -y -qq fuse3 rsync "$@" >/dev/null 2>&1
 	guest_look "$G" sh -c 'mkdir -p etc/docker && printf "{\n\t\"debug\" : false\n}\n" >etc/docker/daemon.json'
 	guest_look "$G" tar -C . --keep-directory-symlink -xf - < <(tar -C "$BATS_FILE_TMPDIR/tree" --owner=0 --group=0 -cf - .)
 }
@@ -39,7 +40,10 @@ bake() {
 }
 
 @test "a Debian is baked, boots, Docker comes up with the runtime, the first boot is proven; rollback takes all of it back" {
-	disk
+	disk jq lsb-release iptables
+	PROFILE=$W/registered.json
+	jq '.sysbox.register = true' "$BATS_FILE_TMPDIR/builder/profile.json" >"$PROFILE"
+	guest_look "$G" cp var/lib/dpkg/status "$W/status"
 	run -0 bake
 	echo "$output"
 	[[ $output == *"sysbox-mgr.service, sysbox-fs.service, sysbox.service  start at boot"* ]]
@@ -53,9 +57,15 @@ bake() {
 	run -0 guest_run "$G" docker run --rm --runtime=sysbox-runc bb:1 cat /proc/self/uid_map
 	[[ $output =~ 0\ +[1-9][0-9]+\ +65536 ]]
 	guest__until "$GUEST_DEADLINE" grep -q 'First boot: done, transaction 2' "$(guest_dir "$G")/log"
+	# dpkg and apt of the machine are content with a package that neither has installed
+	run -0 guest_run "$G" dpkg --verify sysbox-ce
+	[ "$output" = "" ]
+	guest_run "$G" apt-get -qq check
+	[ "$(guest_run "$G" dpkg -S /usr/bin/sysbox-runc)" = "sysbox-ce: /usr/bin/sysbox-runc" ]
 	run -0 guest_run "$G" sysboxup rollback
 	echo "$output"
 	[[ $output == *"This host is as it was before transaction 1."* ]]
+	guest_get "$G" /var/lib/dpkg/status | cmp - "$W/status"
 	[ "$(guest_get "$G" /etc/docker/daemon.json)" = $'{\n\t"debug" : false\n}' ]
 	run ! guest_run "$G" grep sysbox /etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid
 	run -0 guest_run "$G" docker info -f '{{json .Runtimes}}'

@@ -4,6 +4,7 @@
 #include "actions/dependencies.h"
 
 #include "actions/put.h"
+#include "base/hex.h"
 #include "sys/fs.h"
 #include "sys/io.h"
 
@@ -21,7 +22,7 @@ static bool is_configuration(const char *path)
 static int keep(const struct root *r, const char *path, struct json *paths, struct err *err)
 {
 	struct node n CLEANUP(node_release) = NODE_INIT;
-	struct buf data CLEANUP(buf_release) = BUF_INIT, hex CLEANUP(buf_release) = BUF_INIT;
+	struct buf data CLEANUP(buf_release) = BUF_INIT;
 	struct json *j;
 
 	if (json_get(paths, path))
@@ -29,12 +30,11 @@ static int keep(const struct root *r, const char *path, struct json *paths, stru
 	if (node_read(&n, r, path, NODE_DIGEST, err) ||
 	    (n.type == NODE_FILE && root_read(r, path, KEPT_MAX, &data, err)))
 		return -1;
-	for (size_t i = 0; i < data.len; i++)
-		buf_addf(&hex, "%02x", (unsigned char)data.data[i]);
 	j = json_obj();
 	json_set(j, "node", node_encode(&n));
-	if (hex.len)
-		json_set_str(j, "data", hex.data);
+	char *hex CLEANUP(freep) = hex_encode(&data);
+	if (*hex)
+		json_set_str(j, "data", hex);
 	json_set(paths, path, j);
 	return 0;
 }
@@ -219,14 +219,6 @@ static int sweep_beside(const struct dependencies *d, const struct dep_ops *ops,
 	return 0;
 }
 
-static void hex_decode(const char *in, struct buf *ret)
-{
-	for (; in && in[0] && in[1]; in += 2) {
-		char pair[3] = { in[0], in[1], '\0' };
-		buf_addc(ret, (char)strtol(pair, NULL, 16));
-	}
-}
-
 static int restore_dir(const struct root *r, const char *path, const struct node *n,
 		       struct err *err)
 {
@@ -254,7 +246,8 @@ static int restore(const struct action_ctx *ctx, const struct dep_ops *ops, cons
 		return 0;
 	if (n.type == NODE_DIR)
 		return restore_dir(ctx->root, path, &n, err);
-	hex_decode(json_get_str(kept, "data"), &data);
+	if (!hex_decode(json_get_str(kept, "data"), &data))
+		return err_set(err, ERR_FAILED, "'%s' was recorded with content that cannot be read", path);
 	if (fs_mkdir_path(ctx->root, dir, 0755, err))
 		return -1;
 	return put_node(ctx, path, &n, data.data, data.len, true, err);

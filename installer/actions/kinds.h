@@ -31,6 +31,16 @@ struct action *action_data_dir(const char *step, const char *path, mode_t mode);
  * stage/; nothing on the host. from: the version that it replaces, or NULL. key "unpack:NAME". */
 struct action *action_unpack(const char *step, const struct catalog_entry *entry,
 			     const char *from);
+void unpack_control(struct action *a);	/* and its control part */
+/*
+ * What was put here of an unpacked package is noted in dpkg's database, as if dpkg had unpacked and
+ * configured it: its paragraph, its scripts, and the files that were added. Needs the control part,
+ * and runs nothing. ours: the version that we registered before, or NULL.
+ */
+struct action *action_registration(const char *step, const char *package, const char *ours);
+void registration_add_member(struct action *a, const char *path, const char *member);
+void registration_add_text(struct action *a, const char *path, const void *data, size_t len);
+char *registration_key(const char *package);	/* allocated */
 
 /* System account with its group, no home, shell /bin/false, and one range of 65536 subordinate ids,
  * the same in both files. key "account:NAME". */

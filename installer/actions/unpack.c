@@ -14,6 +14,7 @@ struct unpack_data {
 	const struct catalog_entry *entry;	/* borrowed; NULL once decoded */
 	char *name, *version;
 	char *from;				/* the version that it replaces, or NULL */
+	bool control;				/* its control part, too; not in a record */
 };
 
 struct unpack_target {
@@ -46,6 +47,13 @@ struct action *action_unpack(const char *step, const struct catalog_entry *entry
 	return action_new(&unpack_ops, key, step, RANK_FETCH, d);
 }
 
+void unpack_control(struct action *a)
+{
+	struct unpack_data *d = a->data;
+
+	d->control = true;
+}
+
 static int open_member(void *user, const struct deb_member *m)
 {
 	struct unpack_target *t = user;
@@ -57,6 +65,19 @@ static int open_member(void *user, const struct deb_member *m)
 	name = stage_name(m->path);
 	t->fd = io_openat(t->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
 	return t->fd;
+}
+
+static int put_control(void *user, const struct deb_member *m, const struct buf *text,
+		       struct err *err)
+{
+	const struct unpack_target *t = user;
+	char *name CLEANUP(freep) = xasprintf(STAGE_CONTROL "%s", m->path + 1);
+	int fd CLEANUP(closep) = io_openat(t->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
+					   0600);
+
+	if (fd < 0 || io_write_all(fd, text->data, text->len) || io_fchmod(fd, m->mode & 0777))
+		return err_errno(err, errno, "cannot unpack '%s'", m->path);
+	return 0;
 }
 
 static int unpack_prepare(struct action *a, struct action_ctx *ctx, struct err *err)
@@ -72,6 +93,8 @@ static int unpack_prepare(struct action *a, struct action_ctx *ctx, struct err *
 	r = txnlog_stage(ctx->log, &t.dir, err);
 	if (!r)
 		r = deb_extract_all(&pkg.deb, pkg.fd, open_member, &t, err);
+	if (!r && d->control)
+		r = deb_control_files(pkg.fd, put_control, &t, err);
 	closep(&t.fd);
 	closep(&t.dir);
 	package_release(&pkg);

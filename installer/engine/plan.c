@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/plan.h"
 
-bool plan_has(const struct plan *p, const char *key)
+struct action *plan_find(const struct plan *p, const char *key)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (!strcmp(p->v[i]->key, key))
-			return true;
-	return false;
+			return p->v[i];
+	return NULL;
+}
+
+bool plan_has(const struct plan *p, const char *key)
+{
+	return plan_find(p, key) != NULL;
 }
 
 static void add_one(struct plan *p, struct action *a)

@@ -17,6 +17,7 @@ struct plan {
 void plan_add(struct plan *p, struct action *a);	/* and its escorts; takes ownership; NULL is ignored */
 void plan_warn(struct plan *p, const char *fmt, ...) PRINTF(2, 3);
 bool plan_has(const struct plan *p, const char *key);
+struct action *plan_find(const struct plan *p, const char *key);	/* NULL: it has none */
 void plan_release(struct plan *p);
 /* Every action's line and diff, then the warnings. */
 void plan_describe(const struct plan *p, const struct action_ctx *ctx, struct report *r);

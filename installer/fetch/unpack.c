@@ -621,3 +621,31 @@ int deb_extract(const struct deb *d, int fd, const char *path, int out_fd, struc
 		return -1;
 	return w.found ? 0 : err_set(err, ERR_FAILED, "the package holds no file '%s'", path);
 }
+
+/* --- the control part, as it is --- */
+
+int deb_control_files(int fd,
+		      int (*take)(void *user, const struct deb_member *m, const struct buf *text,
+				  struct err *err),
+		      void *user, struct err *err)
+{
+	struct reader *r CLEANUP(reader_free) =
+		reader_new(fd, "the package", &of_catalog, DEB_UNPACKED_MAX, err);
+
+	if (!r || open_outer(r) < 0 || check_format(r) < 0 || open_inner(r, "control") < 0)
+		return -1;
+	for (;;) {
+		struct deb_member m CLEANUP(member_release) = { 0 };
+		struct buf text CLEANUP(buf_release) = BUF_INIT;
+		int rc = next_member(r, &m);
+
+		if (rc)
+			return rc < 0 ? -1 : 0;
+		if (m.type != 'f')
+			continue;
+		if (m.size > CONTROL_MAX)
+			return refuse(r, m.path, "is too large");
+		if (read_content(r, sink_text, &text) < 0 || take(user, &m, &text, err))
+			return -1;
+	}
+}

@@ -59,5 +59,11 @@ int deb_extract(const struct deb *d, int fd, const char *path, int out_fd, struc
 int deb_extract_all(const struct deb *d, int fd,
 		    int (*open_member)(void *user, const struct deb_member *m), void *user,
 		    struct err *err);
+/* Each file of the control part, "control" too. Of a package that was read: the rules were checked
+ * then. take returns 0, or -1 with err set. */
+int deb_control_files(int fd,
+		      int (*take)(void *user, const struct deb_member *m, const struct buf *text,
+				  struct err *err),
+		      void *user, struct err *err);
 
 #endif

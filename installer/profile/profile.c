@@ -477,6 +477,7 @@ static const struct field fields[] = {
 	{ "sysbox", "version", JSON_STRING, set_version, AT(sysbox.version) },
 	{ "sysbox", "method", JSON_STRING, set_method, AT(sysbox.method) },
 	{ "sysbox", "default_runtime", JSON_BOOL, set_bool, AT(sysbox.default_runtime) },
+	{ "sysbox", "register", JSON_BOOL, set_bool, AT(sysbox.registered) },
 	{ "docker", NULL, JSON_OBJECT, set_present, AT(docker.present) },
 	{ "docker", "install", JSON_STRING, set_install, AT(docker.install) },
 	{ "docker", "settings", JSON_OBJECT, set_object, AT(docker.settings) },

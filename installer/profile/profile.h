@@ -44,6 +44,7 @@ struct profile {
 		char *version;			/* "latest", "absent" or a version ("0.7.0") */
 		enum sysbox_method method;
 		bool default_runtime;
+		bool registered;		/* by files, and known to dpkg */
 	} sysbox;
 	struct {
 		bool present;

@@ -110,14 +110,6 @@ static struct json *stranger(const char *version, const char *how, const char *d
 	return j;
 }
 
-static bool is_same_file(const struct root *r, const char *a, const char *b)
-{
-	struct stat x, y;
-
-	return !root_stat(r, a, &x) && !root_stat(r, b, &y) && x.st_dev == y.st_dev &&
-	       x.st_ino == y.st_ino;
-}
-
 /* Those of dirs in which any of the programs is, from the n-th on. /usr/local/sbin may be a link to
  * /usr/local/bin: then the first one counts. */
 static void find_dirs(const struct root *r, size_t n, struct strv *ret)
@@ -128,7 +120,7 @@ static void find_dirs(const struct root *r, size_t n, struct strv *ret)
 		for (size_t i = 0; sysbox_programs[i]; i++)
 			any = any || has_program(r, dirs[n], sysbox_programs[i]);
 		for (size_t i = 0; i < ret->n; i++)
-			any = any && !is_same_file(r, dirs[n], ret->v[i]);
+			any = any && !root_same(r, dirs[n], ret->v[i]);
 		if (any)
 			strv_add(ret, dirs[n]);
 	}
@@ -148,7 +140,7 @@ static int check_running(const struct host *h, const char *unit, const struct un
 	char *runs CLEANUP(freep) = NULL;
 
 	if (st->main_pid <= 0 || root_readlink(h->root, link, &runs) ||
-	    is_same_file(h->root, runs, path))
+	    root_same(h->root, runs, path))
 		return 0;
 	err_set(err, ERR_REFUSED, "%s runs '%s', not '%s' as it is now", unit, runs, path);
 	return err_remedy(err, "systemctl restart sysbox, if that was replaced meanwhile; else remove one of the two");

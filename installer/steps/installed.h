@@ -48,6 +48,8 @@ void sysbox_here_release(struct sysbox_here *s);
 int sysbox_look(const struct host *h, struct sysbox_here *ret, struct err *err);
 /* Ours, or else somebody else's. */
 int sysbox_find(const struct step_ctx *ctx, struct sysbox_here *ret, struct err *err);
+/* Adopted by hand: the programs are where somebody put them; all else of it stays theirs. */
+bool sysbox_by_hand(const struct sysbox_here *s);
 /* "Sysbox 0.7.0 is here, installed by hand"; allocated. Of theirs. */
 char *sysbox_words(const struct sysbox_here *s);
 

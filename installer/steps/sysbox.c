@@ -67,9 +67,7 @@ static bool systemd_dir_is_usr(const struct host *h)
 	return root_exists(h->root, "/usr/lib/systemd/system");
 }
 
-/* Where unit files live here; the package says /lib, which is a link to /usr/lib on most
- * systems. */
-static char *lib_path(const struct host *h, const char *rest)
+char *sysbox_lib_path(const struct host *h, const char *rest)
 {
 	return path_join(systemd_dir_is_usr(h) ? "/usr/lib" : "/lib", rest);
 }
@@ -107,8 +105,7 @@ static const char *replaced(const struct step_ctx *ctx, const struct sysbox_here
 		       NULL;
 }
 
-/* The programs where somebody put them; all else of it stays theirs. */
-static bool is_by_hand(const struct sysbox_here *here)
+bool sysbox_by_hand(const struct sysbox_here *here)
 {
 	return str_eq(json_get_str(here->origin, "adopted"), BY_HAND);
 }
@@ -127,7 +124,7 @@ static int refuse_method(bool deb, const struct sysbox_here *here, struct err *e
 
 /* ---- plan ---- */
 
-static bool key_intact(const struct step_ctx *ctx, const char *key)
+bool sysbox_intact(const struct step_ctx *ctx, const char *key)
 {
 	const struct json *entry = json_get(ctx->index, key);
 	const struct action_ops *ops = entry ? action_kind(json_get_str(entry, "kind")) : NULL;
@@ -143,7 +140,7 @@ static bool path_intact(const struct step_ctx *ctx, const char *kind, const char
 {
 	char *key CLEANUP(freep) = xasprintf("%s:%s", kind, path);
 
-	return key_intact(ctx, key);
+	return sysbox_intact(ctx, key);
 }
 
 static const struct json *file_origin(const struct step_ctx *ctx, const char *path)
@@ -205,9 +202,9 @@ static bool file_is(const struct step_ctx *ctx, const char *path, const char *da
 
 static void add_sysctl_file(struct plan *p, const struct step_ctx *ctx)
 {
-	const struct embedded *e = embedded_find("templates/sysbox-sysctl.conf");
-	char *dir CLEANUP(freep) = lib_path(ctx->host, "sysctl.d"),
-		  *path CLEANUP(freep) = path_join(dir, "99-sysbox-sysctl.conf");
+	const struct embedded *e = embedded_find(SYSBOX_SYSCTL_TEMPLATE);
+	char *dir CLEANUP(freep) = sysbox_lib_path(ctx->host, "sysctl.d"),
+		  *path CLEANUP(freep) = path_join(dir, SYSBOX_SYSCTL_FILE);
 
 	add_dir(p, ctx, dir, 0755);
 	if (!file_is(ctx, path, e->data, e->len))
@@ -218,7 +215,8 @@ static void add_links(struct plan *p, const struct step_ctx *ctx)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(enabled); i++) {
 		char *rest CLEANUP(freep) = path_join("systemd/system", enabled[i].target);
-		char *target CLEANUP(freep) = lib_path(ctx->host, rest), *now CLEANUP(freep) = NULL;
+		char *target CLEANUP(freep) = sysbox_lib_path(ctx->host, rest),
+			     *now CLEANUP(freep) = NULL;
 
 		add_dir(p, ctx, enabled[i].dir, 0755);
 		if (root_readlink(ctx->host->root, enabled[i].link, &now) || !str_eq(now, target))
@@ -255,7 +253,7 @@ static void add_programs(struct plan *p, const struct step_ctx *ctx, const struc
 static void add_units(struct plan *p, const struct step_ctx *ctx, const struct sysbox_here *here,
 		      bool *ret_any)
 {
-	char *unit_dir CLEANUP(freep) = lib_path(ctx->host, "systemd/system");
+	char *unit_dir CLEANUP(freep) = sysbox_lib_path(ctx->host, "systemd/system");
 
 	add_dir(p, ctx, unit_dir, 0755);
 	for (size_t i = 0; sysbox_units[i]; i++) {
@@ -272,11 +270,11 @@ static void plan_files(struct plan *p, const struct step_ctx *ctx, const struct 
 	size_t before = p->n;
 
 	add_programs(p, ctx, here, &any);
-	if (!is_by_hand(here))
+	if (!sysbox_by_hand(here))
 		add_units(p, ctx, here, &any);
 	if (any)
 		plan_add(p, action_unpack(STEP, ctx->entry, replaced(ctx, here)));
-	if (!is_by_hand(here)) {
+	if (!sysbox_by_hand(here)) {
 		add_sysctl_file(p, ctx);
 		add_links(p, ctx);
 	}
@@ -292,7 +290,7 @@ static void plan_deb(struct plan *p, const struct step_ctx *ctx, const struct sy
 	bool fuse3 = version_compare(ctx->entry->version, "0.7.0") >= 0;
 	struct action *a;
 
-	if (here->any && is_wanted_package(ctx, here->origin) && key_intact(ctx, "packages"))
+	if (here->any && is_wanted_package(ctx, here->origin) && sysbox_intact(ctx, "packages"))
 		return;
 	a = action_packages(STEP, fuse3 ? with_fuse3 : nothing, ctx->entry->name,
 			    ctx->entry->version, ctx->entry->arch, false);
@@ -321,9 +319,9 @@ static void plan_units(struct plan *p, const struct step_ctx *ctx, const struct 
 		plan_warn(p, "systemd does not run here: Sysbox's services are not started");
 		return;
 	}
-	bool swapped = plan_has(p, "packages") || plan_has(p, "unpack:" SYSBOX_PACKAGE);
+	bool swapped = plan_has(p, "packages") || plan_has(p, SYSBOX_UNPACK_KEY);
 
-	if (p->n || !key_intact(ctx, SYSBOX_UNITS_KEY))
+	if (p->n || !sysbox_intact(ctx, SYSBOX_UNITS_KEY))
 		plan_add(p, action_units(STEP, sysbox_units, SYSBOX_RUNTIME, swapped && here->any));
 }
 
@@ -357,7 +355,7 @@ static bool is_settled(const struct step_ctx *ctx, const struct sysbox_here *her
 	if (here->theirs)
 		return settled;
 	if (here->deb)
-		return settled && key_intact(ctx, "packages");
+		return settled && sysbox_intact(ctx, "packages");
 	for (size_t i = 0; sysbox_programs[i]; i++) {
 		char *path CLEANUP(freep) = program_path(here, sysbox_programs[i]);
 

@@ -170,6 +170,14 @@ bool root_exists(const struct root *r, const char *path)
 	return !root_lstat(r, path, &st);
 }
 
+bool root_same(const struct root *r, const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !root_stat(r, a, &x) && !root_stat(r, b, &y) && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
 /* dirfd and name, or the link itself (O_PATH) and "". */
 static int read_link(int dirfd, const char *name, char **ret)
 {

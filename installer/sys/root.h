@@ -33,6 +33,7 @@ int root_stat(const struct root *r, const char *path, struct stat *ret);	/* foll
 int root_lstat(const struct root *r, const char *path, struct stat *ret);	/* does not follow the last part */
 bool root_exists(const struct root *r, const char *path);			/* lstat succeeds */
 int root_readlink(const struct root *r, const char *path, char **ret);		/* -1 and errno */
+bool root_same(const struct root *r, const char *a, const char *b);		/* both are there, and one file or directory */
 
 /*
  * Those above can say no for another reason than that nothing is there: no descriptors left, a disk

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/pkg/apt.h"
 #include "backends/pkg/aptsim.h"
+#include "backends/pkg/depends.h"
 #include "backends/pkg/dpkgdb.h"
+#include "backends/pkg/dpkgnote.h"
+#include "base/hex.h"
 #include "scratch.h"
 
 /* What apt 2.6 printed for the stand-in package on Debian 12, shortened. */
@@ -233,6 +236,103 @@ static pid_t hold_lock(struct host *h, int *ret_pipe)
 	close(end[0]);
 	*ret_pipe = end[1];
 	return pid;
+}
+
+static void check_unmet(const char *relations, const char *want)
+{
+	static const char status[] =
+		"Package: fuse3\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3.14.0-4\n"
+		"Provides: fuse (= 3.14.0-4), nothing-said,\n userspace-fs\n\n"
+		"Package: jq\nStatus: hold ok installed\nArchitecture: amd64\nVersion: 1.6-2.1\n\n"
+		"Package: rsync\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 3.2.7-1\n\n"
+		"Package: iptables\nStatus: install ok half-configured\nArchitecture: amd64\nVersion: 1.8.9-2\n\n";
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct strv unmet CLEANUP(strv_release) = STRV_INIT;
+
+	buf_adds(&text, status);
+	depends_unmet(&text, relations, &unmet);
+	char *got CLEANUP(freep) = strv_join(&unmet, "; ");
+	CHECK_STR(got, want);
+}
+
+TEST(depends, "what a package depends on: by name, version and provided name; only what is installed counts")
+{
+	check_unmet(NULL, "");
+	check_unmet("", "");
+	check_unmet("jq, fuse3", "");
+	check_unmet(" jq (>= 1.5) , jq (<< 2), jq (= 1.6-2.1), jq (>> 1.6-2), jq (<= 1.6-2.1)", "");
+	check_unmet("jq (>= 1.7), jq (<< 1.6), jq (= 1.6), jq (>> 1.6-2.1), jq (<= 1.5)",
+		    "jq (>= 1.7); jq (<< 1.6); jq (= 1.6); jq (>> 1.6-2.1); jq (<= 1.5)");
+	check_unmet("jq (> 1.6-2.1), jq (< 1.6-2.1)", "");
+	check_unmet("fuse, fuse (>= 3), userspace-fs, nothing-said", "");
+	check_unmet("fuse (>= 4), nothing-said (>= 1)", "fuse (>= 4); nothing-said (>= 1)");
+	check_unmet("rsync, iptables, absent | gone", "rsync; iptables; absent | gone");
+	check_unmet("absent | jq:any (>= 1.6) | rsync, jq:amd64 [amd64]", "");
+	check_unmet("jqq, j", "jqq; j");
+}
+
+/* The paragraph put into status, and taken out of it again. */
+static void check_there_and_back(const char *before, const char *after)
+{
+	static const char paragraph[] = "Package: x\nStatus: install ok installed\nVersion: 1\n";
+	struct json *note CLEANUP(json_freep) = note_new(), *none CLEANUP(json_freep) = note_new();
+	struct buf text CLEANUP(buf_release) = BUF_INIT, p CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	buf_adds(&p, paragraph);
+	buf_adds(&text, before);
+	note_set_paragraph(note, &p);
+	size_t joins = note_joins(&text);
+	CHECK_INT(note_into_status(note, "x", &text, joins, &err), 0);
+	CHECK_STR(text.data, after);
+	CHECK_INT(note_into_status(note, "x", &text, joins, &err), 0);
+	CHECK_STR(text.data, after);
+	CHECK_INT(note_into_status(none, "x", &text, joins, &err), 0);
+	CHECK_STR(text.data, before);
+	CHECK_INT(note_into_status(none, "x", &text, joins, &err), 0);
+	CHECK_STR(text.data, before);
+}
+
+#define X "Package: x\nStatus: install ok installed\nVersion: 1\n\n"
+
+TEST(note, "a paragraph of status comes and goes, and every other byte stays")
+{
+	check_there_and_back("", X);
+	check_there_and_back("Package: a\nVersion: 1\n\n", "Package: a\nVersion: 1\n\n" X);
+	check_there_and_back("Package: a\nVersion: 1\n", "Package: a\nVersion: 1\n\n" X);
+	check_there_and_back("Package: a\nVersion: 1", "Package: a\nVersion: 1\n\n" X);
+	check_there_and_back("Package: a\n\n\n\n", "Package: a\n\n\n\n" X);
+}
+
+TEST(note_between, "one in the middle is replaced where it is, and goes with its blank line")
+{
+	struct json *note CLEANUP(json_freep) = note_new(), *none CLEANUP(json_freep) = note_new();
+	struct buf text CLEANUP(buf_release) = BUF_INIT, p CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	buf_adds(&text, "Package: a\n\nPackage: x\nVersion: 0.9\nConffiles:\n /etc/x 0\n\nPackage: b\n\n");
+	buf_adds(&p, "Package: x\nVersion: 1\n");
+	note_set_paragraph(note, &p);
+	CHECK_INT(note_into_status(note, "x", &text, 0, &err), 0);
+	CHECK_STR(text.data, "Package: a\n\nPackage: x\nVersion: 1\n\nPackage: b\n\n");
+	CHECK_INT(note_into_status(none, "x", &text, 0, &err), 0);
+	CHECK_STR(text.data, "Package: a\n\nPackage: b\n\n");
+}
+
+TEST(hex, "bytes of any kind are the same behind a record; a text that is none is told")
+{
+	struct buf all CLEANUP(buf_release) = BUF_INIT, again CLEANUP(buf_release) = BUF_INIT;
+
+	for (int i = 0; i < 256; i++)
+		buf_addc(&all, (char)i);
+	char *text CLEANUP(freep) = hex_encode(&all);
+	CHECK_INT(strlen(text), 512);
+	CHECK(hex_decode(text, &again));
+	CHECK(buf_equal(&all, &again));
+	CHECK(hex_decode(NULL, &again) && hex_decode("", &again));
+	CHECK(!hex_decode("0", &again));
+	CHECK(!hex_decode("0g", &again));
+	CHECK(!hex_decode("AA", &again));
 }
 
 TEST(frontend, "the frontend lock: past the deadline the holder is named; free, it is ours, also asked for twice")

@@ -8,6 +8,8 @@
 
 #include "backends/pkg/pkg.h"
 
+#define DPKG_LOCK "/var/lib/dpkg/lock-frontend"
+
 extern const struct pkg_ops pkg_apt;
 
 /*
@@ -17,6 +19,9 @@ extern const struct pkg_ops pkg_apt;
  */
 int frontend_lock(const struct root *r, unsigned int seconds, struct report *rep, struct err *err);
 void frontend_unlock(void);
+/* The lock's file, which we made, goes. */
+int frontend_unmake(const struct root *r, unsigned int seconds, struct report *rep,
+		    struct err *err);
 /* Who is at work with packages here, in words, allocated; NULL: nobody. By dpkg's locks and rpm's;
  * must not be asked by a process that holds one of them (see above). */
 char *frontend_holder(const struct root *r);

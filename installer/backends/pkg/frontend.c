@@ -2,13 +2,12 @@
 #include "backends/pkg/apt.h"
 #include "backends/pkg/dpkgdb.h"
 #include "sys/clock.h"
+#include "sys/fs.h"
 #include "sys/io.h"
 #include "sys/proc.h"
 #include "sys/signals.h"
 
 #include <errno.h>
-
-#define LOCK_PATH DPKG_DIR "/lock-frontend"
 
 enum { POLL_MS = 50 };
 
@@ -36,7 +35,7 @@ static int try_lock(int fd)
 
 static int timed_out(const char *who, unsigned int seconds, struct err *err)
 {
-	err_set(err, ERR_REFUSED, "'%s' was not free within %u s, held by %s", LOCK_PATH, seconds, who ? who : "another program");
+	err_set(err, ERR_REFUSED, "'%s' was not free within %u s, held by %s", DPKG_LOCK, seconds, who ? who : "another program");
 	return err_remedy(err, "let that program finish, then try again");
 }
 
@@ -47,15 +46,15 @@ static int wait_lock(int fd, unsigned int seconds, struct report *rep, struct er
 
 	for (int got; (got = try_lock(fd)) != 0; clock_pause_ms(POLL_MS)) {
 		if (got < 0)
-			return err_errno(err, errno, "cannot lock '%s'", LOCK_PATH);
+			return err_errno(err, errno, "cannot lock '%s'", DPKG_LOCK);
 		char *who CLEANUP(freep) = holder(fd);
 		if (who && !str_eq(who, said)) {
-			report_info(rep, "waiting for '%s', held by %s", LOCK_PATH, who);
+			report_info(rep, "waiting for '%s', held by %s", DPKG_LOCK, who);
 			str_replace(&said, who);
 		}
 		if (signals_pending())
 			return err_set(err, ERR_FAILED, "stopped while waiting for '%s'",
-				       LOCK_PATH);
+				       DPKG_LOCK);
 		if (clock_boot_ms() >= deadline)
 			return timed_out(said, seconds, err);
 	}
@@ -66,9 +65,9 @@ int frontend_lock(const struct root *r, unsigned int seconds, struct report *rep
 {
 	if (lock_fd >= 0)
 		return 0;
-	int fd CLEANUP(closep) = root_openat(r, LOCK_PATH, O_RDWR | O_CREAT, 0640);
+	int fd CLEANUP(closep) = root_openat(r, DPKG_LOCK, O_RDWR | O_CREAT, 0640);
 	if (fd < 0)
-		return err_errno(err, errno, "cannot open '%s'", LOCK_PATH);
+		return err_errno(err, errno, "cannot open '%s'", DPKG_LOCK);
 	if (wait_lock(fd, seconds, rep, err))
 		return -1;
 	lock_fd = fd;
@@ -78,7 +77,7 @@ int frontend_lock(const struct root *r, unsigned int seconds, struct report *rep
 
 char *frontend_holder(const struct root *r)
 {
-	static const char *const locks[] = { LOCK_PATH, DPKG_DIR "/lock", "/var/lib/rpm/.rpm.lock",
+	static const char *const locks[] = { DPKG_LOCK, DPKG_DIR "/lock", "/var/lib/rpm/.rpm.lock",
 					     "/usr/lib/sysimage/rpm/.rpm.lock" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(locks); i++) {
@@ -94,4 +93,18 @@ char *frontend_holder(const struct root *r)
 void frontend_unlock(void)
 {
 	closep(&lock_fd);
+}
+
+int frontend_unmake(const struct root *r, unsigned int seconds, struct report *rep, struct err *err)
+{
+	int dir CLEANUP(closep) = root_openat(r, DPKG_DIR, O_RDONLY | O_DIRECTORY, 0);
+
+	if (dir < 0 || !root_exists(r, DPKG_LOCK))
+		return 0;
+	if (frontend_lock(r, seconds, rep, err))
+		return -1;
+	if (io_unlinkat(dir, path_basename(DPKG_LOCK), 0))
+		return err_errno(err, errno, "cannot remove '%s'", DPKG_LOCK);
+	frontend_unlock();
+	return fs_sync_dir(dir, err);
 }
