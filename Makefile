@@ -274,6 +274,10 @@ check-powercut-vm: tools $(BUILD)/sysboxup $(BUILD)/sysboxup-faults $(MAN) $(BUI
 	$(Q)./tests/crash/vm build/vm flakey 12
 	$(Q)./tests/crash/vm build/vm kill 12
 
+# What the kernel makes of the limits on reading and writing, with cgroup v2.
+check-limits: tools $(BUILD)/sysboxup $(BUILD)/sysboxup-faults $(MAN) $(BUILD)/completion.bash
+	$(Q)./tests/crash/vm build/vm limits
+
 check-powercut-%: tools $(BUILD)/sysboxup $(BUILD)/sysboxup-faults $(MAN) $(BUILD)/completion.bash
 	$(Q)mkdir -p build/powercut
 	$(Q)./tests/crash/powercut base build/powercut
@@ -294,7 +298,7 @@ bench: $(BUILD)/sysboxup
 clean:
 	rm -rf build
 
-.PHONY: all objects tools units coverage check-unit check-firewall check-killat check-killhost check-meddle check-pending check-prune check-records check-blocklog check-model check-powercut check-powercut-vm fuzzers \
+.PHONY: all objects tools units coverage check-unit check-firewall check-killat check-killhost check-meddle check-pending check-prune check-records check-blocklog check-model check-powercut check-powercut-vm check-limits fuzzers \
 	fuzz-programs fuzz lint bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(FAULTY)

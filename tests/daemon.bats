@@ -215,9 +215,13 @@ throttled() {
 
 @test "limits: what is over the slice's memory or tasks is killed or refused there, over its CPUs waits; the host's own go on" {
 	local victim
-	profile ', "limits": { "memory": "64M", "tasks": 60, "cpus": 1.5, "io_read": "50M", "io_write": "40M" }'
+	# with cgroup v1, as here, what a slice says of reading and writing holds no job in it; with v2 it does (tests/crash/vm-limits)
+	profile ', "limits": { "io_read": "50M", "io_write": "40M" }'
+	run -3 up apply
+	[[ $output == *"'io_read' and 'io_write' of 'api.limits' need cgroup v2 with its controller 'io', which is not here"*"nothing was touched"* ]] || { echo "$output"; false; }
+	profile ', "limits": { "memory": "64M", "tasks": 60, "cpus": 1.5 }'
 	run -0 up apply
-	[[ $output == *"ok      docker-ci-limits: the kernel holds dockerci.slice to: cpus, memory, tasks, io_read, io_write"* ]] || { echo "$output"; false; }
+	[[ $output == *"ok      docker-ci-limits: the kernel holds dockerci.slice to: cpus, memory, tasks"$'\n'* ]] || { echo "$output"; false; }
 	there
 	host run -d --name spared bb:1 sleep 100000 >/dev/null
 	ci run -d --name job bb:1 sleep 100000 >/dev/null
@@ -245,8 +249,9 @@ throttled() {
 	guest_run "$G" grep -qx "$((96 * 1024 * 1024))" /sys/fs/cgroup/memory/dockerci.slice/memory.limit_in_bytes
 	# a kernel that does not hold them is no pass
 	guest_run "$G" sh -c 'echo -1 >/sys/fs/cgroup/memory/dockerci.slice/memory.limit_in_bytes'
+	profile ', "limits": { "memory": "96M", "io_read": "50M" }'
 	run -7 up verify
-	[[ $output == *"docker-ci-limits: the kernel does not hold dockerci.slice to: memory"* ]] || { echo "$output"; false; }
+	[[ $output == *"docker-ci-limits: the kernel does not hold dockerci.slice to: memory, io_read"* ]] || { echo "$output"; false; }
 }
 
 @test "jobs reach neither this host nor its containers; their ports are this host's alone, unless the profile has a range for them" {

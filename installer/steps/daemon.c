@@ -26,6 +26,7 @@
 #include "steps/sysbox.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #define STEP "docker-ci"
@@ -33,6 +34,7 @@
 #define BASE_KEY "units:docker-ci-net.service"
 #define ROUTES "/proc/net/route"
 #define RESOLV_CONF "/etc/resolv.conf"
+#define CONTROLLERS "/sys/fs/cgroup/cgroup.controllers"
 #define SMALL_MAX (256 * 1024)
 
 static const char *const base_units[] = { "docker-ci-net.service", "docker-ci-containerd.service",
@@ -175,12 +177,40 @@ static int refuse_overlap(const struct step_ctx *ctx, struct err *err)
 	return 0;
 }
 
+/*
+ * With cgroup v1 the kernel takes a limit of block I/O for one of that very group
+ * (block/blk-throttle.c, "broken flat hierarchy"): what is said of the slice does not reach the
+ * groups of its containers, though systemd puts it there.
+ */
+static int refuse_io_limits(const struct step_ctx *ctx, struct err *err)
+{
+	const struct profile_limits *l = &ctx->profile->api.limits;
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct strv words CLEANUP(strv_release) = STRV_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (!l->io_read && !l->io_write)
+		return 0;
+	if (!root_read_optional(ctx->host->root, CONTROLLERS, SMALL_MAX, &text, &ignored))
+		str_split(&words, str_trim(text.data), ' ');
+	if (strv_has(&words, "io"))
+		return 0;
+	err_set(err, ERR_REFUSED,
+		"'io_read' and 'io_write' of 'api.limits' need cgroup v2 with its controller "
+		"'io', which is not here: the kernel would hold no job to them");
+	return err_remedy(err, "take them out of the profile, or boot with "
+			       "systemd.unified_cgroup_hierarchy=1 on the kernel's command line");
+}
+
 static int refuse_here(const struct step_ctx *ctx, struct err *err)
 {
 	if (!host_has_systemd(ctx->host) || !ctx->host->docker.binary)
 		return err_set(err, ERR_REFUSED,
 			       "a dedicated daemon needs systemd, and a Docker that is installed");
-	return api_refuse_plain(ctx, err) || refuse_overlap(ctx, err) ? -1 : 0;
+	return api_refuse_plain(ctx, err) || refuse_overlap(ctx, err) ||
+			       refuse_io_limits(ctx, err) ?
+		       -1 :
+		       0;
 }
 
 /* ---- the files ---- */
@@ -217,10 +247,20 @@ static void add_addresses(const struct step_ctx *ctx, const struct wanted *w, st
 		buf_addf(to, "ListenStream=%s\n", ctx->profile->api.listen.v[i]);
 }
 
-static void add_bytes(struct buf *to, const char *directive, const char *where, uint64_t bytes)
+static void add_bytes(struct buf *to, const char *directive, uint64_t bytes)
 {
 	if (bytes)
-		buf_addf(to, "%s=%s%llu\n", directive, where, (unsigned long long)bytes);
+		buf_addf(to, "%s=%" PRIu64 "\n", directive, bytes);
+}
+
+/* A limit of a disk that the unit does not name any more systemd leaves in the kernel (252 and 257,
+ * tried): that there is none is said, too. */
+static void add_bandwidth(struct buf *to, const char *directive, uint64_t bytes)
+{
+	if (bytes)
+		buf_addf(to, "%s=" CI_DATA " %" PRIu64 "\n", directive, bytes);
+	else
+		buf_addf(to, "%s=" CI_DATA " infinity\n", directive);
 }
 
 static void add_limits(const struct step_ctx *ctx, const struct wanted *w, struct buf *to)
@@ -229,12 +269,12 @@ static void add_limits(const struct step_ctx *ctx, const struct wanted *w, struc
 
 	if (l->cpus > 0)
 		buf_addf(to, "CPUQuota=%u%%\n", (unsigned int)(l->cpus * 100 + 0.5));
-	add_bytes(to, "MemoryMax", "", l->memory);
+	add_bytes(to, "MemoryMax", l->memory);
 	if (l->memory) /* what is over it is killed, not swapped */
 		buf_adds(to, "MemorySwapMax=0\n");
-	add_bytes(to, "TasksMax", "", l->tasks);
-	add_bytes(to, "IOReadBandwidthMax", CI_DATA " ", l->io_read);
-	add_bytes(to, "IOWriteBandwidthMax", CI_DATA " ", l->io_write);
+	add_bytes(to, "TasksMax", l->tasks);
+	add_bandwidth(to, "IOReadBandwidthMax", l->io_read);
+	add_bandwidth(to, "IOWriteBandwidthMax", l->io_write);
 }
 
 static const char *const dns_protocols[] = { "udp", "tcp" };

@@ -23,31 +23,42 @@ enum holds { AT_MOST, ANY_NUMBER, NAMED };
 struct limit {
 	const char *word;
 	enum holds holds;
-	const char *unified, *controller, *file; /* cgroup v2's file; v1's controller and file */
+	const char *unified;           /* cgroup v2's file; */
+	const char *controller, *file; /* v1's controller and file, NULL: it holds no slice to it */
+	const char *key;               /* NAMED: "rbps" of "259:0 rbps=52428800 wbps=max ..." */
 	uint64_t want;
 };
 
 static int read_limit(const struct root *root, const struct limit *l, struct buf *ret)
 {
 	char *v2 CLEANUP(freep) = xasprintf(CGROUPS SLICE "/%s", l->unified);
-	char *v1 CLEANUP(freep) = xasprintf(CGROUPS "%s/" SLICE "/%s", l->controller, l->file);
+	char *v1 CLEANUP(freep) =
+		l->file ? xasprintf(CGROUPS "%s/" SLICE "/%s", l->controller, l->file) : NULL;
 	struct err ignored = ERR_INIT;
 
 	return root_read_optional(root, v2, SMALL_MAX, ret, &ignored) &&
-			       root_read_optional(root, v1, SMALL_MAX, ret, &ignored) ?
+			       (!v1 || root_read_optional(root, v1, SMALL_MAX, ret, &ignored)) ?
 		       -1 :
 		       0;
+}
+
+/* Of one disk: systemd names that of the data alone. */
+static bool is_named(const struct limit *l, const char *text)
+{
+	char *want CLEANUP(freep) = xasprintf(" %s=%" PRIu64, l->key, l->want);
+	const char *found = strstr(text, want);
+
+	return found && strchr(" \n", found[strlen(want)]);
 }
 
 /* "max" and "-1" are no numbers: no limit. */
 static bool is_held(const struct limit *l, const char *text)
 {
 	char *number CLEANUP(freep) = xstrndup(text, strspn(text, "0123456789"));
-	char *want CLEANUP(freep) = xasprintf("%" PRIu64, l->want);
 	uint64_t value;
 
 	if (l->holds == NAMED)
-		return strstr(text, want) != NULL;
+		return is_named(l, text);
 	return *number && !str_to_u64(number, UINT64_MAX, &value) &&
 	       (l->holds == ANY_NUMBER || value <= l->want);
 }
@@ -56,13 +67,12 @@ static void verify_limits(const struct step_ctx *ctx, struct report *rep)
 {
 	const struct profile_limits *p = &ctx->profile->api.limits;
 	const struct limit limits[] = {
-		{ "cpus", ANY_NUMBER, "cpu.max", "cpu", "cpu.cfs_quota_us", p->cpus > 0 },
-		{ "memory", AT_MOST, "memory.max", "memory", "memory.limit_in_bytes", p->memory },
-		{ "tasks", AT_MOST, "pids.max", "pids", "pids.max", p->tasks },
-		{ "io_read", NAMED, "io.max", "blkio", "blkio.throttle.read_bps_device",
-		  p->io_read },
-		{ "io_write", NAMED, "io.max", "blkio", "blkio.throttle.write_bps_device",
-		  p->io_write },
+		{ "cpus", ANY_NUMBER, "cpu.max", "cpu", "cpu.cfs_quota_us", NULL, p->cpus > 0 },
+		{ "memory", AT_MOST, "memory.max", "memory", "memory.limit_in_bytes", NULL,
+		  p->memory },
+		{ "tasks", AT_MOST, "pids.max", "pids", "pids.max", NULL, p->tasks },
+		{ "io_read", NAMED, "io.max", NULL, NULL, "rbps", p->io_read },
+		{ "io_write", NAMED, "io.max", NULL, NULL, "wbps", p->io_write },
 	};
 	struct strv held CLEANUP(strv_release) = STRV_INIT, loose CLEANUP(strv_release) = STRV_INIT;
 
