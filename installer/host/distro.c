@@ -102,6 +102,7 @@ static const struct key docker_keys[] = {
 	  offsetof(struct distro, docker.config) },
 	{ "package", JSON_STRING, false, valid_package, "a package's name",
 	  offsetof(struct distro, docker.package) },
+	{ "third_party", JSON_BOOL, false, NULL, NULL, NO_SLOT },
 	{ "env_files", JSON_ARRAY, false, NULL, NULL, NO_SLOT },
 	{ 0 },
 };
@@ -261,6 +262,7 @@ static int read_docker(struct reader *r, const struct json *docker, struct distr
 {
 	if (read_object(r, docker_keys, "docker", docker, d) < 0)
 		return -1;
+	d->docker.third_party = json_get_bool(docker, "third_party", false);
 	for json_each(m, json_get(docker, "env_files")) {
 		if (!json_string(m) || !valid_path(json_string(m)))
 			return complain(r, "docker", "env_files", "must hold absolute paths");

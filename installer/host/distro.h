@@ -10,7 +10,8 @@
  *	                  "kernel_min": "5.5", "notes": "..." } ],
  *	  "kernel_min": "5.5",
  *	  "docker": { "unit": "docker.service", "config": "/etc/docker/daemon.json",
- *	              "env_files": ["/etc/default/docker"], "package": "docker.io" },
+ *	              "env_files": ["/etc/default/docker"], "package": "docker.io",
+ *	              "third_party": false },		// is it somebody else's package?
  *	  "firewall": "ufw",				// what guards it by default
  *	  "remedies": { "selinux": "..." },		// check of preflight: what to do here
  *	  "refuse": { "why": "...", "instead": "..." },	// of tier "refused"
@@ -41,7 +42,12 @@ struct distro_derivative {
 struct distro {
 	char *file;			/* where it came from */
 	char *id, *name, *tier, *package_manager, *kernel_min;
-	struct { char *unit, *config, *package; struct strv env_files; } docker;	/* package may be NULL */
+	struct {
+		char *unit, *config;
+		char *package;		/* may be NULL */
+		bool third_party;	/* it is not the distribution's own, which has none */
+		struct strv env_files;
+	} docker;
 	char *firewall;			/* NULL: not said */
 	struct { char *why, *instead; } refuse;	/* NULL unless tier is "refused" */
 	struct json *remedies;		/* check -> words; may be NULL */

@@ -47,6 +47,8 @@ static const struct {
 	{ HEAD
 	  "\"docker\": { \"unit\": \"docker.service\", \"config\": \"/c\", \"env_files\": \"/e\" } }",
 	  "'x.json': 'docker.env_files' must be an array" },
+	{ HEAD "\"docker\": { \"unit\": \"docker.service\", \"config\": \"/c\", \"third_party\": 1 } }",
+	  "'x.json': 'docker.third_party' must be true or false" },
 	{ HEAD "\"docker\": 1 }", "'x.json': 'docker' must be an object" },
 	{ HEAD DOCKER ", \"packages\": { \"rsync\": 1 } }",
 	  "'x.json': 'packages.rsync' must be a package's name" },
@@ -128,6 +130,7 @@ TEST(embedded, "the embedded distributions are valid, sorted, and name a package
 		if (l.v[i].refuse.why)
 			continue;
 		CHECK(l.v[i].docker.package);
+		CHECK_INT(l.v[i].docker.third_party, str_eq(l.v[i].docker.package, "docker-ce"));
 		for (size_t t = 0; t < ARRAY_SIZE(tools); t++)
 			CHECK(json_get_str(l.v[i].packages, tools[t]));
 	}
