@@ -11,6 +11,7 @@ static void dependencies_release(struct action *a)
 
 	free(d->manager);
 	strv_release(&d->names);
+	strv_release(&d->must_go);
 	dep_list_release(&d->deps);
 	json_free(d->before);
 	json_free(d->give_back);
@@ -23,16 +24,36 @@ static struct action *make(const char *step, const char *manager, bool remove)
 
 	d->manager = xstrdup(manager);
 	d->remove = remove;
-	return action_new(&dependencies_ops, "dependencies", step, RANK_FILES, d);
+	return action_new(&dependencies_ops, DEPENDENCIES_KEY, step, RANK_FILES, d);
 }
 
 struct action *action_dependencies(const char *step, const struct strv *names)
 {
 	struct action *a = make(step, NULL, false);
+
+	dependencies_add(a, names);
+	return a;
+}
+
+static void add_new(struct strv *to, const struct strv *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (!strv_has(to, names->v[i]))
+			strv_add(to, names->v[i]);
+}
+
+void dependencies_add(struct action *a, const struct strv *names)
+{
 	struct dependencies *d = a->data;
 
-	strv_addv(&d->names, (const char *const *)names->v);
-	return a;
+	add_new(&d->names, names);
+}
+
+void dependencies_must_go(struct action *a, const char *name)
+{
+	struct dependencies *d = a->data;
+
+	strv_add(&d->must_go, name);
 }
 
 /* ---- later ---- */
@@ -77,9 +98,10 @@ static struct action *inverse(const struct record *oldest, const struct dep_list
 	for (size_t i = 0; i < deps->n; i++)
 		dep_list_add(&d->deps, &deps->v[i]);
 	d->give_back = json_obj();
-	for (const struct record *r = oldest; remove && r; r = r->next) {
+	for (const struct record *r = oldest; r; r = r->next) {
 		const struct dependencies *of = r->action->data;
-		if (!of->remove)
+		add_new(&d->must_go, &of->must_go);
+		if (remove && !of->remove)
 			take_kept(d->give_back, json_get(of->before, "paths"));
 	}
 	return a;
@@ -136,6 +158,8 @@ static int dependencies_encode(const struct action *a, struct json *j)
 		json_add(deps, dep_encode(&d->deps.v[i]));
 	json_set(j, "manager", json_str(d->manager));
 	json_set(j, "names", strv_json(&d->names));
+	if (d->must_go.n)
+		json_set(j, "must_go", strv_json(&d->must_go));
 	json_set_bool(j, "remove", d->remove);
 	json_set(j, "deps", deps);
 	json_set(j, "before", d->before ? json_dup(d->before) : json_null());
@@ -157,6 +181,7 @@ static int dependencies_decode(struct action *a, const struct json *j, struct er
 	a->data = d;
 	d->manager = xstrdup(json_get_str(j, "manager"));
 	json_strv(json_get(j, "names"), &d->names);
+	json_strv(json_get(j, "must_go"), &d->must_go);
 	d->remove = json_get_bool(j, "remove", false);
 	d->before = object_of(j, "before");
 	d->give_back = object_of(j, "give_back");

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kind "dependencies": packages of the distribution that Sysbox's files need beside them, through
- * whatever package manager is here (backends/pkg/deps.h), as one reversible action. Only new ones:
- * what is installed already is left alone, and a plan that would upgrade, replace or remove
- * anything is refused.
+ * Kind "dependencies": packages of the distribution (Docker, and what Sysbox's files need beside
+ * them), through whatever package manager is here (backends/pkg/deps.h), as one reversible action.
+ * Only new ones: what is installed already is left alone, and a plan that would upgrade, replace or
+ * remove anything is refused.
+ *
+ * A plan has one of them, whoever wants what, and all transactions are one chain: the manager
+ * resolves, installs and removes everything at once, so nobody has to know which of two would need
+ * a package of the other.
  *
  *	prepare		downloaded and looked into; the installation tried without effect. Files of
  *			the packages that are there already are before-images below /etc, and
@@ -24,6 +28,7 @@
 struct dependencies {
 	char *manager;			/* dep_ops.name; filled in prepare */
 	struct strv names;		/* asked for */
+	struct strv must_go;		/* of these: their way back is refused where they would stay */
 	bool remove;			/* inverted: these go, where nobody else needs them */
 	struct dep_list deps;		/* what comes, or goes; each with its file. Not empty before prepare: inverted */
 	/*
@@ -36,7 +41,14 @@ struct dependencies {
 	struct json *give_back;		/* inverted: "paths" of the installation that goes; or NULL */
 };
 
+#define DEPENDENCIES_KEY "dependencies"
 struct action *action_dependencies(const char *step, const struct strv *names);
+void dependencies_add(struct action *a, const struct strv *names);	/* more, before it is prepared */
+/*
+ * One that is not there for the sake of others: a way back that left it, because it was upgraded
+ * since or somebody needs it, would be none. It is refused then, with what to do.
+ */
+void dependencies_must_go(struct action *a, const char *name);
 
 /* ---- dependencies_prepare.c, dependencies_run.c, dependencies_paths.c ---- */
 

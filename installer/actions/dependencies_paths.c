@@ -17,6 +17,11 @@ static bool is_configuration(const char *path)
 	return str_starts(path, "/etc/");
 }
 
+static bool is_left_out(const char *path)
+{
+	return str_eq(path, DEP_LEFT_OUT) || str_starts(path, DEP_LEFT_OUT "/");
+}
+
 /* ---- before ---- */
 
 static int keep(const struct root *r, const char *path, struct json *paths, struct err *err)
@@ -50,6 +55,14 @@ static int keep_beside(const struct root *r, const struct dep_ops *ops, const ch
 	return 0;
 }
 
+/* Theirs would be as somebody wishes whom nobody has asked. */
+static void say_left_out(const struct strv *all, struct report *rep)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (str_starts(all->v[i], DEP_LEFT_OUT "/"))
+			report_info(rep, "'%s' of the packages is left out: it is as the profile says", all->v[i]);
+}
+
 /* Not the packages' own, and not configuration, which they keep: it would be lost. */
 static int in_the_way(const struct dep_ops *ops, const char *path, struct err *err)
 {
@@ -69,6 +82,8 @@ static int take_path(const struct dependencies *d, const struct dep_ops *ops, co
 	struct json *paths = json_get_mut(before, "paths");
 	struct stat st;
 
+	if (is_left_out(path))
+		return 0;
 	if (is_configuration(path) && keep_beside(r, ops, path, paths, err))
 		return -1;
 	if (root_lstat(r, path, &st)) {
@@ -116,6 +131,8 @@ int deps_paths_take(struct dependencies *d, const struct dep_ops *ops, const str
 	for (size_t i = 0; i < d->deps.n; i++)
 		if (ops->paths(d->deps.v[i].file, &all, err))
 			return -1;
+	if (!d->remove)
+		say_left_out(&all, ctx->rep);
 	for (size_t i = 0; i < all.n; i++)
 		if (take_path(d, ops, ctx->root, all.v[i], before, err))
 			return -1;

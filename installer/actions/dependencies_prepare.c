@@ -226,31 +226,69 @@ static int prepare_install(struct dependencies *d, const struct dep_ops *ops,
 	return names.n ? fetch(d, ops, ctx, &names, err) : 0;
 }
 
+static int refuse_changed(const struct dep_ops *ops, const struct dep *dep, const char *now,
+			  struct err *err)
+{
+	if (str_eq(dep->version, now)) {
+		err_set(err, ERR_REFUSED, "the package file '%s' is gone or damaged: '%s' could not come back",
+			dep->file, dep->name);
+		return err_remedy(err, "put it there again, then try again");
+	}
+	err_set(err, ERR_REFUSED, "package '%s' was upgraded since: %s is installed, and was %s", dep->name, now,
+		dep->version);
+	return err_remedy(err, "%s %s, then try again", ops->downgrade, dep->file);
+}
+
+/* Those that are as they came; the rest stays, or is why nothing goes. */
+static int find_unchanged(const struct dependencies *d, const struct dep_ops *ops,
+			  const struct action_ctx *ctx, struct strv *ret, struct err *err)
+{
+	struct strv ids CLEANUP(strv_release) = STRV_INIT;
+	struct dep_list now CLEANUP(dep_list_release) = { 0 };
+
+	dep_ids(&d->deps, &ids);
+	if (ops->installed(&ids, &now, err))
+		return -1;
+	for (size_t i = 0; i < now.n; i++) {
+		const struct dep *dep = dep_find(&d->deps, now.v[i].id);
+		if (dep && str_eq(dep->version, now.v[i].version) && is_intact(ctx->root, dep))
+			strv_add(ret, dep->id);
+		else if (dep && strv_has(&d->must_go, dep->name))
+			return refuse_changed(ops, dep, now.v[i].version, err);
+		else
+			report_info(
+				ctx->rep,
+				"package '%s' stays: it was changed since, and its package file is not here",
+				now.v[i].name);
+	}
+	return 0;
+}
+
+static int check_stay(const struct dependencies *d, const struct action_ctx *ctx,
+		      const struct strv *stay, struct err *err)
+{
+	for (size_t i = 0; i < stay->n; i++) {
+		const char *name = dep_find(&d->deps, stay->v[i])->name;
+		if (strv_has(&d->must_go, name)) {
+			err_set(err, ERR_REFUSED, "package '%s' would go, and something that was installed since needs it",
+				name);
+			return err_remedy(err, "remove that first, then try again");
+		}
+		report_info(ctx->rep, "package '%s' stays: something else needs it by now", stay->v[i]);
+	}
+	return 0;
+}
+
 /* Of what came, that which is still there as it came, and which nobody else needs. */
 static int prepare_remove(struct dependencies *d, const struct dep_ops *ops, struct action_ctx *ctx,
 			  struct err *err)
 {
 	struct strv ids CLEANUP(strv_release) = STRV_INIT, stay CLEANUP(strv_release) = STRV_INIT;
-	struct dep_list now CLEANUP(dep_list_release) = { 0 }, go = { 0 };
+	struct dep_list go = { 0 };
 
-	dep_ids(&d->deps, &ids);
-	if (ops->installed(&ids, &now, err))
+	if (find_unchanged(d, ops, ctx, &ids, err) || dep_removable(ops, &ids, &stay, err) ||
+	    check_stay(d, ctx, &stay, err))
 		return -1;
-	strv_release(&ids);
-	for (size_t i = 0; i < now.n; i++) {
-		const struct dep *dep = dep_find(&d->deps, now.v[i].id);
-		if (!dep || !str_eq(dep->version, now.v[i].version) || !is_intact(ctx->root, dep))
-			report_info(
-				ctx->rep,
-				"package '%s' stays: it was changed since, and its package file is not here",
-				now.v[i].name);
-		else
-			strv_add(&ids, dep->id);
-	}
-	if (dep_removable(ops, &ids, &stay, err))
-		return -1;
-	for (size_t i = 0; i < stay.n; i++)
-		report_info(ctx->rep, "package '%s' stays: something else needs it by now", stay.v[i]);
 	for (size_t i = 0; i < ids.n; i++)
 		dep_list_add(&go, dep_find(&d->deps, ids.v[i]));
 	dep_list_release(&d->deps);

@@ -43,6 +43,10 @@ static int note_started(void *user, pid_t init, uint64_t starttime)
 	return state_note_child(n->ctx->state, init, starttime, &n->err);
 }
 
+/* Whether Docker starts at boot is the plan's business, so that its way back knows of the link.
+ * dpkg's packages have a notebook of their own for that (packages_enabled.c). */
+static const char presets[] = "disable docker.service\ndisable docker.socket\n";
+
 int packages_in_shield(const struct action_ctx *ctx, const struct proc *p, int *ret_status,
 		       struct err *err)
 {
@@ -52,6 +56,7 @@ int packages_in_shield(const struct action_ctx *ctx, const struct proc *p, int *
 	struct shield s = { .root = ctx->root,
 			    .scratch = scratch,
 			    .data_root = ctx->host->docker.data_root,
+			    .presets = pkg_backend(ctx->host) ? NULL : presets,
 			    .on_started = note_started,
 			    .user = &noted };
 

@@ -280,11 +280,25 @@ static int scratch_clear(int fd, struct err *err)
 	       fs_unlink(fd, "update-initramfs.conf", err) ? -1 : 0;
 }
 
-static int scratch_fill(int fd, struct err *err)
+/* "-" comes before "0": even somebody's 00-mine.preset stands behind it. */
+static int fill_presets(int fd, const char *text, struct err *err)
+{
+	if (!text)
+		return 0;
+	if (fs_mkdir(fd, "systemd/system-preset", 0755, err))
+		return -1;
+	int dir CLEANUP(closep) = io_open_existing(fd, "systemd/system-preset",
+						   O_RDONLY | O_DIRECTORY);
+	if (dir < 0)
+		return err_errno(err, errno, "cannot open the scratch directory");
+	return fs_put(dir, "0-sysboxup.preset", 0644, text, strlen(text), err);
+}
+
+static int scratch_fill(const struct shield *s, int fd, struct err *err)
 {
 	if (fs_mkdir(fd, "docker", 0755, err) || fs_mkdir(fd, "systemd", 0755, err) ||
 	    fs_mkdir(fd, "systemd/system", 0755, err) ||
-	    fs_mkdir(fd, "systemd/journal", 0755, err) ||
+	    fs_mkdir(fd, "systemd/journal", 0755, err) || fill_presets(fd, s->presets, err) ||
 	    fs_put(fd, "update-initramfs.conf", 0644, scratch_initramfs, strlen(scratch_initramfs),
 		   err))
 		return -1;
@@ -372,7 +386,7 @@ int shield_run(const struct shield *s, const struct proc *p, int *ret_status, st
 	int fd CLEANUP(closep) = scratch_open(s, err);
 
 	if (fd < 0 || docker_dir_unmake(s, fd, err) || scratch_clear(fd, err) ||
-	    scratch_fill(fd, err) || docker_dir_make(s, fd, err))
+	    scratch_fill(s, fd, err) || docker_dir_make(s, fd, err))
 		return -1;
 	int got = run_covered(s, p, ret_status, err);
 	/* the command's own failure is the one to tell */

@@ -30,6 +30,9 @@ struct shield {
 	 * here */
 	const char *scratch;
 	const char *data_root;		/* Docker's, or NULL */
+	/* What systemd's presets say there before anybody else's do: lines of systemd.preset(5), or
+	 * NULL. Only where it runs. */
+	const char *presets;
 	const char *const *sockets;	/* unix sockets to hide, NULL-terminated, or NULL */
 	/* or NULL; -1: nothing is run */
 	int (*on_started)(void *user, pid_t init, uint64_t starttime);

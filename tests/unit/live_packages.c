@@ -5,7 +5,8 @@
  * what is done is found wrong at the end, and has to be undone.
  *
  * live_packages PROFILE dependencies[-fail] NAME...: the same of the dependencies action, on a
- * machine of tests/lib/machine.bash. LOCK_SECONDS: how long it waits for others.
+ * machine of tests/lib/machine.bash; dependencies-go: the first of them must go on the way back.
+ * LOCK_SECONDS: how long it waits for others.
  */
 #include "actions/dependencies.h"
 #include "actions/packages.h"
@@ -35,7 +36,10 @@ static struct action *wanted(const char *what, char **rest, const struct host *h
 
 	if (str_starts(what, "dependencies")) {
 		strv_addv(&names, (const char *const *)rest);
-		return action_dependencies("test", &names);
+		struct action *a = action_dependencies("test", &names);
+		if (str_ends(what, "-go"))
+			dependencies_must_go(a, names.v[0]);
+		return a;
 	}
 	return action_packages("test", remove ? NULL : fuse3, "sysbox-ce", version, h->arch, remove);
 }

@@ -87,6 +87,21 @@ TEST(covered, "inside systemd looks booted and is dead, Docker's directory is a 
 	scratch_close(&s);
 }
 
+TEST(presets, "systemd's presets are as wanted, before anybody else's")
+{
+	struct shield sh = shield_open();
+	struct stat st;
+	bool systemd = !root_stat(&host, "/run/systemd", &st);
+
+	sh.presets = "disable docker.service\n";
+	expect(&sh, systemd ? "cat /run/systemd/system-preset/0-sysboxup.preset" : "test ! -e /run/systemd", systemd ? sh.presets : "");
+	sh.presets = NULL;
+	expect(&sh, "test ! -e /run/systemd/system-preset", "");
+	char *left CLEANUP(freep) = tree(&s, "/shield", false);
+	CHECK_STR(left, "");
+	scratch_close(&s);
+}
+
 TEST(hidden, "the data-root is empty inside and a socket is no socket; outside nothing changed")
 {
 	struct shield sh = shield_open();

@@ -231,6 +231,7 @@ const struct dep_ops dep_apk = {
 	.complaints = complaints,
 	.suffixes = suffixes,
 	.saved = "",
+	.downgrade = "apk add --no-network",
 	.fetch = apk_fetch,
 	.read = apk_read,
 	.paths = apk_paths,

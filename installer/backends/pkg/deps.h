@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A package manager as the source of what Sysbox's files need beside them (fuse3, rsync ...): new
- * packages only, and out again later. One const table per manager, one line each in registry.c.
+ * A package manager as the source of Docker, where there is none, and of what Sysbox's files need
+ * beside them (fuse3, rsync ...): new packages only, and out again later. One const table per
+ * manager, one line each in registry.c.
  *
  * The high half (dnf, zypper, pacman -S, apk fetch) resolves and downloads, in prepare, and checks
  * the signatures; the low half (rpm, pacman -U and -R, apk add and del) then installs exactly these
@@ -47,6 +48,13 @@ struct dep_lock {
 	enum dep_lock_kind kind;
 };
 
+/*
+ * Docker's configuration is the profile's and its users', never a package's: what one has in there
+ * (openSUSE's a daemon.json) is neither installed nor taken away. rpm is told so; of the others
+ * none has a Docker that brings any.
+ */
+#define DEP_LEFT_OUT "/etc/docker"
+
 enum dep_how {
 	DEP_TRY,			/* changes nothing: would it work? */
 	DEP_DO,
@@ -68,6 +76,7 @@ struct dep_ops {
 	const char *const *complaints;		/* in its output: a script failed, whatever the exit status says */
 	const char *const *suffixes;		/* of copies that it makes beside configuration files */
 	const char *saved;			/* the one of these that holds somebody's edit */
+	const char *downgrade;			/* what a person types to have an older version again, its file behind it */
 	/* These and what they need, downloaded into dir (somewhere below it); what is installed is
 	 * left out, or is there in another version. */
 	int (*fetch)(const struct strv *names, const char *dir, struct report *rep,

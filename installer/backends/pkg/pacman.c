@@ -204,6 +204,7 @@ const struct dep_ops dep_pacman = {
 	.complaints = complaints,
 	.suffixes = suffixes,
 	.saved = ".pacsave",
+	.downgrade = "pacman -U",
 	.fetch = pacman_fetch,
 	.read = pacman_read,
 	.paths = pacman_paths,

@@ -22,6 +22,15 @@ static void rpm_argv(struct strv *argv, const char *verb)
 	strv_add(argv, verb);
 }
 
+/* Where it writes scripts before it runs them: in the shield that is a place of its own, and a
+ * killed one leaves nothing. */
+static void change_argv(struct strv *argv, const char *verb)
+{
+	rpm_argv(argv, verb);
+	strv_add(argv, "--define");
+	strv_add(argv, "_tmppath /tmp");
+}
+
 static int rpm_query(const char *option, const char *what, struct dep_output *ret, struct err *err)
 {
 	struct strv argv CLEANUP(strv_release) = STRV_INIT;
@@ -100,7 +109,8 @@ int rpm_owned(const char *path, bool *ret, struct err *err)
 
 void rpm_install(struct strv *argv, const struct strv *files, enum dep_how how)
 {
-	rpm_argv(argv, "--install");
+	change_argv(argv, "--install");
+	strv_add(argv, "--excludepath=" DEP_LEFT_OUT);
 	if (how == DEP_TRY)
 		strv_add(argv, "--test");
 	if (how == DEP_AGAIN) {
@@ -112,7 +122,7 @@ void rpm_install(struct strv *argv, const struct strv *files, enum dep_how how)
 
 void rpm_remove(struct strv *argv, const struct strv *ids, enum dep_how how)
 {
-	rpm_argv(argv, "--erase");
+	change_argv(argv, "--erase");
 	if (how == DEP_TRY)
 		strv_add(argv, "--test");
 	if (how == DEP_AGAIN)
