@@ -43,6 +43,7 @@ make_rpms() {
 	machine_rpm "$1" rsync "" rsync
 	VERSION=0.9 machine_rpm "$1/old" fuse-common "" fuse-helper
 	machine_rpm "$1/others" theirs rsync theirs
+	VERSION=2.0 machine_rpm "$1/others" rsync "" rsync
 	for script in pre post preun; do
 		machine_rpm "$1" "bad-$script" rsync "bad-$script" "%$script -p <lua>"$'\n'"error('on purpose')"
 	done
@@ -196,6 +197,43 @@ as_before() {
 	[ "$(installed)" = "rsync theirs" ]
 	[ -e "$(machine_at /usr/bin/rsync)" ]
 	[ ! -e "$(machine_at /usr/bin/fusermount3)" ]
+}
+
+@test "one that must go: refused where it would stay, with what to do; then it goes" {
+	begin dnf
+	run -0 live dependencies-go fuse3 rsync
+	machine rpm --install /srv/pool/others/theirs-1.0.rpm
+	machine rpm --upgrade /srv/pool/others/rsync-2.0.rpm
+	run -0 machine sysboxup rollback
+	[ "$(installed)" = "rsync theirs" ]
+	machine rpm --erase theirs rsync
+	as_before
+
+	run -0 live dependencies-go rsync fuse3
+	machine rpm --upgrade /srv/pool/others/rsync-2.0.rpm
+	run -3 machine sysboxup rollback
+	[[ $output == *"package 'rsync' was upgraded since: 2.0-1 is installed, and was 1.0-1"*"try:"*"rpm --upgrade --oldpackage /var/lib/sysboxup/debs/rsync-1.0.rpm, then try again"* ]]
+	[ "$(installed)" = "fuse-common fuse3 rsync" ]
+	machine rpm --upgrade --oldpackage /var/lib/sysboxup/debs/rsync-1.0.rpm
+	machine rpm --install /srv/pool/others/theirs-1.0.rpm
+	run -3 machine sysboxup rollback
+	[[ $output == *"package 'rsync' would go, and something that was installed since needs it"* ]]
+	machine rpm --erase theirs
+	machine mv /var/lib/sysboxup/debs/rsync-1.0.rpm /var/tmp/
+	run -3 machine sysboxup rollback
+	[[ $output == *"the package file '/var/lib/sysboxup/debs/rsync-1.0.rpm' is gone or damaged: 'rsync' could not come back"* ]]
+	machine mv /var/tmp/rsync-1.0.rpm /var/lib/sysboxup/debs/
+	run -0 machine sysboxup uninstall
+	[ -z "$(installed)" ]
+	as_before
+}
+
+@test "docker.install where there is no systemd: refused with the reason" {
+	begin apk
+	jq '.docker.install = "distribution"' "$BATS_FILE_TMPDIR/demo/profile.json" >"$(machine_at /srv/engine.json)"
+	run -3 machine sysboxup --profile /srv/engine.json apply
+	[[ $output == *"docker-present: Docker is not installed, and docker.install needs systemd, which starts it"* ]]
+	[ -z "$(installed)" ]
 }
 
 @test "excluded, locked and ignored packages are respected: refused by name, nothing touched" {

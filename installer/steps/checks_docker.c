@@ -14,18 +14,22 @@ enum report_state check_docker_present(CHECK_ARGS)
 	const char *package = h->distro && h->distro->docker.package ? h->distro->docker.package :
 								       "docker";
 	struct strv packages CLEANUP(strv_release) = STRV_INIT;
+	const char *why, *manager = engine_manager(h, &why);
 
 	if (h->docker.installed)
 		return finding(f, STATE_OK, "%s", h->docker.binary ? h->docker.binary : "dockerd");
 	if (h->docker.snap)
 		return finding(f, STATE_OK, "a snap");		/* has a check of its own */
 	if (engine_wanted(h, p))
-		return finding(f, STATE_NONE, "Docker is not installed yet: apt will install %s", package);
+		return finding(f, STATE_NONE, "Docker is not installed yet: %s will install %s", manager,
+			       package);
 	strv_add(&packages, package);
 	char *command CLEANUP(freep) = distro_install_command(h->distro, &packages);
 	buf_adds(&f->remedy, command);
 	if (h->docker.from_desktop)
 		return finding(f, STATE_BAD, "there is Docker Desktop, whose daemon lives in a virtual machine");
+	if (p->docker.install && h->running && why)
+		return finding(f, STATE_BAD, "Docker is not installed, and %s", why);
 	return finding(f, h->running ? STATE_BAD : STATE_WARN, "Docker is not installed");
 }
 

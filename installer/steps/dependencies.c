@@ -4,11 +4,24 @@
  * that it calls, if they are missing and the package manager is one that we can drive. Through dpkg
  * they come with Sysbox's own package.
  */
+#include "steps/dependencies.h"
+
 #include "actions/dependencies.h"
 #include "steps/preflight.h"
 #include "steps/sysbox.h"
 
 #define STEP "dependencies"
+
+struct action *dependencies_want(struct plan *p, const char *step, const struct strv *names)
+{
+	struct action *a = plan_find(p, DEPENDENCIES_KEY);
+
+	if (a)
+		dependencies_add(a, names);
+	else
+		plan_add(p, a = action_dependencies(step, names));
+	return a;
+}
 
 static bool wanted(const struct step_ctx *ctx)
 {
@@ -33,7 +46,7 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 			strv_add(&names, name);
 	}
 	if (names.n)
-		plan_add(p, action_dependencies(STEP, &names));
+		dependencies_want(p, STEP, &names);
 	return 0;
 }
 

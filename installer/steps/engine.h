@@ -7,7 +7,9 @@
 
 /* The profile wants the distribution's Docker on this host, which has none, and it can be had. */
 bool engine_wanted(const struct host *h, const struct profile *p);
-/* This plan installs it. */
-bool plan_has_engine(const struct plan *p);
+/* Who would bring it: "apt", "dnf" ... NULL: nobody, and *ret_why says why (else NULL). */
+const char *engine_manager(const struct host *h, const char **ret_why);
+/* This plan installs it through dpkg, the only one that holds its packages. */
+bool plan_has_docker_io(const struct plan *p);
 
 #endif

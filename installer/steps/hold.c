@@ -74,7 +74,7 @@ static int plan(struct plan *p, const struct step_ctx *ctx, struct err *err)
 			p,
 			"docker.hold: no package of Docker is installed here that dpkg knows: nothing is put on hold");
 	json_strv(json_get(json_get(ctx->index, KEY), "packages"), &ours);
-	if (plan_has_engine(p))
+	if (plan_has_docker_io(p))
 		add_to_come(&installed, &loose);
 	if (loose.n)
 		plan_add(p, action_hold(STEP, &loose, &ours));

@@ -395,6 +395,24 @@ static void installing_rpm(struct world *w)
 	installing(w);
 	hold_rpm(w);
 }
+static void installing_dnf(struct world *w)
+{
+	installing_rpm(w);
+	fixture_program(&w->f, "/usr/bin/dnf");
+	fixture_program(&w->f, "/usr/bin/rpm");
+}
+static void installing_dnf_no_systemd(struct world *w)
+{
+	installing_dnf(w);
+	w->h.init = INIT_OTHER;
+}
+static void installing_third_party(struct world *w)
+{
+	struct strv none = STRV_INIT;
+
+	installing_dnf(w);
+	w->h.distro = distro_find(&w->distros, "rocky", &none, NULL);
+}
 
 static void swarm_live_file(struct world *w)
 {
@@ -492,6 +510,9 @@ static const struct {
 	{ "docker-present", no_docker_image, STATE_WARN },
 	{ "docker-present", installing, STATE_NONE },
 	{ "docker-present", installing_rpm, STATE_BAD },
+	{ "docker-present", installing_dnf, STATE_NONE },
+	{ "docker-present", installing_dnf_no_systemd, STATE_BAD },
+	{ "docker-present", installing_third_party, STATE_BAD },
 	{ "docker-present", desktop, STATE_BAD },
 	{ "docker-present", snap_only, STATE_OK },
 	{ "snap-docker", snap_only, STATE_BAD },
