@@ -226,6 +226,13 @@ as_before() {
 	run -0 machine sysboxup uninstall
 	[ -z "$(installed)" ]
 	as_before
+
+	# What a later transaction brought needs what an earlier one did: they go together.
+	run -0 live dependencies fuse-common
+	run -0 live dependencies-go fuse3
+	run -0 machine sysboxup uninstall
+	[ -z "$(installed)" ]
+	as_before
 }
 
 @test "docker.install where there is no systemd: refused with the reason" {
