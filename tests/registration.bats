@@ -6,71 +6,17 @@ bats_require_minimum_version 1.5.0
 setup_file() {
 	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
-	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD"/sysboxup "$SYSBOXUP_BUILD"/tools/{killat,everycall,hostdiff}
+	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD"/sysboxup "$SYSBOXUP_BUILD/tools/hostdiff"
 	. "$REPO/tests/lib/image.bash"
 	F=$BATS_FILE_TMPDIR
-	"$REPO/tests/standin/build" "$F/sysbox-ce_0.7.0.deb" 0.7.0.linux
-	"$REPO/tests/standin/build" "$F/sysbox-ce_0.7.1.deb" 0.7.1.linux
-	CATALOG_METHOD=files catalog_make "$F/catalog" "$F/catalog" "$F"/sysbox-ce_*.deb
-	profile 0.7.0 true >"$F/old.json"
-	profile 0.7.1 true >"$F/new.json"
-	profile 0.7.0 false >"$F/unregistered.json"
-	profile absent true >"$F/absent.json"
-	make_tree
-}
-
-teardown() {
-	[ -z "${W:-}" ] || rm -rf --one-file-system "$W"
+	. "$REPO/tests/lib/dpkgtree.bash"
+	dpkgtree_stage
 }
 
 setup() {
 	. "$REPO/tests/lib/image.bash"
-	F=$BATS_FILE_TMPDIR R=$BATS_TEST_TMPDIR/root
-}
-
-# profile VERSION REGISTER, on stdout.
-profile() {
-	jq --arg version "$1" --argjson register "$2" '.sysbox.version = $version | .sysbox.register = $register' "$F/catalog/profile.json"
-}
-
-# dpkg_in ROOT ARG...: in this machine's dpkg nothing is looked at or changed.
-dpkg_in() {
-	dpkg --root="$1" --log=/dev/null --force-script-chrootless --force-not-root "${@:2}"
-}
-
-# small NAME [FIELD]: a package without files, $F/NAME.deb.
-small() {
-	mkdir -p "$F/small/$1/DEBIAN"
-	printf 'Package: %s\nVersion: 3.14-1\nArchitecture: all\nMaintainer: x <x@localhost>\n%sDescription: small\n' \
-		"$1" "${2:+$2$'\n'}" >"$F/small/$1/DEBIAN/control"
-	dpkg-deb --root-owner-group -b "$F/small/$1" "$F/$1.deb" >/dev/null
-}
-
-# $F/tree: with what the package depends on, as far as dpkg knows; fuse is provided, as on Debian 12.
-make_tree() {
-	local name
-	image_make "$F/tree"
-	touch "$F"/tree/usr/{bin,lib/systemd/system,lib/sysctl.d}/of-others	# dpkg takes away what is empty
-	mkdir -p "$F"/tree/var/lib/dpkg/{info,updates,triggers}
-	: >"$F/tree/var/lib/dpkg/status"
-	for name in jq debconf lsb-release rsync iptables; do small "$name"; done
-	small fuse3 "Provides: fuse (= 3.14-1)"
-	small another
-	dpkg_in "$F/tree" -i "$F"/{jq,debconf,lsb-release,rsync,iptables,fuse3}.deb >/dev/null
-	rm "$F"/tree/var/lib/dpkg/*-old
-}
-
-# up ARG...: on $R, quietly.
-up() {
-	SOURCE_DATE_EPOCH=1700000000 "$SYSBOXUP_BUILD/sysboxup" --root "$R" -q "$@" 2>"$BATS_TEST_TMPDIR/err" || {
-		local status=$?
-		cat "$BATS_TEST_TMPDIR/err"
-		return "$status"
-	}
-}
-
-bake() {
-	up --profile "$F/$1.json" apply "${IMAGE_FORCE[@]}" "${@:2}"
+	. "$REPO/tests/lib/dpkgtree.bash"
+	F=$BATS_FILE_TMPDIR R=$BATS_TEST_TMPDIR/root UP=$SYSBOXUP_BUILD/sysboxup
 }
 
 fresh() {
@@ -107,15 +53,13 @@ registered() {
 
 @test "dpkg has the package as if it had installed it, and nothing is left of that after a rollback" {
 	fresh
-	rm "$R/var/lib/dpkg/lock-frontend"	# where nobody has run apt
-	image_snap "$R" >"$BATS_TEST_TMPDIR/before"
-	run -0 "$SYSBOXUP_BUILD/sysboxup" --root "$R" --profile "$F/old.json" plan "${IMAGE_FORCE[@]}"
+	run -0 "$UP" --root "$R" --profile "$F/old.json" plan "${IMAGE_FORCE[@]}"
 	[[ $output == *"dpkg  package 'sysbox-ce' registered as installed"* ]]
 	bake old
 	registered 0.7.0
-	run -0 "$SYSBOXUP_BUILD/sysboxup" --root "$R" status
+	run -0 "$UP" --root "$R" status
 	[[ $output == *"/var/lib/dpkg/info/sysbox-ce.list: as transaction 1 left it"* ]]
-	run -0 "$SYSBOXUP_BUILD/sysboxup" --root "$R" --profile "$F/old.json" apply "${IMAGE_FORCE[@]}"
+	run -0 "$UP" --root "$R" --profile "$F/old.json" apply "${IMAGE_FORCE[@]}"
 	[[ $output == *"Nothing to do"* ]]
 	up rollback
 	as_before
@@ -185,16 +129,32 @@ registered() {
 @test "upgraded by dpkg since: drift; a rollback names it and touches nothing, with --force it leaves that alone" {
 	fresh
 	bake old
-	sed -i 's/^Version: 0.7.0.linux/Version: 0.9.9.linux/' "$R/var/lib/dpkg/status"
-	run "$SYSBOXUP_BUILD/sysboxup" --root "$R" status
+	dpkg-deb -R "$F/sysbox-ce_0.7.1.deb" "$BATS_TEST_TMPDIR/newer"
+	printf '#!/bin/sh\nexit 0\n' | tee "$BATS_TEST_TMPDIR"/newer/DEBIAN/{pre,post}{inst,rm} "$R"/var/lib/dpkg/info/sysbox-ce.{prerm,postrm} >/dev/null
+	dpkg-deb --root-owner-group -Zgzip -b "$BATS_TEST_TMPDIR/newer" "$BATS_TEST_TMPDIR/newer.deb" >/dev/null
+	dpkg_in "$R" -i "$BATS_TEST_TMPDIR/newer.deb" >/dev/null
+	run -0 dpkg_in "$R" --verify sysbox-ce
+	[ "$output" = "" ]
+	run "$UP" --root "$R" status
 	[ "$status" -eq 7 ]
-	[[ $output == *"dpkg has sysbox-ce 0.9.9.linux, installed"* ]]
+	[[ $output == *"dpkg has sysbox-ce 0.7.1.linux, installed"* ]]
+	run -3 bake old
+	[[ $output == *"dpkg has package 'sysbox-ce' 0.7.1.linux (installed), and not by sysboxup"*"leave Sysbox to dpkg from now on: sysboxup forget"* ]]
 	run -3 up rollback
 	[[ $output == *"what dpkg has of package 'sysbox-ce' was changed by somebody else since"*"look at it: dpkg -s sysbox-ce"* ]]
 	[ -e "$R/usr/bin/sysbox-runc" ]
 	up rollback --force
-	[[ $(dpkg_in "$R" -s sysbox-ce) == *"Version: 0.9.9.linux"* ]]
+	[[ $(dpkg_in "$R" -s sysbox-ce) == *"Version: 0.7.1.linux"* ]]
 	[ ! -e "$R/usr/bin/sysbox-runc" ]
+}
+
+@test "registered and gone again is nothing to take back" {
+	fresh
+	bake old
+	bake absent
+	run -0 "$UP" --root "$R" uninstall
+	[[ $output != *registered* ]]
+	as_before
 }
 
 # refused WORDS...: by a bake of $R as it is now, which changes nothing.
@@ -238,24 +198,4 @@ refused() {
 		up rollback
 		cmp "$BATS_TEST_TMPDIR/status" "$R/var/lib/dpkg/status"
 	done
-}
-
-@test "registered and forgotten again, killed and failed at every call: dpkg's database is as before or as after" {
-	. "$REPO/tests/lib/points.bash"
-	. "$REPO/tests/lib/everycall.bash"
-	W=$(mktemp -d /dev/shm/sysboxup-registration-XXXXXX)	# no disk: what is tried is the order, not the durability
-	export W UP=$SYSBOXUP_BUILD/sysboxup TOOLS=$SYSBOXUP_BUILD/tools
-	TOTAL=0
-	fresh
-	bake unregistered
-	mv "$R" "$W/files"
-	mkdir "$W/root"
-	each files "kill/40 tear/40" -- --profile "$F/old.json" -q apply "${IMAGE_FORCE[@]}"
-	cp -a "$W/files" "$W/registered"
-	R=$W/registered bake old
-	each registered "kill/9 tear/9 ENOSPC/18 EIO/45" -- -q rollback 2	# without gpg, whose failures are not ours
-	cp -a "$W/registered" "$W/forgotten"
-	R=$W/forgotten bake unregistered
-	each forgotten "kill/9 tear/9 ENOSPC/18 EIO/45" -- -q rollback 3
-	points registration "$TOTAL"
 }

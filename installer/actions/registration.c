@@ -76,22 +76,26 @@ void registration_add_text(struct action *a, const char *path, const void *data,
 
 /* ---- prepare ---- */
 
-static int look_at_lock(struct registration *d, const struct action_ctx *ctx, struct err *err)
+static int check_updates(const struct action_ctx *ctx, const char *then, struct err *err)
 {
 	size_t updates;
 
-	if (!root_exists(ctx->root, DPKG_STATUS)) {
-		err_set(err, ERR_REFUSED, "there is no '" DPKG_STATUS "': dpkg is not used here");
-		return err_remedy(err, "take \"register\" out of the profile");
-	}
-	d->lock_made = !root_exists(ctx->root, DPKG_LOCK);
-	if (frontend_lock(ctx->root, packages_lock_seconds(), ctx->rep, err) ||
-	    dpkgdb_updates(ctx->root, &updates, err))
+	if (dpkgdb_updates(ctx->root, &updates, err))
 		return -1;
 	if (!updates)
 		return 0;
 	err_set(err, ERR_REFUSED, "dpkg was interrupted: '" DPKG_DIR "/updates' is not empty");
-	return err_remedy(err, "dpkg --configure -a, then try again");
+	return err_remedy(err, "dpkg --configure -a, then %s", then);
+}
+
+/* Of an image without the lock's file none is made before the commit: a refusal leaves nothing. */
+static int look_at_dpkg(struct registration *d, const struct action_ctx *ctx, struct err *err)
+{
+	d->lock_made = !root_exists(ctx->root, DPKG_LOCK);
+	if ((!d->lock_made || ctx->host->running) &&
+	    frontend_lock(ctx->root, packages_lock_seconds(), ctx->rep, err))
+		return -1;
+	return check_updates(ctx, "try again", err);
 }
 
 /* Whatever is there is ours, or what a removal leaves. */
@@ -103,11 +107,17 @@ static int check_from(const struct registration *d, struct err *err)
 	note_status(d->from, &want, &state);
 	if (!state || str_eq(state, "not-installed") || str_eq(state, "config-files"))
 		return 0;
-	if (!str_eq(state, "installed") || !str_eq(version, d->ours)) {
+	if (!str_eq(version, d->ours)) {
 		err_set(err, ERR_REFUSED, "dpkg has package '%s' %s (%s), and not by sysboxup", d->package,
 			version ? version : "", state);
-		return err_remedy(err, "dpkg --purge %s, or take \"register\" out of the profile",
-				  d->package);
+		return err_remedy(
+			err,
+			"leave Sysbox to dpkg from now on: sysboxup forget; or dpkg --purge %s, then try again",
+			d->package);
+	}
+	if (!str_eq(state, "installed")) {
+		err_set(err, ERR_REFUSED, "package '%s' is %s", d->package, state);
+		return err_remedy(err, "dpkg --configure -a, then try again");
 	}
 	if (!str_eq(want, "hold"))
 		return 0;
@@ -120,7 +130,7 @@ static int changed_since(const struct registration *d, struct err *err)
 	err_set(err, ERR_REFUSED, "what dpkg has of package '%s' was changed by somebody else since", d->package);
 	return err_remedy(
 		err,
-		"look at it: dpkg -s %s; rollback --force and uninstall --force leave it as it is and take back the rest",
+		"look at it: dpkg -s %s; rollback --force and uninstall --force leave it as it is and take back the rest; sysboxup forget leaves all of it to dpkg",
 		d->package);
 }
 
@@ -141,21 +151,31 @@ static bool is_known(const struct registration *d, const struct json *now)
 	       files_known(d->from, now, d->from, d->to) && files_known(d->to, now, d->from, d->to);
 }
 
+static void warn_left(const struct registration *d, const struct action_ctx *ctx)
+{
+	char *remedy CLEANUP(freep) = xasprintf("dpkg --purge %s, if it is not wanted", d->package);
+
+	report_warn(ctx->rep, remedy, "what dpkg has of package '%s' was changed by somebody else and stays", d->package);
+}
+
+/* Without a database there is nothing to take back. */
 static int check_inverted(struct registration *d, const struct action_ctx *ctx, struct err *err)
 {
 	struct json *now CLEANUP(json_freep) = NULL;
 
+	d->left = !root_exists(ctx->root, DPKG_STATUS);
+	if (d->left)
+		return 0;
 	if (note_read(ctx->root, d->package, &now, err))
 		return -1;
-	if (is_known(d, now))
-		return 0;
-	if (!ctx->force)
+	if (!is_known(d, now) && !ctx->force)
 		return changed_since(d, err);
-	report_warn(ctx->rep, NULL, "what dpkg has of package '%s' was changed by somebody else and stays", d->package);
+	d->left = !is_known(d, now);
+	if (d->left)
+		warn_left(d, ctx);
+	/* with what dpkg and somebody's hold have made of it, for undo */
 	json_free(d->from);
-	json_free(d->to);
-	d->from = json_dup(now);
-	d->to = json_dup(now);
+	d->from = STEAL(now);
 	return 0;
 }
 
@@ -178,7 +198,7 @@ static int registration_prepare(struct action *a, struct action_ctx *ctx, struct
 {
 	struct registration *d = a->data;
 
-	if (look_at_lock(d, ctx, err))
+	if (look_at_dpkg(d, ctx, err))
 		return -1;
 	if (d->inverted)
 		return check_inverted(d, ctx, err) || set_aside(d, ctx, err) ? -1 : 0;
@@ -215,18 +235,20 @@ static int put_status(struct registration *d, const struct action_ctx *ctx,
 	return put_content(ctx, DPKG_STATUS, &status, 0644, err);
 }
 
-/* What is so already is left alone. */
+/* What is so already is left alone. other: what is there else; files of neither are somebody's. */
 static int put_note(struct registration *d, const struct action_ctx *ctx, const struct json *now,
-		    const struct json *note, struct err *err)
+		    const struct json *note, const struct json *other, struct err *err)
 {
-	for json_each(f, json_get(note, "files"))
+	const struct json *there = json_get(now, "files"), *wanted = json_get(note, "files");
+
+	for json_each(f, wanted)
 		if (!note_same_file(now, note, json_key(f)) &&
 		    put_file(d, ctx, json_key(f), f, err))
 			return -1;
 	if (!note_same_paragraph(now, note) && put_status(d, ctx, note, err))
 		return -1;
-	for json_each(f, json_get(now, "files"))
-		if (!json_get(json_get(note, "files"), json_key(f)) &&
+	for json_each(f, json_get(other, "files"))
+		if (json_get(there, json_key(f)) && !json_get(wanted, json_key(f)) &&
 		    put_file(d, ctx, json_key(f), NULL, err))
 			return -1;
 	return 0;
@@ -237,9 +259,13 @@ static int registration_commit(struct action *a, struct action_ctx *ctx, struct 
 	struct registration *d = a->data;
 	struct json *now CLEANUP(json_freep) = NULL;
 
-	if (note_read(ctx->root, d->package, &now, err))
+	if (d->left)
+		return 0;
+	if (frontend_lock(ctx->root, packages_lock_seconds(), ctx->rep, err) ||
+	    note_read(ctx->root, d->package, &now, err))
 		return -1;
-	return is_known(d, now) ? put_note(d, ctx, now, d->to, err) : changed_since(d, err);
+	return is_known(d, now) ? put_note(d, ctx, now, d->to, d->from, err) :
+				  changed_since(d, err);
 }
 
 /* What a put that died left beside them. */
@@ -257,11 +283,12 @@ static int tidy(const struct registration *d, const struct action_ctx *ctx, stru
 	return put_tidy(ctx, DPKG_STATUS, err);
 }
 
-static int left_alone(const struct registration *d, const struct action_ctx *ctx, struct err *err)
+/* Gone altogether, it was somebody's removal. */
+static int leave_alone(const struct registration *d, const struct action_ctx *ctx,
+		       const struct json *now, struct err *err)
 {
-	if (ctx->force) {
-		report_warn(ctx->rep, NULL, "what dpkg has of package '%s' was changed by somebody else and stays",
-			    d->package);
+	if (ctx->force || (!note_known(now) && !json_len(json_get(now, "files")))) {
+		warn_left(d, ctx);
 		return 0;
 	}
 	err_set(err, ERR_FAILED, "what dpkg has of package '%s' was changed by somebody else and was left alone",
@@ -274,10 +301,14 @@ static int registration_undo(struct action *a, struct action_ctx *ctx, struct er
 	struct registration *d = a->data;
 	struct json *now CLEANUP(json_freep) = NULL;
 
-	if (frontend_lock(ctx->root, packages_lock_seconds(), ctx->rep, err) || tidy(d, ctx, err) ||
+	if (d->left)
+		return 0;
+	if (frontend_lock(ctx->root, packages_lock_seconds(), ctx->rep, err) ||
+	    check_updates(ctx, "sysboxup recover", err) || tidy(d, ctx, err) ||
 	    note_read(ctx->root, d->package, &now, err))
 		return -1;
-	return is_known(d, now) ? put_note(d, ctx, now, d->from, err) : left_alone(d, ctx, err);
+	return is_known(d, now) ? put_note(d, ctx, now, d->from, d->to, err) :
+				  leave_alone(d, ctx, now, err);
 }
 
 /* Who waits for a lock on a host that runs would get that of a file which others do not see any
@@ -296,6 +327,8 @@ static int registration_verify(struct action *a, struct action_ctx *ctx, struct 
 	const struct registration *d = a->data;
 	struct json *now CLEANUP(json_freep) = NULL;
 
+	if (d->left)
+		return 0;
 	if (note_read(ctx->root, d->package, &now, err))
 		return -1;
 	if (note_same_paragraph(now, d->to) && files_known(d->to, now, d->to, d->to))
@@ -319,9 +352,14 @@ static int registration_invert(const struct record *oldest, const struct record 
 			       struct action **ret, struct err *err)
 {
 	const struct registration *o = oldest->action->data, *n = newest->action->data;
-	struct action *a = registration_new("rollback", o->package, NULL);
-	struct registration *d = a->data;
+	struct action *a;
+	struct registration *d;
 
+	*ret = NULL;
+	if (json_equal(o->from, n->to))
+		return 0;
+	a = registration_new("rollback", o->package, NULL);
+	d = a->data;
 	d->inverted = true;
 	d->from = json_dup(n->to);
 	d->to = json_dup(o->from);
@@ -339,6 +377,7 @@ static int registration_encode(const struct action *a, struct json *j)
 	json_set(j, "to", json_dup(d->to));
 	json_set_i64(j, "joined", (int64_t)d->joined);
 	json_set_bool(j, "inverted", d->inverted);
+	json_set_bool(j, "left", d->left);
 	json_set_bool(j, "lock_made", d->lock_made);
 	return 0;
 }
@@ -355,6 +394,7 @@ static int registration_decode(struct action *a, const struct json *j, struct er
 	d->to = json_dup(json_get(j, "to"));
 	d->joined = (size_t)json_get_i64(j, "joined", 0);
 	d->inverted = json_get_bool(j, "inverted", false);
+	d->left = json_get_bool(j, "left", false);
 	d->lock_made = json_get_bool(j, "lock_made", false);
 	return 0;
 }

@@ -24,6 +24,7 @@ struct registration {
 	struct json *from, *to;	/* notes; NULL before prepare */
 	size_t joined;		/* newlines that status lacks at its end without us */
 	bool inverted;
+	bool left;		/* inverted: somebody else has written there, and it stays */
 	bool lock_made;		/* dpkg's lock was absent: of an image it goes in the end */
 };
 

@@ -76,7 +76,6 @@ static int note_content(struct registration *d, const struct action_ctx *ctx, st
 	return 0;
 }
 
-/* Behind the name, as dpkg writes it. */
 static void note_paragraph(struct registration *d, const struct buf *control)
 {
 	struct buf paragraph CLEANUP(buf_release) = BUF_INIT;
@@ -93,6 +92,12 @@ static void note_paragraph(struct registration *d, const struct buf *control)
 	note_set_paragraph(d->to, &paragraph);
 }
 
+static int refuse_package(const struct registration *d, const char *why, struct err *err)
+{
+	err_set(err, ERR_REFUSED, "package '%s' %s: only dpkg itself can install that", d->package, why);
+	return err_remedy(err, "take \"register\" out of the profile");
+}
+
 static int refuse_unmet(const struct strv *unmet, const char *package, struct err *err)
 {
 	char *list CLEANUP(freep) = strv_join(unmet, ", ");
@@ -100,6 +105,24 @@ static int refuse_unmet(const struct strv *unmet, const char *package, struct er
 	err_set(err, ERR_REFUSED, "package '%s' depends on what dpkg does not have here: %s", package,
 		list);
 	return err_remedy(err, "install that first; or take \"register\" out of the profile");
+}
+
+/* What dpkg has to weigh itself, or notes itself. */
+static int check_fields(const struct registration *d, const struct buf *control, struct err *err)
+{
+	static const char *const fields[] = { "Conflicts", "Breaks", "Status", "Conffiles",
+					      "Config-Version", "Triggers-Pending",
+					      "Triggers-Awaited" };
+	const struct stanza s = { control->data, control->len };
+	char *multi CLEANUP(freep) = stanza_field(&s, "Multi-Arch");
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		char *value CLEANUP(freep) = stanza_field(&s, fields[i]),
+		     *why CLEANUP(freep) = xasprintf("has a field '%s'", fields[i]);
+		if (value)
+			return refuse_package(d, why, err);
+	}
+	return str_eq(multi, "same") ? refuse_package(d, "is one of several architectures", err) : 0;
 }
 
 static int check_depends(const struct registration *d, const struct buf *control,
@@ -115,12 +138,6 @@ static int check_depends(const struct registration *d, const struct buf *control
 	depends_unmet(&status, c.pre_depends, &unmet);
 	depends_unmet(&status, c.depends, &unmet);
 	return unmet.n ? refuse_unmet(&unmet, d->package, err) : 0;
-}
-
-static int refuse_package(const struct registration *d, const char *why, struct err *err)
-{
-	err_set(err, ERR_REFUSED, "package '%s' %s: only dpkg itself can install that", d->package, why);
-	return err_remedy(err, "take \"register\" out of the profile");
 }
 
 static bool is_listed(const struct registration *d, const char *path)
@@ -144,13 +161,14 @@ static int check_conffiles(const struct registration *d, const struct buf *text,
 	return 0;
 }
 
+/* "interest-noawait /usr/lib/x"; what it activates in others is nobody's business here. */
 static int check_triggers(const struct registration *d, const struct buf *text, struct err *err)
 {
-	struct strv words CLEANUP(strv_release) = STRV_INIT;
+	struct strv lines CLEANUP(strv_release) = STRV_INIT;
 
-	str_words(&words, text->data);
-	for (size_t i = 0; i < words.n; i++)
-		if (str_starts(words.v[i], "interest"))
+	str_split(&lines, text->data, '\n');
+	for (size_t i = 0; i < lines.n; i++)
+		if (str_starts(str_trim(lines.v[i]), "interest"))
 			return refuse_package(d, "is interested in triggers", err);
 	return 0;
 }
@@ -160,8 +178,10 @@ static int take_control_file(struct registration *d, const char *name, mode_t mo
 {
 	if (str_eq(name, "control")) {
 		note_paragraph(d, text);
-		return check_depends(d, text, ctx, err);
+		return check_fields(d, text, err) || check_depends(d, text, ctx, err) ? -1 : 0;
 	}
+	if (strpbrk(name, ".%"))
+		return refuse_package(d, "has a control file with an unusual name", err);
 	if (str_eq(name, "conffiles"))
 		return check_conffiles(d, text, err);
 	if (str_eq(name, "triggers") && check_triggers(d, text, err))

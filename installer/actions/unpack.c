@@ -71,10 +71,11 @@ static int put_control(void *user, const struct deb_member *m, const struct buf 
 		       struct err *err)
 {
 	const struct unpack_target *t = user;
-	char *name CLEANUP(freep) = xasprintf(STAGE_CONTROL "%s", m->path + 1);
-	int fd CLEANUP(closep) = io_openat(t->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
-					   0600);
+	char *flat CLEANUP(freep) = stage_name(m->path + 1);
+	char *name CLEANUP(freep) = xasprintf(STAGE_CONTROL "%s", flat);
+	int fd CLEANUP(closep) = -1;
 
+	fd = io_openat(t->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
 	if (fd < 0 || io_write_all(fd, text->data, text->len) || io_fchmod(fd, m->mode & 0777))
 		return err_errno(err, errno, "cannot unpack '%s'", m->path);
 	return 0;

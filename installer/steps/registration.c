@@ -85,6 +85,12 @@ static int refuse_by_hand(const struct sysbox_here *here, struct err *err)
 	return err_remedy(err, "take \"register\" out of the profile");
 }
 
+static int refuse_no_dpkg(struct err *err)
+{
+	err_set(err, ERR_REFUSED, "there is no '" DPKG_DIR "/status': dpkg is not used here");
+	return err_remedy(err, "take \"register\" out of the profile");
+}
+
 static int plan_wanted(struct plan *p, const struct step_ctx *ctx, const char *key, struct err *err)
 {
 	struct sysbox_here here CLEANUP(sysbox_here_release) = { 0 };
@@ -93,6 +99,8 @@ static int plan_wanted(struct plan *p, const struct step_ctx *ctx, const char *k
 		return -1;
 	if (here.deb || plan_has(p, "packages"))
 		return 0;
+	if (!root_exists(ctx->host->root, DPKG_DIR "/status"))
+		return refuse_no_dpkg(err);
 	if (sysbox_by_hand(&here))
 		return refuse_by_hand(&here, err);
 	if (plan_has(p, SYSBOX_UNPACK_KEY) || !sysbox_intact(ctx, key))

@@ -62,12 +62,20 @@ static bool provides(const struct stanza *s, const struct relation *r)
 	return met;
 }
 
+/* What waits for triggers is configured, too. */
+static bool is_configured(const struct stanza *s)
+{
+	char *flag CLEANUP(freep) = NULL, *state CLEANUP(freep) = NULL;
+
+	return stanza_status(s, NULL, &flag, &state) && str_eq(flag, "ok") &&
+	       (str_eq(state, "installed") || str_eq(state, "triggers-pending"));
+}
+
 static bool stanza_meets(const struct stanza *s, const struct relation *r)
 {
-	char *state CLEANUP(freep) = NULL, *name CLEANUP(freep) = NULL,
-	     *version CLEANUP(freep) = NULL;
+	char *name CLEANUP(freep) = NULL, *version CLEANUP(freep) = NULL;
 
-	if (!stanza_status(s, NULL, NULL, &state) || !str_eq(state, "installed"))
+	if (!is_configured(s))
 		return false;
 	name = stanza_field(s, "Package");
 	version = stanza_field(s, "Version");
