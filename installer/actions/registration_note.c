@@ -122,7 +122,8 @@ static int check_fields(const struct registration *d, const struct buf *control,
 		if (value)
 			return refuse_package(d, why, err);
 	}
-	return str_eq(multi, "same") ? refuse_package(d, "is one of several architectures", err) : 0;
+	return str_eq(multi, "same") ? refuse_package(d, "is one of several architectures", err) :
+				       0;
 }
 
 static int check_depends(const struct registration *d, const struct buf *control,
