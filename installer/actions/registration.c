@@ -130,7 +130,7 @@ static int changed_since(const struct registration *d, struct err *err)
 	err_set(err, ERR_REFUSED, "what dpkg has of package '%s' was changed by somebody else since", d->package);
 	return err_remedy(
 		err,
-		"look at it: dpkg -s %s; rollback --force leaves it and takes back the rest, sysboxup forget leaves all of it to dpkg",
+		"look at it: dpkg -s %s; rollback --force leaves it there, sysboxup forget leaves all of it to dpkg",
 		d->package);
 }
 
