@@ -103,7 +103,7 @@ ask() {
 # curl may hear of it by an alert, by a reset, or when it asks who is on a connection that is gone.
 kept_out() {
 	run ! ask "$@"
-	case $status in 7 | 28 | 60) echo "$output" && return 1 ;; esac
+	case $status in 7 | 28 | 58 | 60 | 77) echo "$output" && return 1 ;; esac
 	[[ $output == *000 ]]
 }
 

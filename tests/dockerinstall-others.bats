@@ -258,24 +258,34 @@ as_before() {
 	as_before
 
 	# Somebody's preset has the package's script enable it; all of it is there again, and goes by uninstall.
-	in_guest sh -c 'mkdir -p /etc/systemd/system-preset; echo "enable docker.service" >/etc/systemd/system-preset/10-mine.preset'
+	in_guest sh -c 'mkdir -p /etc/systemd/system-preset; echo "enable docker.service" >/etc/systemd/system-preset/00-mine.preset'
 	snap before
 	run -0 apply
 	[ "$(in_guest docker run --rm -v kept:/v bb:1 cat /v/file)" = mine ]
 	in_guest docker rm busy >/dev/null
 	run -0 in_guest sysboxup -q uninstall
 	as_before
-	in_guest rm /etc/systemd/system-preset/10-mine.preset
+	in_guest rm /etc/systemd/system-preset/00-mine.preset
 }
 
-# killed_when PATH: apply, and with it rpm, are killed as soon as that is there.
+# killed_when PATH: apply, and with it rpm, are killed as soon as that is there. Where we were too late, or it was committed by
+# then, it is taken back and tried again.
 killed_when() {
-	in_guest sh -c 'sysboxup --profile /run/profile.json apply --force container >/run/out 2>&1 & p=$!
-		until [ -e "$1" ]; do kill -0 $p || exit 9; done
-		kill -KILL $p $(pgrep -P $p); wait $p; exit 0' sh "$1"
-	run -6 apply
-	run -0 in_guest sysboxup recover
-	as_before
+	local try
+	for try in 1 2 3 4 5; do
+		in_guest sh -c 'sysboxup --profile /run/profile.json apply --force container >/run/out 2>&1 & p=$!
+			until [ -e "$1" ]; do kill -0 $p || exit 0; done
+			kill -KILL $p $(pgrep -P $p); wait $p; exit 0' sh "$1"
+		run apply
+		if [ "$status" -eq 6 ]; then
+			run -0 in_guest sysboxup recover
+			as_before
+			return
+		fi
+		[ "$status" -eq 0 ] || { echo "try $try: $output"; return 1; }
+		in_guest sysboxup -q rollback
+	done
+	return 1
 }
 
 @test "killed while rpm unpacks Docker, and when Docker has started: recover takes it out again" {

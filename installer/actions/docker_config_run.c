@@ -379,7 +379,9 @@ static int find_way_again(const struct docker_config_data *d, const struct actio
 			*ours CLEANUP(json_freep) = NULL;
 	int absent;
 
-	if ((!w->now_absent && docker_config_tree(&w->now, d->path, &put, err)) ||
+	const struct buf *known = w->broken ? &d->after_text : &w->now;	/* theirs is beside */
+
+	if ((!w->now_absent && docker_config_tree(known, d->path, &put, err)) ||
 	    (!w->target_absent && docker_config_tree(&w->target, d->path, &then, err)))
 		return -1;
 	ours = json_patch_between(then, put);

@@ -18,7 +18,6 @@ void plan_add(struct plan *p, struct action *a);	/* and its escorts; takes owner
 void plan_warn(struct plan *p, const char *fmt, ...) PRINTF(2, 3);
 struct action *plan_find(const struct plan *p, const char *key);	/* the plan's; NULL: none */
 bool plan_has(const struct plan *p, const char *key);
-struct action *plan_find(const struct plan *p, const char *key);	/* NULL: it has none */
 void plan_release(struct plan *p);
 /* Every action's line and diff, then the warnings. */
 void plan_describe(const struct plan *p, const struct action_ctx *ctx, struct report *r);

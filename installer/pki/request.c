@@ -143,6 +143,9 @@ int pki_request(struct pki *p, const struct pki_wish *w, struct buf *ret, struct
 	return 0;
 }
 
+/* A remedy has its limit, and half a name would be typed. */
+#define NAMES_MAX 200
+
 char *pki_request_command(const char *name, const struct strv *sans)
 {
 	struct strv options CLEANUP(strv_release) = STRV_INIT;
@@ -150,6 +153,8 @@ char *pki_request_command(const char *name, const struct strv *sans)
 	for (size_t i = 0; sans && i < sans->n; i++)
 		strv_addf(&options, " --san %s", strchr(sans->v[i], ':') + 1);
 	char *words CLEANUP(freep) = strv_join(&options, "");
+	if (strlen(words) > NAMES_MAX)
+		str_replace(&words, " --san ... (all of the names)");
 
 	return xasprintf("sysboxup cert request %s%s%s --out FILE, to be signed by the authority; "
 			 "what comes back: sysboxup cert import FILE",

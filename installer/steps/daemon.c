@@ -35,6 +35,9 @@
 #define ROUTES "/proc/net/route"
 #define RESOLV_CONF "/etc/resolv.conf"
 #define CONTROLLERS "/sys/fs/cgroup/cgroup.controllers"
+#define IO_READ "IOReadBandwidthMax"
+#define IO_WRITE "IOWriteBandwidthMax"
+#define NO_LIMIT " infinity"
 #define SMALL_MAX (256 * 1024)
 
 static const char *const base_units[] = { "docker-ci-net.service", "docker-ci-containerd.service",
@@ -177,6 +180,37 @@ static int refuse_overlap(const struct step_ctx *ctx, struct err *err)
 	return 0;
 }
 
+#define SLICE_FILE SYSTEM_DIR "dockerci.slice"
+
+/* What the unit on disk says of it, allocated; NULL: nothing. */
+static char *slice_value(const struct step_ctx *ctx, const char *directive)
+{
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+	const char *at = NULL;
+
+	if (!root_read_optional(ctx->host->root, SLICE_FILE, SMALL_MAX, &text, &ignored))
+		at = strstr(text.data, directive);
+	return at ? xstrndup(at, strcspn(at, "\n")) : NULL;
+}
+
+static bool slice_limits(const struct step_ctx *ctx, const char *directive)
+{
+	char *value CLEANUP(freep) = slice_value(ctx, directive);
+
+	return value && !str_ends(value, NO_LIMIT);
+}
+
+/* Put there by a version that did not look: verify says that it holds nothing, and a renewal of
+ * certificates is not refused for it. */
+static bool is_in_place(const struct step_ctx *ctx)
+{
+	const struct profile_limits *l = &ctx->profile->api.limits;
+
+	return (!l->io_read || slice_limits(ctx, IO_READ)) &&
+	       (!l->io_write || slice_limits(ctx, IO_WRITE));
+}
+
 /*
  * With cgroup v1 the kernel takes a limit of block I/O for one of that very group
  * (block/blk-throttle.c, "broken flat hierarchy"): what is said of the slice does not reach the
@@ -193,13 +227,14 @@ static int refuse_io_limits(const struct step_ctx *ctx, struct err *err)
 		return 0;
 	if (!root_read_optional(ctx->host->root, CONTROLLERS, SMALL_MAX, &text, &ignored))
 		str_split(&words, str_trim(text.data), ' ');
-	if (strv_has(&words, "io"))
+	if (strv_has(&words, "io") || is_in_place(ctx))
 		return 0;
 	err_set(err, ERR_REFUSED,
 		"'io_read' and 'io_write' of 'api.limits' need cgroup v2 with its controller "
 		"'io', which is not here: the kernel would hold no job to them");
-	return err_remedy(err, "take them out of the profile, or boot with "
-			       "systemd.unified_cgroup_hierarchy=1 on the kernel's command line");
+	return err_remedy(err, words.n ? "take them out of the profile" :
+					 "take them out of the profile, or boot with "
+					 "systemd.unified_cgroup_hierarchy=1 on the kernel's command line");
 }
 
 static int refuse_here(const struct step_ctx *ctx, struct err *err)
@@ -254,13 +289,16 @@ static void add_bytes(struct buf *to, const char *directive, uint64_t bytes)
 }
 
 /* A limit of a disk that the unit does not name any more systemd leaves in the kernel (252 and 257,
- * tried): that there is none is said, too. */
-static void add_bandwidth(struct buf *to, const char *directive, uint64_t bytes)
+ * tried): that there is none is said where there was one. */
+static void add_bandwidth(const struct step_ctx *ctx, struct buf *to, const char *directive,
+			  uint64_t bytes)
 {
+	char *now CLEANUP(freep) = slice_value(ctx, directive);
+
 	if (bytes)
 		buf_addf(to, "%s=" CI_DATA " %" PRIu64 "\n", directive, bytes);
-	else
-		buf_addf(to, "%s=" CI_DATA " infinity\n", directive);
+	else if (now)
+		buf_addf(to, "%s=" CI_DATA NO_LIMIT "\n", directive);
 }
 
 static void add_limits(const struct step_ctx *ctx, const struct wanted *w, struct buf *to)
@@ -273,8 +311,8 @@ static void add_limits(const struct step_ctx *ctx, const struct wanted *w, struc
 	if (l->memory) /* what is over it is killed, not swapped */
 		buf_adds(to, "MemorySwapMax=0\n");
 	add_bytes(to, "TasksMax", l->tasks);
-	add_bandwidth(to, "IOReadBandwidthMax", l->io_read);
-	add_bandwidth(to, "IOWriteBandwidthMax", l->io_write);
+	add_bandwidth(ctx, to, IO_READ, l->io_read);
+	add_bandwidth(ctx, to, IO_WRITE, l->io_write);
 }
 
 static const char *const dns_protocols[] = { "udp", "tcp" };
@@ -326,7 +364,7 @@ static const struct {
 	{ "docker-ci-net.service", SYSTEM_DIR "docker-ci-net.service", BASE, NULL },
 	{ "docker-ci-firewall.service", SYSTEM_DIR "docker-ci-firewall.service", FRONT, NULL },
 	{ "docker-ci-containerd.service", SYSTEM_DIR "docker-ci-containerd.service", BASE, NULL },
-	{ "dockerci.slice", SYSTEM_DIR "dockerci.slice", OTHER, add_limits },
+	{ "dockerci.slice", SLICE_FILE, OTHER, add_limits },
 	{ "docker-ci.socket", SYSTEM_DIR "docker-ci.socket", FRONT, add_addresses },
 	{ "docker-ci.service", SYSTEM_DIR "docker-ci.service", FRONT, NULL },
 	{ "docker-ci-prune.service", SYSTEM_DIR "docker-ci-prune.service", OTHER, NULL },

@@ -53,6 +53,8 @@ const char *engine_manager(const struct host *h, const char **ret_why)
 		*ret_why = "docker.install needs systemd, which starts it";
 	else if (pkg_backend(h) && str_eq(package_of(h), BY_DPKG))
 		return "apt";
+	else if (!h->distro)
+		*ret_why = "this distribution is not known: which package is its own?";
 	else if (!deps || !package_of(h))
 		*ret_why = "no package manager that docker.install drives is here";
 	else
