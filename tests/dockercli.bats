@@ -34,6 +34,7 @@ teardown_file() {
 setup() {
 	# shellcheck source=tests/guest/guest.bash
 	. "$REPO/tests/guest/guest.bash"
+	PROGRAM=(sysboxup)
 	on trixie
 }
 
@@ -77,7 +78,7 @@ config() {
 }
 
 up() {
-	in_guest sysboxup --profile /run/profile.json "$@"
+	in_guest "${PROGRAM[@]}" --profile /run/profile.json "$@"
 }
 
 info() {
@@ -419,6 +420,37 @@ meddled() {
 	echo "$status: $stderr" >&2
 	in_guest test ! -e /root/once
 	containers_as_before
+}
+
+# killed_behind EDIT...: meddled with it, and killed when the first text of the way back that follows is in place of theirs.
+killed_behind() {
+	local at
+	PROGRAM=(env SYSBOXUP_FAULT=log:/root/log /root/sysboxup-faults)
+	in_guest rm -rf /root/log /var/lib/sysboxup
+	meddled "$@"
+	[ "$status" -eq 1 ]
+	at=$(in_guest awk '/way-back/ { noted = 1 } noted && $2 == "exchange" && /daemon.json$/ { print $1; exit }' /root/log)
+	[ -n "$at" ]
+	PROGRAM=(env "SYSBOXUP_FAULT=die-after:$at" SYSBOXUP_FAULT_ALONE=1 /root/sysboxup-faults)
+	in_guest rm -rf /var/lib/sysboxup
+	meddled "$@"
+	[ "$status" -eq 137 ]
+	PROGRAM=(sysboxup)
+	run ! in_guest grep -qxF "$KEPT" /etc/docker/daemon.json
+	run -0 up recover
+	[ "$(in_guest cat /etc/docker/daemon.json)" = "$KEPT" ]
+	[ "$(info '{{.Labels}} {{.LoggingDriver}} {{.LiveRestoreEnabled}}')" = "[theirs=1] json-file false" ]
+	containers_as_before
+}
+
+@test "killed in the midst of such a way back: recover keeps what was written, and takes away what was there in passing" {
+	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup-faults"
+	guest_put "$G" "$SYSBOXUP_BUILD/sysboxup-faults" /root/sysboxup-faults
+	in_guest docker run -d --stop-signal KILL --name c1 bb:1 sleep 1000 >/dev/null
+	settings '{ "log-driver": "local" }'
+	KEPT='{ "labels": ["theirs=1"], "debug": false }'
+	killed_behind "sed -i 's/{/{ \"labels\": [\"theirs=1\"],/' /etc/docker/daemon.json"
+	killed_behind "echo '$KEPT' >/etc/docker/daemon.json"	# with no key of ours in it
 }
 
 @test "what somebody writes while Docker takes up a text of the way back stays, without the keys that were there in passing" {

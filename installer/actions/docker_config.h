@@ -9,8 +9,8 @@
  * every text that we may leave in place, so that recovery tells our own interim states from a
  * stranger's edit; that edit is kept and only our keys are taken back. On the way back each text is
  * put over the very text that was read or put before it: what somebody writes in between, while
- * Docker takes one up, is kept in the same way, without the keys that were there in passing. That
- * is in memory: a kill in the midst of it leaves to recovery what the digests tell.
+ * Docker takes one up, is kept in the same way, without the keys that were there in passing. What
+ * theirs is to become is noted in stage/way-back before a text of ours goes over it.
  *
  * stage/taken-up exists, durably, from before the daemon first hears of a new text until undo has
  * brought it back: only then undo has to speak to the daemon. It holds the boot id: a daemon of a

@@ -2,6 +2,7 @@
 #include "actions/docker_config.h"
 
 #include "actions/put.h"
+#include "base/hex.h"
 #include "base/splice.h"
 #include "docker/api.h"
 #include "docker/daemon.h"
@@ -14,11 +15,13 @@
 #include <stdio.h>
 
 #define MARK "taken-up"
+#define WAY "way-back"
 
 /* Beside 0 and -1: somebody edited the file since we looked. err is not set, and theirs is
  * there. */
 enum { EDITED = 1 };
 #define EDITS_MAX 8	/* of one way back; whoever writes more often does not stop */
+#define WAY_MAX (64 * 1024 * 1024)
 
 /* ---- the file ---- */
 
@@ -157,7 +160,10 @@ static bool is_marked(const struct action_ctx *ctx)
 
 static int unmark(const struct action_ctx *ctx, struct err *err)
 {
-	return fs_unlink(ctx->log->fd, "stage/" MARK, err);
+	return fs_unlink(ctx->log->fd, "stage/" WAY, err) ||
+			       fs_unlink(ctx->log->fd, "stage/" MARK, err) ?
+		       -1 :
+		       0;
 }
 
 /* ---- commit ---- */
@@ -309,6 +315,69 @@ static int node_there(const struct docker_config_data *d, const struct action_ct
 	return node_read_at(ret, dir, name, NODE_DIGEST, err);
 }
 
+/* ---- somebody's edit on the way ---- */
+
+static struct json *text_encode(const struct buf *text, bool absent)
+{
+	char *hex CLEANUP(freep) = absent ? NULL : hex_encode(text);
+
+	return json_str(hex);
+}
+
+/*
+ * A text of ours goes over somebody's, which is nowhere else then: in the end it is to be the
+ * target. Noted for a recovery, durably: { "target": HEX or null, "texts": [ HEX ... ] }. Without
+ * space for that the way back goes on all the same.
+ */
+static void note_way(const struct action_ctx *ctx, const struct way_back *w,
+		     const struct docker_stage *stages, size_t n)
+{
+	struct json *note CLEANUP(json_freep) = json_obj(), *texts = json_arr();
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+	int dir CLEANUP(closep) = -1;
+
+	for (size_t i = 0; i < n; i++)
+		json_add(texts, text_encode(&stages[i].text, stages[i].absent));
+	json_set(note, "target", text_encode(&w->target, w->target_absent));
+	json_set(note, "texts", texts);
+	json_print(note, &text);
+	if (!txnlog_stage(ctx->log, &dir, &ignored))
+		(void)fs_put(dir, WAY, 0600, text.data, text.len, &ignored);
+}
+
+static bool is_noted(const struct json *texts, const struct way_back *w)
+{
+	char *hex CLEANUP(freep) = w->now_absent ? NULL : hex_encode(&w->now);
+
+	for json_each(t, texts)
+		if (str_eq(hex, json_string(t)))
+			return true;
+	return false;
+}
+
+/* *ret: a way back was killed with one of its texts in place, and what was edited is to be kept. */
+static int find_noted(const struct action_ctx *ctx, struct way_back *w, bool *ret, struct err *err)
+{
+	struct json *note CLEANUP(json_freep) = NULL;
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	int absent = fs_read_at(ctx->log->fd, "stage/" WAY, WAY_MAX, &text, err);
+
+	*ret = false;
+	if (absent)
+		return absent < 0 ? -1 : 0;
+	if (json_parse(text.data, text.len, JSON_STRICT, "'stage/" WAY "'", &note, err))
+		return -1;
+	*ret = is_noted(json_get(note, "texts"), w);
+	if (!*ret)
+		return 0;
+	w->stranger = true;
+	w->target_absent = !json_get_str(note, "target");
+	if (hex_decode(json_get_str(note, "target"), &w->target))
+		return 0;
+	return err_set(err, ERR_FAILED, "'stage/" WAY "' holds what cannot be read");
+}
+
 static bool is_json(const struct buf *text)
 {
 	struct json *j CLEANUP(json_freep) = NULL;
@@ -354,10 +423,13 @@ static int find_way_back(const struct docker_config_data *d, const struct action
 	struct buf old CLEANUP(buf_release) = BUF_INIT;
 	struct json *then CLEANUP(json_freep) = NULL;
 	int absent = root_read_optional(ctx->root, d->path, DOCKER_CONFIG_MAX, &w->now, err);
+	bool noted;
 
 	if (absent < 0 || read_old(d, ctx, &old, err))
 		return -1;
 	w->now_absent = absent;
+	if (find_noted(ctx, w, &noted, err) || noted)
+		return noted ? 0 : -1;
 	find_owner(d, w);
 	if (w->stranger && ((d->before.type == NODE_FILE &&
 			     docker_config_tree(&old, d->path, &then, err)) ||
@@ -552,6 +624,8 @@ static int bring_back(const struct docker_config_data *d, const struct action_ct
 		from = text_or_null(&d->after_text, &d->after);
 	if (docker_config_stages(&way, from, to, &stages, &n, err))
 		return -1;
+	if (w->stranger)
+		note_way(ctx, w, stages, n);
 	r = go_back(d, ctx, w, stages, n, down, err);
 	docker_stages_free(stages, n);
 	return r;
