@@ -425,13 +425,13 @@ meddled() {
 # killed_behind EDIT...: meddled with it, and killed when the first text of the way back that follows is in place of theirs.
 killed_behind() {
 	local at
-	PROGRAM=(env SYSBOXUP_FAULT=log:/root/log /root/sysboxup-faults)
+	PROGRAM=(env SYSBOXUP_FAULT=since:way-back,log:/root/log /root/sysboxup-faults)
 	in_guest rm -rf /root/log /var/lib/sysboxup
 	meddled "$@"
 	[ "$status" -eq 1 ]
-	at=$(in_guest awk '/way-back/ { noted = 1 } noted && $2 == "exchange" && /daemon.json$/ { print $1; exit }' /root/log)
+	at=$(in_guest awk '$2 == "exchange" && /daemon.json$/ { print $1; exit }' /root/log)
 	[ -n "$at" ]
-	PROGRAM=(env "SYSBOXUP_FAULT=die-after:$at" SYSBOXUP_FAULT_ALONE=1 /root/sysboxup-faults)
+	PROGRAM=(env "SYSBOXUP_FAULT=since:way-back,die-after:$at" SYSBOXUP_FAULT_ALONE=1 /root/sysboxup-faults)
 	in_guest rm -rf /var/lib/sysboxup
 	meddled "$@"
 	[ "$status" -eq 137 ]

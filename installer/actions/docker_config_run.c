@@ -236,17 +236,20 @@ int docker_config_commit(struct action *a, struct action_ctx *ctx, struct err *e
 /* What is there now, as we read it or as we put it on the way, and what it shall be again. */
 struct way_back {
 	struct buf now, target;
-	bool now_absent, target_absent;
+	struct buf taken;	/* the text that Docker has taken up last, of this way back */
+	bool now_absent, target_absent, taken_absent, has_taken;
 	bool stranger;		/* somebody edited it: only our keys go back */
 	bool untouched;		/* the bytes of before and no text of ours: what else was done to it is theirs */
 	bool broken;		/* what they made of it is no JSON: it is beside, and all of ours goes back */
 	bool interim;		/* a text of this way back is over it by now */
+	bool noted;		/* a way back was killed, and nobody knows what Docker has taken up of it */
 };
 
 static void way_back_release(struct way_back *w)
 {
 	buf_release(&w->now);
 	buf_release(&w->target);
+	buf_release(&w->taken);
 }
 
 static int read_old(const struct docker_config_data *d, const struct action_ctx *ctx,
@@ -356,20 +359,19 @@ static bool is_noted(const struct json *texts, const struct way_back *w)
 	return false;
 }
 
-/* *ret: a way back was killed with one of its texts in place, and what was edited is to be kept. */
-static int find_noted(const struct action_ctx *ctx, struct way_back *w, bool *ret, struct err *err)
+/* A way back was killed with one of its texts in place: what was edited is to be kept. */
+static int find_noted(const struct action_ctx *ctx, struct way_back *w, struct err *err)
 {
 	struct json *note CLEANUP(json_freep) = NULL;
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 	int absent = fs_read_at(ctx->log->fd, "stage/" WAY, WAY_MAX, &text, err);
 
-	*ret = false;
 	if (absent)
 		return absent < 0 ? -1 : 0;
 	if (json_parse(text.data, text.len, JSON_STRICT, "'stage/" WAY "'", &note, err))
 		return -1;
-	*ret = is_noted(json_get(note, "texts"), w);
-	if (!*ret)
+	w->noted = is_noted(json_get(note, "texts"), w);
+	if (!w->noted)
 		return 0;
 	w->stranger = true;
 	w->target_absent = !json_get_str(note, "target");
@@ -423,13 +425,14 @@ static int find_way_back(const struct docker_config_data *d, const struct action
 	struct buf old CLEANUP(buf_release) = BUF_INIT;
 	struct json *then CLEANUP(json_freep) = NULL;
 	int absent = root_read_optional(ctx->root, d->path, DOCKER_CONFIG_MAX, &w->now, err);
-	bool noted;
 
 	if (absent < 0 || read_old(d, ctx, &old, err))
 		return -1;
 	w->now_absent = absent;
-	if (find_noted(ctx, w, &noted, err) || noted)
-		return noted ? 0 : -1;
+	if (find_noted(ctx, w, err))
+		return -1;
+	if (w->noted)
+		return 0;
 	find_owner(d, w);
 	if (w->stranger && ((d->before.type == NODE_FILE &&
 			     docker_config_tree(&old, d->path, &then, err)) ||
@@ -563,6 +566,14 @@ static void know_put(struct way_back *w, const struct docker_stage *s)
 	w->interim = true;
 }
 
+static void know_taken(struct way_back *w, const struct docker_stage *s)
+{
+	buf_clear(&w->taken);
+	buf_add(&w->taken, s->text.data, s->text.len);
+	w->taken_absent = s->absent;
+	w->has_taken = true;
+}
+
 /* A text on the way, taken up. What somebody wrote there while Docker did, which may be why it
  * could not, is seen here or by the next. 0, -1 or EDITED. */
 static int pass_stage(const struct docker_config_data *d, const struct action_ctx *ctx,
@@ -580,8 +591,10 @@ static int pass_stage(const struct docker_config_data *d, const struct action_ct
 	if (r)
 		return r;
 	know_put(w, s);
-	if (!docker_stage_takeup(ctx->host, s, ctx->rep, &why))
+	if (!docker_stage_takeup(ctx->host, s, ctx->rep, &why)) {
+		know_taken(w, s);
 		return 0;
+	}
 	if (!node_there(d, ctx, &then, &ignored) && !is_as_known(w, &then))
 		return EDITED;
 	*err = why;
@@ -619,8 +632,10 @@ static int bring_back(const struct docker_config_data *d, const struct action_ct
 	size_t n = 0;
 	int r;
 
+	if (w->has_taken)	/* what was written there since it has not read */
+		from = w->taken_absent ? NULL : &w->taken;
 	/* The file is back already, but the daemon may not be: it had the after-image at most. */
-	if (down || is_back(w) || w->broken)
+	if (down || (!w->has_taken && (is_back(w) || w->broken || w->noted)))
 		from = text_or_null(&d->after_text, &d->after);
 	if (docker_config_stages(&way, from, to, &stages, &n, err))
 		return -1;
@@ -657,7 +672,8 @@ static bool has_heard(const struct docker_config_data *d, const struct action_ct
 int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 {
 	struct docker_config_data *d = a->data;
-	struct way_back w CLEANUP(way_back_release) = { .now = BUF_INIT, .target = BUF_INIT };
+	struct way_back w CLEANUP(way_back_release) = { .now = BUF_INIT, .target = BUF_INIT,
+							  .taken = BUF_INIT };
 	char *dir CLEANUP(freep) = path_dirname(d->path);
 	bool heard;
 	int r;

@@ -22,6 +22,7 @@ static struct {
 	bool read;			/* the environment was looked at */
 	unsigned long count;
 	unsigned long die_before, die_after, stop_before, tear, fail, fail_from;
+	char since[64];			/* counting begins with the first call on a file of this name; "": now */
 	int errnum;
 	int log_fd;
 	struct faultlog record;
@@ -85,6 +86,8 @@ static bool parse_mode(const struct strv *part)
 		return false;
 	else if (str_eq(part->v[0], "skip"))
 		parse_skip(part->v[1]);
+	else if (str_eq(part->v[0], "since"))
+		snprintf(fault.since, sizeof(fault.since), "%s", part->v[1]);
 	else if (str_eq(part->v[0], "log"))
 		fault.log_fd = open(part->v[1], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	else if (str_eq(part->v[0], "record"))
@@ -180,6 +183,25 @@ static void log_call(const struct fault_op *op)
 	dprintf(fault.log_fd, "%lu %s %s\n", fault.count, op->call, subject);
 }
 
+/* 0 is no number of a call. */
+static bool is_at(unsigned long n)
+{
+	return n && fault.count == n;
+}
+
+static bool is_counted(const struct fault_op *op)
+{
+	char subject[PATH_MAX + 256];
+
+	if (!*fault.since)
+		return true;
+	faultlog_subject(op, subject, sizeof(subject));
+	if (!str_eq(path_basename(subject), fault.since))
+		return false;
+	*fault.since = '\0';
+	return true;
+}
+
 static bool is_skipped(const struct fault_op *op)
 {
 	struct stat st;
@@ -197,15 +219,16 @@ int fault_enter(struct fault_op *op)
 		read_environment();
 	if (fault.late && faultlate_put_off(op))
 		return 1;
+	if (!is_counted(op))
+		return is_skipped(op);
 	fault.count++;
 	if (fault.log_fd >= 0)
 		log_call(op);
-	if (fault.count == fault.stop_before)
+	if (is_at(fault.stop_before))
 		kill(getpid(), SIGSTOP);
-	if (fault.count == fault.die_before ||
-	    (fault.count == fault.tear && !strstr(op->call, "write")))
+	if (is_at(fault.die_before) || (is_at(fault.tear) && !strstr(op->call, "write")))
 		die();
-	if (fault.count == fault.fail || (fault.fail_from && fault.count >= fault.fail_from)) {
+	if (is_at(fault.fail) || (fault.fail_from && fault.count >= fault.fail_from)) {
 		errno = fault.errnum;
 		return -1;
 	}
@@ -220,7 +243,7 @@ void fault_leave(const struct fault_op *op, int ret)
 {
 	if (fault.record.fd >= 0 && ret >= 0)
 		faultlog_after(&fault.record, op, ret);
-	if (fault.count == fault.die_after || fault.count == fault.tear)
+	if (is_at(fault.die_after) || is_at(fault.tear))
 		die();
 	if (fault.late && ret >= 0)
 		faultlate_catch_up(op);
@@ -228,7 +251,7 @@ void fault_leave(const struct fault_op *op, int ret)
 
 size_t fault_torn(size_t len)
 {
-	return fault.count == fault.tear ? len / 2 : len;
+	return is_at(fault.tear) ? len / 2 : len;
 }
 
 #else

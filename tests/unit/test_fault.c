@@ -7,9 +7,8 @@
 static struct scratch s;
 
 /* open, write "one", write "two", fsync, close: five calls */
-static int five_calls(void *arg)
+static int make_f(void)
 {
-	fault_set(arg);
 	int fd = io_openat(s.fd, "f", O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 	if (fd < 0)
@@ -21,6 +20,23 @@ static int five_calls(void *arg)
 	if (io_fsync(fd))
 		return 13;
 	return io_close(fd) ? 14 : fault_count() == 5 ? 0 : 20;
+}
+
+static int five_calls(void *arg)
+{
+	fault_set(arg);
+	return make_f();
+}
+
+/* Three calls on another file, and then those five. */
+static int eight_calls(void *arg)
+{
+	fault_set(arg);
+	int fd = io_openat(s.fd, "early", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0 || io_write_all(fd, "early", 5) || io_close(fd))
+		return 15;
+	return make_f();
 }
 
 TEST(points, "each kind of fault hits the call it names, and only that")
@@ -47,6 +63,28 @@ TEST(points, "each kind of fault hits the call it names, and only that")
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		scratch_open(&s);
 		CHECK_INT(in_child(five_calls, (void *)cases[i].spec), cases[i].status);
+		CHECK_STR(get(&s, "f"), cases[i].left);
+		scratch_close(&s);
+	}
+}
+
+TEST(since, "what comes before the first call on a file is not counted, and not hit")
+{
+	static const struct { const char *spec; int status; const char *left;
+	} cases[] = {
+		{ "since:f", 0, "onetwo" },
+		{ "since:f,die-before:1", 137, NULL },
+		{ "since:f,die-after:3", 137, "onetwo" },
+		{ "since:f,tear:2", 137, "o" },
+		{ "since:f,fail:3:28", 12, "one" },
+		{ "since:f,fail-from:2:EIO", 11, "" },
+		{ "since:other,die-before:1,fail-from:1:EIO", 20, "onetwo" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		scratch_open(&s);
+		CHECK_INT(in_child(eight_calls, (void *)cases[i].spec), cases[i].status);
+		CHECK_STR(get(&s, "early"), "early");
 		CHECK_STR(get(&s, "f"), cases[i].left);
 		scratch_close(&s);
 	}
