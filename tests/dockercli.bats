@@ -425,7 +425,7 @@ meddled() {
 # killed_behind EDIT...: meddled with it, and killed when the first text of the way back that follows is in place of theirs.
 killed_behind() {
 	local at
-	PROGRAM=(env SYSBOXUP_FAULT=since:way-back,log:/root/log /root/sysboxup-faults)
+	PROGRAM=(env "SYSBOXUP_FAULT=since:way-back,log:/root/log" /root/sysboxup-faults)
 	in_guest rm -rf /root/log /var/lib/sysboxup
 	meddled "$@"
 	[ "$status" -eq 1 ]

@@ -13,7 +13,7 @@
  *	fail:N:ERRNO		call N fails (number or name: 28, ENOSPC) and is not made; a close
  *				is made all the same
  *	fail-from:N:ERRNO	call N and all after it fail: a disk that stays full
- *	since:NAME		call 1 is the first on a file of this name: what comes before may vary
+ *	since:NAME		call 1 is the first on a file of this name: what was before may vary
  *	log:FILE		"N call subject" appended for each call
  *	record:FILE		each call that changed something appended with all its operands
  *				(sys/faultlog.h): what the model of tests/crash/model reads

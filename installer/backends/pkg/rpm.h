@@ -25,7 +25,8 @@ bool rpm_litter(const char *name, const char *base);
 /* One table for each that stands in front of rpm. */
 #define RPM_LOW_HALF \
 	.database = RPM_DATABASE, .complaints = rpm_complaints, .suffixes = rpm_suffixes, \
-	.saved = ".rpmsave", .downgrade = "rpm --upgrade --oldpackage --excludepath=" DEP_LEFT_OUT, .read = rpm_read, \
+	.saved = ".rpmsave", .read = rpm_read, \
+	.downgrade = "rpm --upgrade --oldpackage --excludepath=" DEP_LEFT_OUT, \
 	.paths = rpm_paths, .installed = rpm_installed, \
 	.owned = rpm_owned, .install = rpm_install, .remove = rpm_remove, .needed = rpm_needed, \
 	.litter = rpm_litter
