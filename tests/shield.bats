@@ -42,7 +42,7 @@ untouched() {
 
 @test "the unit tests of the shield hold on a host with systemd and Docker" {
 	run -0 guest_run shield /root/test_shield
-	[[ $output == *"1..11"* ]]
+	grep -qx "1..$(grep -c "^TEST(" "$BATS_TEST_DIRNAME/unit/test_shield.c")" <<<"$output"
 }
 
 @test "in the shield systemctl, service, invoke-rc.d and SysV scripts do nothing to Docker and do not fail" {
