@@ -212,9 +212,9 @@ as_before() {
 	run -0 live dependencies-go rsync fuse3
 	machine rpm --upgrade /srv/pool/others/rsync-2.0.rpm
 	run -3 machine sysboxup rollback
-	[[ $output == *"package 'rsync' was upgraded since: 2.0-1 is installed, and was 1.0-1"*"try:"*"rpm --upgrade --oldpackage /var/lib/sysboxup/debs/rsync-1.0.rpm, then try again"* ]]
+	[[ $(tr -s " \n" " " <<<"$output") == *"package 'rsync' was upgraded since: 2.0-1 is installed, and was 1.0-1"*"try:"*"rpm --upgrade --oldpackage --excludepath=/etc/docker /var/lib/sysboxup/debs/rsync-1.0.rpm, then try again"* ]]
 	[ "$(installed)" = "fuse-common fuse3 rsync" ]
-	machine rpm --upgrade --oldpackage /var/lib/sysboxup/debs/rsync-1.0.rpm
+	machine rpm --upgrade --oldpackage --excludepath=/etc/docker /var/lib/sysboxup/debs/rsync-1.0.rpm
 	machine rpm --install /srv/pool/others/theirs-1.0.rpm
 	run -3 machine sysboxup rollback
 	[[ $output == *"package 'rsync' would go, and something that was installed since needs it"* ]]
