@@ -35,7 +35,7 @@ static void registration_release(struct action *a)
 	free(d);
 }
 
-static struct action *registration_new(const char *step, const char *package, const char *ours)
+struct action *action_registration(const char *step, const char *package, const char *ours)
 {
 	struct registration *d = xcalloc(1, sizeof(*d));
 	char *key CLEANUP(freep) = registration_key(package);
@@ -48,11 +48,6 @@ static struct action *registration_new(const char *step, const char *package, co
 char *registration_key(const char *package)
 {
 	return xasprintf(KEY_PREFIX "%s.list", package);
-}
-
-struct action *action_registration(const char *step, const char *package, const char *ours)
-{
-	return registration_new(step, package, ours);
 }
 
 static struct registered_file *add_listed(struct action *a, const char *path)
@@ -168,9 +163,9 @@ static int check_inverted(struct registration *d, const struct action_ctx *ctx, 
 		return 0;
 	if (note_read(ctx->root, d->package, &now, err))
 		return -1;
-	if (!is_known(d, now) && !ctx->force)
-		return changed_since(d, err);
 	d->left = !is_known(d, now);
+	if (d->left && !ctx->force)
+		return changed_since(d, err);
 	if (d->left)
 		warn_left(d, ctx);
 	/* with what dpkg and somebody's hold have made of it, for undo */
@@ -210,10 +205,15 @@ static int registration_prepare(struct action *a, struct action_ctx *ctx, struct
 
 /* ---- commit and undo ---- */
 
+static char *info_path(const struct registration *d, const char *name)
+{
+	return xasprintf(DPKG_INFO "/%s.%s", d->package, name);
+}
+
 static int put_file(const struct registration *d, const struct action_ctx *ctx, const char *name,
 		    const struct json *file, struct err *err)
 {
-	char *path CLEANUP(freep) = xasprintf(DPKG_INFO "/%s.%s", d->package, name);
+	char *path CLEANUP(freep) = info_path(d, name);
 	struct node want = { .type = file ? NODE_FILE : NODE_ABSENT,
 			     .mode = (mode_t)json_get_i64(file, "mode", 0644),
 			     .mtime = { .tv_sec = json_get_i64(file, "mtime", 0) } };
@@ -275,8 +275,7 @@ static int tidy(const struct registration *d, const struct action_ctx *ctx, stru
 
 	for (size_t i = 0; i < ARRAY_SIZE(both); i++)
 		for json_each(f, json_get(both[i], "files")) {
-			char *path CLEANUP(freep) =
-				xasprintf(DPKG_INFO "/%s.%s", d->package, json_key(f));
+			char *path CLEANUP(freep) = info_path(d, json_key(f));
 			if (put_tidy(ctx, path, err))
 				return -1;
 		}
@@ -358,7 +357,7 @@ static int registration_invert(const struct record *oldest, const struct record 
 	*ret = NULL;
 	if (json_equal(o->from, n->to))
 		return 0;
-	a = registration_new("rollback", o->package, NULL);
+	a = action_registration("rollback", o->package, NULL);
 	d = a->data;
 	d->inverted = true;
 	d->from = json_dup(n->to);

@@ -143,16 +143,22 @@ int pki_request(struct pki *p, const struct pki_wish *w, struct buf *ret, struct
 	return 0;
 }
 
+char *pki_san_options(const struct strv *sans)
+{
+	struct strv options CLEANUP(strv_release) = STRV_INIT;
+
+	for (size_t i = 0; i < sans->n; i++)
+		strv_addf(&options, " --san %s", strchr(sans->v[i], ':') + 1);
+	return strv_join(&options, "");
+}
+
 /* A remedy has its limit, and half a name would be typed. */
 #define NAMES_MAX 200
 
 char *pki_request_command(const char *name, const struct strv *sans)
 {
-	struct strv options CLEANUP(strv_release) = STRV_INIT;
+	char *words CLEANUP(freep) = sans ? pki_san_options(sans) : xstrdup("");
 
-	for (size_t i = 0; sans && i < sans->n; i++)
-		strv_addf(&options, " --san %s", strchr(sans->v[i], ':') + 1);
-	char *words CLEANUP(freep) = strv_join(&options, "");
 	if (strlen(words) > NAMES_MAX)
 		str_replace(&words, " --san ... (all of the names)");
 

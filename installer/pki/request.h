@@ -11,6 +11,8 @@
 
 /* A key, and the request for it (PKCS#10, PEM) in ret. ERR_REFUSED where one of that name waits. */
 int pki_request(struct pki *p, const struct pki_wish *w, struct buf *ret, struct err *err);
+/* " --san NAME --san NAME" of "DNS:NAME" ..., as a person types it. Allocated. */
+char *pki_san_options(const struct strv *sans);
 /* What a person types for it, with all that follows; of a server with these names, or of a client
  * (NULL). Allocated. */
 char *pki_request_command(const char *name, const struct strv *sans);

@@ -203,12 +203,8 @@ const struct ledger_cert *api_ends_soon(const struct root *root, const struct pk
 
 static int refuse_without(const struct pki *p, const struct strv *sans, struct err *err)
 {
-	struct strv options CLEANUP(strv_release) = STRV_INIT;
-
-	for (size_t i = 0; i < sans->n; i++)
-		strv_addf(&options, " --san %s", strchr(sans->v[i], ':') + 1);
 	char *list CLEANUP(freep) = strv_join(sans, ", "),
-		   *words CLEANUP(freep) = strv_join(&options, ""),
+		   *words CLEANUP(freep) = pki_san_options(sans),
 		   *request CLEANUP(freep) = pki_request_command(SERVER_NAME, sans);
 
 	err_set(err, ERR_REFUSED, "there is no server certificate in force, its key here, for %s",

@@ -87,7 +87,7 @@ static int refuse_by_hand(const struct sysbox_here *here, struct err *err)
 
 static int refuse_no_dpkg(struct err *err)
 {
-	err_set(err, ERR_REFUSED, "there is no '" DPKG_DIR "/status': dpkg is not used here");
+	err_set(err, ERR_REFUSED, "there is no '" DPKG_STATUS "': dpkg is not used here");
 	return err_remedy(err, "take \"register\" out of the profile");
 }
 
@@ -99,7 +99,7 @@ static int plan_wanted(struct plan *p, const struct step_ctx *ctx, const char *k
 		return -1;
 	if (here.deb || plan_has(p, "packages"))
 		return 0;
-	if (!root_exists(ctx->host->root, DPKG_DIR "/status"))
+	if (!root_exists(ctx->host->root, DPKG_STATUS))
 		return refuse_no_dpkg(err);
 	if (sysbox_by_hand(&here))
 		return refuse_by_hand(&here, err);

@@ -76,7 +76,7 @@ static int read_optional(const struct root *r, const char *path, struct buf *ret
 
 int dpkgdb_read(const struct root *r, struct buf *ret, struct err *err)
 {
-	return read_optional(r, DPKG_DIR "/status", ret, err);
+	return read_optional(r, DPKG_STATUS, ret, err);
 }
 
 int dpkgdb_read_marks(const struct root *r, struct buf *ret, struct err *err)
@@ -272,4 +272,13 @@ int dpkgdb_updates(const struct root *r, size_t *ret, struct err *err)
 		n += isdigit((unsigned char)names.v[i][0]) != 0;
 	*ret = n;
 	return 0;
+}
+
+const char *dpkgdb_control_name(const char *entry, const char *base)
+{
+	size_t len = strlen(base);
+
+	return str_starts(entry, base) && entry[len] == '.' && !strchr(entry + len + 1, '.') ?
+		       entry + len + 1 :
+		       NULL;
 }

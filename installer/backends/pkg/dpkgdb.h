@@ -11,6 +11,8 @@
 #include "base/digest.h"
 
 #define DPKG_DIR "/var/lib/dpkg"
+#define DPKG_STATUS DPKG_DIR "/status"
+#define DPKG_INFO DPKG_DIR "/info"
 #define APT_DIR "/var/lib/apt"
 
 struct stanza {
@@ -54,6 +56,9 @@ void dpkgdb_held(const struct buf *status, struct strv *ret);
  * the bare one would mean either, to us and to dpkg.
  */
 void dpkgdb_qualify(const struct buf *status, struct pkg_plan *plan);
+/* The "postinst" of "jq.postinst", an entry of info/: base is "jq", or "libjq1:amd64". NULL: it is
+ * of another package. dpkg's names have no dot behind that: "x.y.list" is of another than "x". */
+const char *dpkgdb_control_name(const char *entry, const char *base);
 /* Pending journal files of an interrupted dpkg in /var/lib/dpkg/updates: number of them. */
 int dpkgdb_updates(const struct root *r, size_t *ret, struct err *err);
 

@@ -56,19 +56,16 @@ static int read_file(const struct root *r, const char *entry, const char *name, 
 	return 0;
 }
 
-/* dpkg's names are PACKAGE.FILE, and FILE has no dot: "x.y.list" is of another than "x". */
 static int read_files(const struct root *r, const char *package, struct json *note, struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
-	size_t len = strlen(package);
 
 	if (root_list(r, DPKG_INFO, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.n; i++) {
-		const char *name = names.v[i];
+		const char *name = dpkgdb_control_name(names.v[i], package);
 
-		if (str_starts(name, package) && name[len] == '.' && !strchr(name + len + 1, '.') &&
-		    read_file(r, name, name + len + 1, note, err))
+		if (name && read_file(r, names.v[i], name, note, err))
 			return -1;
 	}
 	return 0;

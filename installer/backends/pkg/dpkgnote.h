@@ -13,9 +13,6 @@
 #include "backends/pkg/dpkgdb.h"
 #include "base/json.h"
 
-#define DPKG_STATUS DPKG_DIR "/status"
-#define DPKG_INFO DPKG_DIR "/info"
-
 struct json *note_new(void);
 /* paragraph: with its last newline. */
 void note_set_paragraph(struct json *note, const struct buf *paragraph);

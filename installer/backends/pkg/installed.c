@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <strings.h>
 
-#define INFO_DIR DPKG_DIR "/info"
-
 enum { NOTES_MAX = 64 * 1024 * 1024 };
 
 /* A checksum that dpkg noted. */
@@ -101,7 +99,7 @@ static int read_sums(struct reader *r, struct err *err)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 	struct strv lines CLEANUP(strv_release) = STRV_INIT;
-	char *path CLEANUP(freep) = xasprintf(INFO_DIR "/%s.md5sums", r->base);
+	char *path CLEANUP(freep) = xasprintf(DPKG_INFO "/%s.md5sums", r->base);
 	int got = root_read_optional(r->root, path, NOTES_MAX, &text, err);
 
 	if (got > 0)
@@ -152,7 +150,7 @@ static int read_conffiles(struct reader *r, struct err *err)
 static int read_list(struct reader *r, struct err *err)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
-	char *path CLEANUP(freep) = xasprintf(INFO_DIR "/%s.list", r->base);
+	char *path CLEANUP(freep) = xasprintf(DPKG_INFO "/%s.list", r->base);
 	int got = root_read_optional(r->root, path, NOTES_MAX, &text, err);
 
 	if (got > 0)
@@ -226,10 +224,9 @@ static void make_control(const struct stanza *s, struct buf *ret)
 
 /* ---- control files ---- */
 
-static int read_control_file(struct reader *r, const char *entry, struct err *err)
+static int read_control_file(struct reader *r, const char *entry, const char *name, struct err *err)
 {
-	const char *name = entry + strlen(r->base) + 1;
-	char *path CLEANUP(freep) = path_join(INFO_DIR, entry);
+	char *path CLEANUP(freep) = path_join(DPKG_INFO, entry);
 	struct control_file f = { .data = BUF_INIT };
 	struct stat st;
 
@@ -245,20 +242,17 @@ static int read_control_file(struct reader *r, const char *entry, struct err *er
 	return 0;
 }
 
-/* dpkg's names are PACKAGE.FILE, and FILE has no dot: "x.y.list" is of another than "x". */
 static int read_control_files(struct reader *r, struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
-	size_t len = strlen(r->base);
 
-	if (root_list(r->root, INFO_DIR, &names, err))
+	if (root_list(r->root, DPKG_INFO, &names, err))
 		return -1;
 	for (size_t i = 0; i < names.n; i++) {
-		const char *name = names.v[i];
-		if (!str_starts(name, r->base) || name[len] != '.' ||
-		    strchr(name + len + 1, '.') || str_eq(name + len + 1, "list"))
-			continue;
-		if (read_control_file(r, name, err))
+		const char *name = dpkgdb_control_name(names.v[i], r->base);
+
+		if (name && !str_eq(name, "list") &&
+		    read_control_file(r, names.v[i], name, err))
 			return -1;
 	}
 	return 0;
