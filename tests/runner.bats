@@ -52,6 +52,15 @@ run_tests() {
 	[ "$status" -eq 1 ]
 }
 
+@test "two files of one name are counted apart" {
+	mkdir "$BATS_TEST_TMPDIR"/{one,other}
+	printf '%s\n' '#!/usr/bin/env bats' '@test "a" { true; }' '@test "b" { true; }' >"$BATS_TEST_TMPDIR/one/made.bats"
+	printf '%s\n' '#!/usr/bin/env bats' '@test "c" { false; }' >"$BATS_TEST_TMPDIR/other/made.bats"
+	run env -u CI TEST_LOGS="$BATS_TEST_TMPDIR/logs" "$BATS_TEST_DIRNAME/run" "$BATS_TEST_TMPDIR"/{other,one}/made.bats
+	[ "$status" -eq 1 ]
+	[ "${lines[-1]}" = "2 passed, 1 failed, 0 skipped" ]
+}
+
 @test "what CPUs worked for a file is said, what was left to itself included" {
 	local burn=$BATS_TEST_TMPDIR/burn
 	cat >"$burn" <<-'EOF'
