@@ -136,10 +136,22 @@ static bool is_killed(pid_t pid)
 	       !str_to_u64(f.v[FLAGS], UINT64_MAX, &flags) && flags & EXITING;
 }
 
-/* The parent first: once that is gone, the child has its signal. */
+/*
+ * The parent first: once that is gone, the child has its signal. More than one look: the kernel
+ * takes the signal off the set before it marks the process, and gives the child another parent
+ * before it signals it, and may be interrupted between the two.
+ */
 bool proc_is_dying(pid_t pid)
 {
-	return is_killed(parent_of(pid)) || is_killed(pid);
+	enum { LOOKS = 3, APART_MS = 3 };
+
+	for (int i = 0; i < LOOKS; i++) {
+		if (i)
+			clock_pause_ms(APART_MS);
+		if (is_killed(parent_of(pid)) || is_killed(pid))
+			return true;
+	}
+	return false;
 }
 
 /* ---- logins ---- */

@@ -132,7 +132,7 @@ static void journal_release(struct journal *j)
 
 static void record_set(const struct journal *j, size_t i, const char *data, size_t len)
 {
-	char name[16];
+	char name[24];
 
 	snprintf(name, sizeof(name), "%04zu", i);
 	int fd CLEANUP(closep) = openat(j->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
@@ -194,7 +194,7 @@ TEST(journal_cut, "a journal cut at any byte of any record is a valid shorter jo
 			record_set(&j, i, j.record[i].data, len);
 			check_prefix(&j, i + 1, false);
 		}
-		char name[16];
+		char name[24];
 		snprintf(name, sizeof(name), "%04zu", i);
 		CHECK_INT(unlinkat(j.dir, name, 0), 0);
 		check_prefix(&j, i, false);
@@ -215,7 +215,7 @@ TEST(journal_flipped, "a journal with any bit of its last record flipped has a t
 			b->data[bit / 8] ^= (char)(1 << bit % 8);
 			check_prefix(&j, i, true);
 		}
-		char name[16];
+		char name[24];
 		snprintf(name, sizeof(name), "%04zu", i);
 		CHECK_INT(unlinkat(j.dir, name, 0), 0);
 	}
