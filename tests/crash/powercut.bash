@@ -40,10 +40,16 @@ powercut_base() {
 	host_start "pc-base-$$" "$pool/base.new"
 	install_into "pc-base-$$" "$pool/tree"
 	guest_put "pc-base-$$" "$BUILD_DIR/sysboxup-faults" /root/sysboxup-faults
+	# Without a network, which Docker would mend at each boot, by two processes of its own size for each container.
 	guest_run "pc-base-$$" sh -ec '
-		docker import /root/bb.tar bb:1
-		docker run -d --name one --network host bb:1 sleep 100000
-		docker run -d --name two --restart always --network host bb:1 sleep 100000' >/dev/null # no network to build or mend at each boot
+		docker create --name one bb:1 true
+		docker create --name two --restart always bb:1 sleep 100000
+		systemctl stop docker.socket docker.service
+		sed -i "s/\"Config\":{/&\"NetworkDisabled\":true,/" /var/lib/docker/containers/*/config.v2.json
+		systemctl start docker.socket docker.service
+		docker start one two' >/dev/null
+	guest_wait "pc-base-$$" sh -c 'docker inspect -f "{{.Config.NetworkDisabled}} {{.State.Status}}" one two |
+		xargs | grep -qx "true exited true running"'
 	guest_poweroff "pc-base-$$"
 	guest_destroy "pc-base-$$"
 	mv "$pool/base.new" "$pool/base.img"
@@ -122,7 +128,7 @@ data_elsewhere() {
 		systemctl start docker.socket docker.service
 		docker import /root/bb.tar bb:1
 		docker run -d --name two --restart always bb:1 sleep 100000
-		docker create --name one bb:1 sleep 100000' >/dev/null
+		docker run --name one bb:1 true' >/dev/null
 }
 
 # record_run HOST: a fresh host, its run, its marks. "too slow": what a control leaves out to write, the kernel had written of
@@ -137,7 +143,6 @@ record_run() {
 	guest_poweroff "$host"
 	logged_start "$host"
 	case $scenario in *-elsewhere*) data_elsewhere "$host" ;; esac
-	guest_run "$host" docker start one >/dev/null
 	guest_run "$host" sync -f /
 	touch "$dir/begin.time"
 	mark begin
