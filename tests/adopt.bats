@@ -22,8 +22,7 @@ setup() {
 	guest_boot "$G"
 	install_into "$G" "$BATS_FILE_TMPDIR"
 	guest_put "$G" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
-	guest_run "$G" bash -c 'docker import /root/bb.tar bb:1 >/dev/null
-		apt-get install -y -qq fuse3 rsync jq lsb-release >/dev/null 2>&1'
+	guest_run "$G" apt-get install -y -qq fuse3 rsync jq lsb-release >/dev/null 2>&1
 }
 
 teardown() {

@@ -46,7 +46,6 @@ bare() {
 	guest_boot "$G" "$1"
 	install_into "$G" "$BATS_FILE_TMPDIR"
 	guest_put "$G" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
-	guest_run "$G" docker import /root/bb.tar bb:1 >/dev/null
 	profile '{ "listen": ["'"$ADDRESS"':2376"], "names": ["ci.example.org"] }'
 }
 

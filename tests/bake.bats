@@ -53,7 +53,6 @@ bake() {
 	[ "$output" = "" ] || { guest_run "$G" journalctl -b -u 'sysboxup*' -u 'sysbox*'; false; }
 	run -0 guest_run "$G" sysboxup status
 	[[ $output == *"Last transaction: 2, first-boot, "*": committed"* ]]
-	guest_run "$G" docker import /root/bb.tar bb:1 >/dev/null
 	run -0 guest_run "$G" docker run --rm --runtime=sysbox-runc bb:1 cat /proc/self/uid_map
 	[[ $output =~ 0\ +[1-9][0-9]+\ +65536 ]]
 	guest__until "$GUEST_DEADLINE" grep -q 'First boot: done, transaction 2' "$(guest_dir "$G")/log"

@@ -49,7 +49,6 @@ teardown_file() {
 prepare_guest() {
 	install_into "$G" "$BATS_FILE_TMPDIR"
 	guest_put "$G" "$SYSBOXUP_BUILD/tools/dnsd" /root/dnsd
-	guest_run "$G" docker import /root/bb.tar bb:1 >/dev/null
 	guest_run "$G" sh -ec 'docker save -o /root/bb-1.tar bb:1
 		sysboxup -q cert ca --key-file /root/ca.secret
 		sysboxup -q cert issue api --server --san '"$ADDRESS"'

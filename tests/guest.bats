@@ -11,7 +11,6 @@ setup_file() {
 	make -s -C "$BATS_TEST_DIRNAME/tools"
 	"$BATS_TEST_DIRNAME/standin/build" "$BATS_FILE_TMPDIR/sysbox.deb" 0.7.0.linux
 	guest_boot harness
-	guest_run harness docker import /root/bb.tar bb:1
 }
 
 teardown_file() {
@@ -152,7 +151,6 @@ dockerd_of() {
 		umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup || exit
 		. "$1"
 		guest_boot harness-b && guest_run harness-b docker info --format "{{.CgroupVersion}}" 2>/dev/null &&
-			guest_run harness-b docker import /root/bb.tar bb:1 >/dev/null &&
 			guest_run harness-b docker run --rm bb:1 echo hello && guest_destroy harness-b' \
 		x "$BATS_TEST_DIRNAME/guest/guest.bash"
 	[ "$output" = 2$'\n'hello ]

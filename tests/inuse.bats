@@ -16,7 +16,6 @@ setup_file() {
 	install_prepare "$BATS_FILE_TMPDIR"
 	guest_boot inuse
 	install_into inuse "$BATS_FILE_TMPDIR"
-	guest_run inuse docker import /root/bb.tar bb:1
 	guest_run inuse sysboxup --quiet apply --force container --profile /srv/demo/profile.json
 }
 

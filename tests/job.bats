@@ -36,7 +36,6 @@ host() {
 	install_into "$G" "$BATS_FILE_TMPDIR"
 	guest_run "$G" sed -i "s/\"version\": \"latest\"/\"version\": \"latest\", \"method\": \"$2\"/; s/\"method\": \"auto\", *//; s/, *\"method\": \"auto\"//" /srv/demo/profile.json
 	guest_run "$G" bash -c '
-		docker import /root/bb.tar bb:1 >/dev/null
 		docker network create extra >/dev/null
 		docker run -d --name one bb:1 sleep 10000 >/dev/null
 		docker run -d --name two --network extra --restart always bb:1 sleep 10000 >/dev/null

@@ -33,8 +33,7 @@ setup() {
 	G=upgrade-$BATS_TEST_NUMBER-$$
 	guest_boot "$G"
 	install_into "$G" "$BATS_FILE_TMPDIR"
-	guest_run "$G" bash -c 'docker import /root/bb.tar bb:1 >/dev/null
-		printf "{\n\t\"debug\" : false,\n  \"labels\": [\"rack=7\"]}" >/etc/docker/daemon.json
+	guest_run "$G" bash -c 'printf "{\n\t\"debug\" : false,\n  \"labels\": [\"rack=7\"]}" >/etc/docker/daemon.json
 		systemctl reload docker'
 }
 

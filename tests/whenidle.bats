@@ -16,7 +16,6 @@ setup_file() {
 	BUILD=$SYSBOXUP_BUILD install_prepare "$BATS_FILE_TMPDIR" 0.7.0
 	guest_boot "$G" bookworm
 	install_into "$G" "$BATS_FILE_TMPDIR"
-	guest_run "$G" docker import /root/bb.tar bb:1 >/dev/null
 }
 
 teardown_file() {

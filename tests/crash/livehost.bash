@@ -26,7 +26,7 @@ live_boot()
 	local known packages=("${@:4}")
 	LIVE=$1
 	[ "$2" = deb ] || packages+=(fuse3 rsync)
-	guest_boot "$1" bookworm || return 1
+	GUEST_DOCKER=--iptables=false guest_boot "$1" bookworm || return 1
 	install_into "$1" "$3" || return 1
 	guest_put "$1" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
 	guest_put "$1" "$SYSBOXUP_BUILD/tools/killat" /root/killat
@@ -35,9 +35,8 @@ live_boot()
 	guest_run "$1" bash -ec "
 		export DEBIAN_FRONTEND=noninteractive
 		[ -z '${packages[*]}' ] || apt-get install -qq -y --no-install-recommends ${packages[*]}
-		docker import /root/bb.tar bb:1
-		docker run -d --name one bb:1 sleep 100000
-		docker run -d --name two --restart always bb:1 sleep 100000" >/dev/null 2>&1 || return 1
+		docker run -d --name one --network host bb:1 sleep 100000
+		docker run -d --name two --restart always --network host bb:1 sleep 100000" >/dev/null 2>&1 || return 1
 	known=$(guest_known "$(guest_image "$1")") || return 1
 	guest_put "$1" "$known" /root/live/before
 	guest_run "$1" touch -d "@$(stat -c %Y "$known")" /root/live/before

@@ -30,9 +30,12 @@
 # What the guest is: see rootfs. The root is an ext4 image of 4 GiB on a loop device, private to the guest's
 # mount namespace. It has a network of its own without a way out: uplink0 (192.0.2.2/24) with a default route
 # that leads nowhere. `apt-get install jq fuse3 rsync lsb-release iptables man-db ufw firewalld` works (/srv/pool).
-# `docker import /root/bb.tar bb:1` makes an image to run. Its sysctls that Sysbox raises are private files
+# bb:1 is an image to run. Its sysctls that Sysbox raises are private files
 # bound over /proc/sys, reset at each boot; whoever mounts a fresh /proc in it sees this machine's own, which
 # are recorded at the first boot and put back when the last guest of this machine, of whatever checkout, is destroyed.
+#
+# GUEST_DOCKER is an option of its dockerd: --iptables=false saves it a hundred processes at each start, where nobody looks
+# at networks.
 #
 # A bats file boots in setup_file or setup, and destroys in teardown_file or teardown. bats calls teardown from an
 # EXIT trap, where a bare `return` gives the status of the failed test: every return here has a number.

@@ -34,8 +34,7 @@ reach_setup() {
 	guest_put "$G" "$SYSBOXUP_BUILD/tools/knock" /root/knock
 	hosts
 	guest_run "$G" sh -ec 'sysboxup -q cert ca --key-file /root/ca.secret
-		sysboxup -q cert issue api --server --san '"$ADDRESS"' --san '"$ADDRESS6"'
-		docker import /root/bb.tar bb:1 >/dev/null'
+		sysboxup -q cert issue api --server --san '"$ADDRESS"' --san '"$ADDRESS6"
 	box
 }
 
