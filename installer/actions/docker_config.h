@@ -89,8 +89,9 @@ int docker_config_try_start(struct docker_config_data *d, const struct action_ct
 			    const struct json *from, const struct json *to, struct err *err);
 /* actions/docker_config_run.c */
 int docker_config_commit(struct action *a, struct action_ctx *ctx, struct err *err);
-int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err);
 int docker_config_finish(struct action *a, struct action_ctx *ctx, struct err *err);
 int docker_config_verify(struct action *a, struct action_ctx *ctx, struct err *err);
+/* actions/docker_config_undo.c */
+int docker_config_undo(struct action *a, struct action_ctx *ctx, struct err *err);
 
 #endif
