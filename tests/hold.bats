@@ -192,7 +192,7 @@ killed() {
 	local n=$1
 	shift
 	rc=0
-	in_guest env ASAN_OPTIONS=detect_leaks=0 /root/killat --at "$n" kill -- /usr/local/sbin/sysboxup --profile /run/profile.json -q "$@" >/dev/null 2>&1 </dev/null || rc=$?
+	in_guest env ASAN_OPTIONS=detect_leaks=0 /root/killat --exact --at "$n" kill -- /usr/local/sbin/sysboxup --profile /run/profile.json -q "$@" >/dev/null 2>&1 </dev/null || rc=$?
 	[ "$rc" -eq 137 ] || [ "$rc" -eq 0 ]
 	in_guest sysboxup -q recover
 	[ -z "$(in_guest ls -A /var/lib/dpkg/updates)" ]
@@ -208,7 +208,7 @@ every() {
 	in_guest env ASAN_OPTIONS=detect_leaks=0 /root/killat --log /root/log -- /usr/local/sbin/sysboxup --profile /run/profile.json -q "$@" </dev/null >/dev/null 2>&1
 	n=$(in_guest awk '$3 == "dpkg"' /root/log | wc -l)
 	[ "$n" -gt 5 ]		# dpkg's own calls are among them
-	readarray -t calls < <(in_guest awk -v stride="$stride" '$5 ~ "K" && ++seen % stride == 0 { print $1 }' /root/log)
+	readarray -t calls < <(in_guest awk -v stride="$stride" '$5 ~ "K" && ++seen % stride == 0 { print seen }' /root/log)
 	for n in "${calls[@]}"; do
 		[ "$(held)" = "$from" ] || "$back"
 		[ "$(held)" = "$from" ]
