@@ -13,16 +13,25 @@ setup_file() {
 	"$REPO/tests/standin/build" "$BATS_FILE_TMPDIR/newer.deb" 0.9.0.linux
 	# the same version, another build
 	"$REPO/tests/standin/build" "$BATS_FILE_TMPDIR/other.deb" 0.7.0.linux man
+	. "$REPO/tests/guest/guest.bash"
+	export GUEST_DOCKER=--iptables=false READY=adopt-ready-$$
+	guest_boot "$READY"
+	install_into "$READY" "$BATS_FILE_TMPDIR"
+	guest_put "$READY" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
+	guest_run "$READY" apt-get install -y -qq fuse3 rsync jq lsb-release >/dev/null 2>&1
+	guest_freeze "$READY"
+}
+
+teardown_file() {
+	. "$REPO/tests/guest/guest.bash"
+	guest_destroy "$READY"
 }
 
 setup() {
 	. "$REPO/tests/guest/guest.bash"
 	. "$REPO/tests/lib/install.bash"
 	G=adopt-$BATS_TEST_NUMBER-$$
-	guest_boot "$G"
-	install_into "$G" "$BATS_FILE_TMPDIR"
-	guest_put "$G" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
-	guest_run "$G" apt-get install -y -qq fuse3 rsync jq lsb-release >/dev/null 2>&1
+	GUEST_LIKE=$READY guest_boot "$G"
 }
 
 teardown() {

@@ -25,16 +25,28 @@ setup_file() {
 	catalog_make "$BATS_FILE_TMPDIR/catalog" /srv/demo "${debs[@]}" "$BATS_FILE_TMPDIR/debs/sysbox-ce_0.7.2.deb"
 	cp -a "$BATS_FILE_TMPDIR/catalog" "$BATS_FILE_TMPDIR/short"	# a later one, without that version
 	CATALOG_SERIAL=2 catalog_make "$BATS_FILE_TMPDIR/short" /srv/demo "${debs[@]}"
+	# What each test begins with: a host, and one with the dependencies.
+	. "$REPO/tests/guest/guest.bash"
+	export GUEST_DOCKER=--iptables=false ALONE=upgrade-alone-$$ READY=upgrade-ready-$$
+	guest_boot "$ALONE"
+	install_into "$ALONE" "$BATS_FILE_TMPDIR"
+	guest_run "$ALONE" bash -c 'printf "{\n\t\"debug\" : false,\n  \"labels\": [\"rack=7\"]}" >/etc/docker/daemon.json'
+	guest_freeze "$ALONE"
+	GUEST_LIKE=$ALONE guest_boot "$READY"
+	guest_run "$READY" bash -c 'apt-get install -y -qq fuse3 rsync jq lsb-release >/dev/null 2>&1'
+	guest_freeze "$READY"
+}
+
+teardown_file() {
+	. "$REPO/tests/guest/guest.bash"
+	guest_destroy "$READY"
+	guest_destroy "$ALONE"
 }
 
 setup() {
 	. "$REPO/tests/guest/guest.bash"
 	. "$REPO/tests/lib/install.bash"
 	G=upgrade-$BATS_TEST_NUMBER-$$
-	guest_boot "$G"
-	install_into "$G" "$BATS_FILE_TMPDIR"
-	guest_run "$G" bash -c 'printf "{\n\t\"debug\" : false,\n  \"labels\": [\"rack=7\"]}" >/etc/docker/daemon.json
-		systemctl reload docker'
 }
 
 teardown() {
@@ -73,8 +85,9 @@ runs() {
 	[[ $output =~ ^\ +0\ +[1-9][0-9]{5,}\ +65536$ ]]
 }
 
-dependencies() {
-	guest_run "$G" bash -c 'apt-get install -y -qq fuse3 rsync jq lsb-release >/dev/null 2>&1'
+# begin LIKE: this test's host.
+begin() {
+	GUEST_LIKE=$1 guest_boot "$G"
 }
 
 docker_pid() {
@@ -84,7 +97,7 @@ docker_pid() {
 # up, down, back, away, back: each is one transaction and exact.
 versions() {
 	local method=$1 arrow=$2 pid
-	dependencies
+	begin "$READY"
 	snap none
 	pid=$(docker_pid)
 	want 0.7.0 "$method"
@@ -158,7 +171,7 @@ fails() {
 }
 
 old_one() {
-	dependencies
+	begin "$READY"
 	want 0.7.0 "$1"
 	run -0 up apply
 	snap old
@@ -285,7 +298,7 @@ started_at() {
 
 @test "from one method to the other only by way of none: else refused, nothing touched" {
 	local to
-	dependencies
+	begin "$READY"
 	want 0.7.0 deb
 	for to in files deb; do
 		run -0 up apply
@@ -338,7 +351,7 @@ killed() {
 
 @test "installed and removed 20 times, by both methods in turn: daemon.json and the tree to the byte each time" {
 	local i method
-	dependencies
+	begin "$READY"
 	snap none
 	for i in {1..20}; do
 		method=$( ((i % 2)) && echo deb || echo files)
@@ -355,6 +368,7 @@ killed() {
 
 @test "a package that only the new version needs goes with the rollback of the upgrade, comes again with its own, and stays where somebody needs it" {
 	local dir=$BATS_FILE_TMPDIR/lean
+	begin "$ALONE"
 	guest_run "$G" bash -c 'apt-get install -y -qq fuse3 rsync jq iptables >/dev/null 2>&1'
 	if [ ! -d "$dir" ]; then
 		mkdir "$dir"
@@ -417,6 +431,7 @@ old_two() {
 REBUILT="rebuilt from the installed files"
 
 @test "a version whose package is not to be had is rebuilt from what is installed, said in plan, status and history, and comes back exactly" {
+	begin "$ALONE"
 	snap none
 	old_two
 	lose
@@ -485,6 +500,7 @@ REBUILT="rebuilt from the installed files"
 
 @test "what cannot be rebuilt exactly is not replaced: a changed file, an edited conffile, no checksums are named, nothing is touched" {
 	local way="this could not be undone: the package file of sysbox-ce 0.7.2.linux, which is installed, is not to be had, nor rebuilt"
+	begin "$ALONE"
 	old_two
 	lose 0.7.2
 	want 0.7.1 deb

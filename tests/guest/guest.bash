@@ -6,6 +6,7 @@
 #
 #   guest_boot NAME [SUITE]        a fresh host (bookworm or trixie; default $GUEST_SUITE, else this machine's),
 #                                  returns when its boot has finished, so Docker answers. About 1.5 s.
+#   guest_freeze NAME              an orderly end; from now on GUEST_LIKE=NAME guest_boot OTHER begins with its disk
 #   guest_run NAME CMD...          run CMD in it as root, clean environment, stdin and exit status pass through
 #   guest_put NAME FILE DEST       copy a file into it (mode kept), directories on the way are made
 #   guest_put_tree NAME DIR DEST   what is in DIR (say, a `make install DESTDIR=DIR`) into its DEST, owned by root
@@ -89,18 +90,19 @@ guest__leave() {
 # The disk of a fresh guest. The owner is the process that guest_sweep asks whether the test run still lives;
 # a guest that a person made by hand has none.
 guest__disk() {
-	local name=$1 suite=${2:-${GUEST_SUITE:-}} dir image
+	local name=$1 suite=${2:-${GUEST_SUITE:-}} dir image from
 	dir=$(guest_dir "$name")
 	# shellcheck disable=SC2086 # no suite: no argument
-	image=$("$GUEST_HERE/rootfs" $suite) || return 1
+	if [ -n "${GUEST_LIKE:-}" ]; then image=$(guest_image "$GUEST_LIKE"); else image=$("$GUEST_HERE/rootfs" $suite); fi || return 1
+	from=${GUEST_LIKE:+$(guest_dir "$GUEST_LIKE")/disk.img}
 	guest__locked guest__enter "$name" || return 1
 	echo "$image" >"$dir/image"
 	[ -z "${BATS_ROOT_PID:-}" ] || echo "$BATS_ROOT_PID" >"$dir/owner"
 	if [ -z "${SYSBOXUP_GUEST_DISKS:-}" ]; then
-		cp --sparse=always --reflink=auto "$image" "$dir/disk.img"
+		cp --sparse=always --reflink=auto "${from:-$image}" "$dir/disk.img"
 	else
 		guest__locked guest__base "$image"
-		cp --reflink=always "$SYSBOXUP_GUEST_DISKS/$(basename "$image")" "$SYSBOXUP_GUEST_DISKS/$name.disk" &&
+		cp --reflink=always "${from:-$SYSBOXUP_GUEST_DISKS/$(basename "$image")}" "$SYSBOXUP_GUEST_DISKS/$name.disk" &&
 			ln -sf "$SYSBOXUP_GUEST_DISKS/$name.disk" "$dir/disk.img"
 	fi
 }
@@ -287,6 +289,10 @@ guest_poweroff() {
 	guest__counters "$1"
 	guest_run "$1" systemctl poweroff >/dev/null 2>&1
 	guest__until "$GUEST_DEADLINE" guest__gone "$1" && guest__settled "$1"
+}
+
+guest_freeze() {
+	guest_poweroff "$1"
 }
 
 guest_reboot() {

@@ -79,7 +79,7 @@ static char killat[4096], hostdiff[4096];
 static char log_path[4096], hit_path[4096], snap_path[4096], before_path[4096];
 static struct tree start, before, after;	/* start is before, but for --recovery */
 static bool have_snap;			/* of before, at before_path */
-static char why[8192];			/* what is wrong at this point */
+static char why[4 * 8192];			/* what is wrong at this point */
 
 /* ---- running ---- */
 
@@ -168,25 +168,22 @@ static void run_killat(const char *const *how, const char *const *command, struc
 /* ---- points ---- */
 
 struct points {
-	unsigned long *v;
-	size_t n, calls;
+	size_t n;		/* calls that the mode can hit: 1 to n, as killat --exact counts them */
+	size_t calls;
 };
 
 static void points_read(struct points *ret, char letter)
 {
 	FILE *f = fopen(log_path, "re");
 	char line[8192], what[32];
-	unsigned long at;
 
 	if (!f)
 		tree_die("cannot read", log_path);
 	*ret = (struct points){ 0 };
 	while (fgets(line, sizeof(line), f)) {
 		ret->calls++;
-		if (sscanf(line, "%lu %*s %*s %*s %31s", &at, what) != 2 || !strchr(what, letter))
-			continue;
-		ret->v = tree_must(reallocarray(ret->v, ret->n + 1, sizeof(*ret->v)));
-		ret->v[ret->n++] = at;
+		if (sscanf(line, "%*u %*s %*s %*s %31s", what) == 1 && strchr(what, letter))
+			ret->n++;
 	}
 	fclose(f);
 }
@@ -411,10 +408,11 @@ static bool judge_alone(const struct outcome *o)
 static void hit_at(unsigned long at, const char *const *command, struct outcome *ret)
 {
 	char number[32];
-	const char *how[] = { "--at", number, options.mode->action, "--hit", hit_path, NULL, NULL };
+	const char *how[] = { "--exact", "--at",   number, options.mode->action,
+			      "--hit",	 hit_path, NULL,   NULL };
 
 	if (options.mode->how == ALONE)
-		how[5] = "--one";
+		how[6] = "--one";
 	snprintf(number, sizeof(number), "%lu", at);
 	run_killat(how, command, ret);
 }
@@ -445,7 +443,7 @@ static bool judge_compound(size_t *points)
 
 	for (size_t i = first; good && i < p.n; i += options.inner) {
 		tree_write(&torn, options.root);
-		hit_at(p.v[i], recover, &o);
+		hit_at(i + 1, recover, &o);
 		good = was_hit(hit, sizeof(hit)) && o.status == 137 ? recover_twice(true, true) :
 								      wrong("recover was not killed", &o);
 		if (!good) {
@@ -454,7 +452,6 @@ static bool judge_compound(size_t *points)
 		}
 		++*points;
 	}
-	free(p.v);
 	tree_release(&torn);
 	return good;
 }
@@ -511,15 +508,14 @@ static int try_all(void)
 	before = tree_read(options.root);
 	have_snap = hostdiff_snap(before_path);
 	for (size_t i = 0; i < p.n; i += options.step) {
-		if (try_point(p.v[i], hit, sizeof(hit), &points))
+		if (try_point(i + 1, hit, sizeof(hit), &points))
 			continue;
-		printf("%s at call %lu of %zu: %s\nit was hit at: %s\n", options.mode->name, p.v[i], p.calls, why, hit);
+		printf("%s at call %zu of %zu: %s\nit was hit at: %s\n", options.mode->name, i + 1, p.n, why, hit);
 		if (!options.keep_going)
 			return 1;
 		bad++;
 	}
 	printf("%s %zu %zu\n", options.mode->name, points, p.calls);
-	free(p.v);
 	return bad ? 1 : 0;
 }
 
