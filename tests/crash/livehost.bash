@@ -16,7 +16,7 @@
 #                               is ours is there all the same, and goes without a trace
 #   live_judge RC SAID BEGAN ENDED [OPTION]
 #                               what a run that exited with RC came to, on the way from BEGAN to ENDED: one of them, at once
-#                               or after recover, and recover again changes nothing; then the host is brought back to
+#                               or after recover, and recover again finds nothing to do; then the host is brought back to
 #                               BEGAN. Else $why
 
 LIVE_OPTIONS=()
@@ -102,7 +102,8 @@ live__go()
 	live_is "$want" "${@:2}" || { why="not $want after $verb: $why"; return 1; }
 }
 
-# What the exit status promises; where it promises nothing, what recover makes of it.
+# What the exit status promises; where it promises nothing, what recover makes of it. Then nothing is left for recover, which
+# says so and does nothing; one look, behind it, tells of both.
 live__verdict()
 {
 	local rc=$1 began=$2 ended=$3 out
@@ -111,21 +112,23 @@ live__verdict()
 	case $rc in
 	0) state=$ended ;;
 	1 | 2 | 3) ;;
-	5 | 6 | 137)
-		out=$(live_up recover 2>&1) || { why="recover fails: $out"; return 1; }
-		live_either state "$began" "$ended" "$@" || return 1
-		[ "$rc" -ne 5 ] || [ "$state" = "$began" ] || { why="undone, it is $ended"; return 1; }
-		return 0
-		;;
+	5 | 6 | 137) out=$(live_up recover 2>&1) || { why="recover fails: $out"; return 1; } ;;
 	*) return 1 ;;
 	esac
-	# shellcheck disable=SC2046 # an option, or none
-	live_is "$state" $([ "$state" = "$began" ] || live__times "$state") "$@"
+	out=$(guest_run "$LIVE" sysboxup recover 2>&1)
+	[ "$out" = "Nothing to recover." ] || { why="recover with nothing to do: $out"; return 1; }
+	if [[ $rc == [0-3] ]]; then
+		# shellcheck disable=SC2046 # an option, or none
+		live_is "$state" $([ "$state" = "$began" ] || live__times "$state") "$@"
+	else
+		live_either state "$began" "$ended" "$@" || return 1
+		[ "$rc" -ne 5 ] || [ "$state" = "$began" ] || { why="undone, it is $ended"; return 1; }
+	fi
 }
 
 live_judge()
 {
-	local rc=$1 said=$2 began=$3 ended=$4 state out
+	local rc=$1 said=$2 began=$3 ended=$4 state
 	shift 4
 	why=
 	live__verdict "$rc" "$began" "$ended" "$@" || { why="exit $rc: $why; it said: $said"; return 1; }
@@ -133,10 +136,7 @@ live_judge()
 		why="exit 5, and no word of what to do: $said"
 		return 1
 	fi
-	[ "$state" = "$began" ] || live_keep "$state" --seen
-	out=$(live_up recover 2>&1) || { why="recover with nothing to do fails: $out"; return 1; }
-	live_is "$state" "$@" || { why="recover with nothing to do changes something: $why"; return 1; }
-	[ "$state" = "$began" ] || live__go "$began" "$@"
+	[ "$state" = "$began" ] || { live_keep "$state" --seen && live__go "$began" "$@"; }
 }
 
 live_swallowed()

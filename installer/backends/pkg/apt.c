@@ -360,8 +360,9 @@ static void drop_auxfiles(const struct root *r)
 		(void)io_unlinkat(lists, "auxfiles", AT_REMOVEDIR);	/* only if empty */
 }
 
-static int apt_download(const struct host *h, const char *const *wants, const char *state_dir,
-			struct pkg_plan *plan, struct report *rep, struct err *err)
+/* Into state_dir. */
+static int apt_fetch(const struct host *h, const char *const *wants, const char *state_dir,
+		     struct report *rep, struct err *err)
 {
 	static const char *const get[] = { "-y", "--download-only", NULL }, *const list[] = {
 		"-y", "--print-uris", NULL
@@ -369,19 +370,27 @@ static int apt_download(const struct host *h, const char *const *wants, const ch
 	struct strv argv CLEANUP(strv_release) = STRV_INIT, uris CLEANUP(strv_release) = STRV_INIT;
 	struct buf out CLEANUP(buf_release) = BUF_INIT, text CLEANUP(buf_release) = BUF_INIT;
 
-	bool had_auxfiles = root_exists(h->root, APT_DIR "/lists/auxfiles");
 	apt_argv(&argv, state_dir, get, wants);
 	apt_argv(&uris, state_dir, list, wants);
-	if (make_archives(h, state_dir, err) || apt_run(&argv, DOWNLOAD_SECONDS, rep, &out, err) ||
-	    apt_run(&uris, APT_SECONDS, rep, &text, err) || fetch_local(h, &text, state_dir, err))
-		return -1;
+	return apt_run(&argv, DOWNLOAD_SECONDS, rep, &out, err) ||
+			       apt_run(&uris, APT_SECONDS, rep, &text, err) ||
+			       fetch_local(h, &text, state_dir, err) ?
+		       -1 :
+		       0;
+}
+
+static int apt_download(const struct host *h, const char *const *wants, const char *state_dir,
+			struct pkg_plan *plan, struct report *rep, struct err *err)
+{
+	bool had_auxfiles = root_exists(h->root, APT_DIR "/lists/auxfiles");
+	int r = make_archives(h, state_dir, err) || apt_fetch(h, wants, state_dir, rep, err);
+
 	if (!had_auxfiles)
 		drop_auxfiles(h->root);
-	for (size_t i = 0; i < plan->n; i++)
-		if (hash_op(h->root, &plan->v[i], state_dir, want_file(wants, plan->v[i].name),
-			    err))
-			return -1;
-	return 0;
+	for (size_t i = 0; !r && i < plan->n; i++)
+		r = hash_op(h->root, &plan->v[i], state_dir, want_file(wants, plan->v[i].name),
+			    err);
+	return r ? -1 : 0;
 }
 
 const struct pkg_ops pkg_apt = {
