@@ -52,9 +52,9 @@ starts() {
 	fresh "$W/image"
 	"$TOOLS/killat" --log "$W/log" -- "$UP" --root "$W/root" "$@" -q apply "${IMAGE_FORCE[@]}"
 	cp -a "$W/root" "$W/$name-applied"
-	at=$(awk '$4 == "renameat" && $6 ~ /txn\/000001\/[0-9]+$/ { n = $1 } END { print n }' "$W/log")
+	at=$(awk '$5 ~ /K/ { k++ } $4 == "renameat" && $6 ~ /txn\/000001\/[0-9]+$/ { n = k } END { print n }' "$W/log")
 	fresh "$W/image"
-	"$TOOLS/killat" --at "$at" kill -- "$UP" --root "$W/root" "$@" -q apply "${IMAGE_FORCE[@]}" || [ $? -eq 137 ]
+	"$TOOLS/killat" --exact --at "$at" kill -- "$UP" --root "$W/root" "$@" -q apply "${IMAGE_FORCE[@]}" || [ $? -eq 137 ]
 	cp -a "$W/root" "$W/$name-torn"
 }
 

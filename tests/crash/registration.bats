@@ -48,10 +48,11 @@ torn() {
 	rm -rf --one-file-system "$R"
 	cp -a "$1" "$R"
 	"$TOOLS/killat" --log "$F/log" -- "$UP" --root "$R" --profile "$F/old.json" -q apply "${IMAGE_FORCE[@]}"
-	at=$(awk '$4 ~ /^renameat/ && $6 ~ /dpkg\/status$/ { n = $1 } END { print n + 2 }' "$F/log")
+	# what waits makes more or fewer calls each time: they are not counted
+	at=$(awk '$5 ~ /K/ { k++ } $4 ~ /^renameat/ && $6 ~ /dpkg\/status$/ { n = k } END { print n + 1 }' "$F/log")
 	rm -rf --one-file-system "$R"
 	cp -a "$1" "$R"
-	run -137 "$TOOLS/killat" --at "$at" kill -- "$UP" --root "$R" --profile "$F/old.json" -q apply "${IMAGE_FORCE[@]}"
+	run -137 "$TOOLS/killat" --exact --at "$at" kill -- "$UP" --root "$R" --profile "$F/old.json" -q apply "${IMAGE_FORCE[@]}"
 	[[ $(dpkg_in "$R" -s sysbox-ce) == *"Status: install ok installed"* ]]
 }
 
