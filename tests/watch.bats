@@ -92,3 +92,24 @@ seen() {
 @test "Docker 26.1: the same" {
 	seen trixie
 }
+
+@test "a rollback in the midst of the look is not taken for something that broke: it is looked once more" {
+	guest_boot "$G"
+	install_into "$G" "$BATS_FILE_TMPDIR"
+	in_guest sysboxup --profile /srv/demo/profile.json -q apply --force container
+	in_guest systemctl stop sysboxup-watch.path
+	# a pipe that is full holds it at its first line
+	run -0 in_guest bash -euc 'mkfifo /run/full
+		exec 5<>/run/full
+		dd if=/dev/zero of=/run/full bs=4096 count=4096 oflag=nonblock conv=notrunc 2>/dev/null || :
+		sysboxup verify --quick --changed >/run/full 2>&1 & p=$!
+		until [[ $(</proc/$p/wchan) == *pipe* ]]; do kill -0 $p; sleep 0.1; done
+		sysboxup -q rollback
+		cat /run/full >/run/out & c=$!
+		rc=0; wait $p || rc=$?
+		kill $c
+		exit $rc'
+	run -0 in_guest sh -c 'tr -d "\000" </run/out'
+	[[ $output == *"FAILED"*"what a run did meanwhile proves nothing: looking once more"* ]] || { echo "$output"; false; }
+	in_guest grep -q "\"bad\": 0" /var/lib/sysboxup/changed.json
+}

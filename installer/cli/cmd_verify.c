@@ -11,6 +11,11 @@ static const struct option_spec verify_options[] = {
 	{ .name = NULL },
 };
 
+static int wanted(bool quick)
+{
+	return SESSION_APPLIED | SESSION_HOST | (quick ? 0 : SESSION_PACKAGE);
+}
+
 static int prove(struct session *s, unsigned int *ret_bad, struct err *err)
 {
 	/* It changes nothing that a run could trip over, so it takes no lock; but what a run is in
@@ -21,30 +26,65 @@ static int prove(struct session *s, unsigned int *ret_bad, struct err *err)
 	return session_verify(s, ret_bad, err);
 }
 
-/* With nothing of ours in place there is nothing to prove. */
-static int prove_changed(struct session *s, unsigned int *ret_bad, struct err *err)
+/* A run began, or one began and ended, since transaction `first` was the newest. */
+static bool is_overtaken(const struct session *s, unsigned int first)
 {
-	*ret_bad = 0;
-	if (!json_len(s->index))
+	struct err ignored = ERR_INIT;
+	unsigned int now = 0;
+
+	return state_busy(&s->state, &ignored) || txnlog_newest(&s->state, &now, &ignored) ||
+	       now != first;
+}
+
+/* With nothing of ours in place there is nothing to prove. *ret_again: a run, which takes no notice
+ * of us, was at work meanwhile, and what was seen of it proves nothing. */
+static int look_changed(struct cli *cli, bool *ret_again, struct err *err)
+{
+	struct session s CLEANUP(session_release) = SESSION_INIT;
+	struct err why = ERR_INIT;
+	unsigned int first, bad = 0;
+	int r;
+
+	*ret_again = false;
+	s.quick = option_given(&cli->opts, "quick");
+	if (changed_wait(cli, err) < 0 || session_open(&s, cli, wanted(s.quick), err) < 0)
+		return -1;
+	if (!json_len(s.index))
 		return 0;
-	return prove(s, ret_bad, err) < 0 ? -1 : changed_note(s, *ret_bad, err);
+	if (txnlog_newest(&s.state, &first, err))
+		return -1;
+	r = prove(&s, &bad, &why);
+	*ret_again = is_overtaken(&s, first);
+	if (*ret_again) {
+		report_info(cli->rep, "what a run did meanwhile proves nothing: looking once more");
+		return 0;
+	}
+	if (r < 0) {
+		*err = why;
+		return -1;
+	}
+	return changed_note(&s, bad, err);
+}
+
+static int prove_changed(struct cli *cli, struct err *err)
+{
+	bool again = true;
+
+	while (again)
+		if (look_changed(cli, &again, err) < 0)
+			return -1;
+	return EXIT_DONE;
 }
 
 static int run(struct cli *cli, struct err *err)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
-	bool changed = option_given(&cli->opts, "changed");
-	int want = SESSION_APPLIED | SESSION_HOST;
 	unsigned int bad = 0;
 
+	if (option_given(&cli->opts, "changed"))
+		return prove_changed(cli, err);
 	s.quick = option_given(&cli->opts, "quick");
-	if (!s.quick)
-		want |= SESSION_PACKAGE;
-	if ((changed && changed_wait(cli, err) < 0) || session_open(&s, cli, want, err) < 0)
-		return -1;
-	if (changed)
-		return prove_changed(&s, &bad, err) < 0 ? -1 : EXIT_DONE;
-	if (prove(&s, &bad, err) < 0)
+	if (session_open(&s, cli, wanted(s.quick), err) < 0 || prove(&s, &bad, err) < 0)
 		return -1;
 	if (!bad)
 		return EXIT_DONE;

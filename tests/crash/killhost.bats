@@ -126,7 +126,7 @@ each() {
 	learn "$state" "$@" || { echo "$why"; return 1; }
 	for mode in $modes; do
 		tried=$TOTAL
-		for n in $(sample "$(letter_of "$mode")" "${mode#*/}"); do
+		for n in $(sample "$(letter_of "${mode%/*}")" "${mode#*/}"); do
 			one_point "$state" "${mode%/*}" "$n" "$@" || {
 				echo "$* from $state, $mode at call $n: $why"
 				echo "it was hit at: $(guest_get "$G" /root/hit)"
