@@ -11,7 +11,8 @@ static void each_container(const struct action_ctx *ctx, struct docker_api *api,
 			   const struct json *list, const char *verb, const char *complaint)
 {
 	for json_each(c, list) {
-		char *path CLEANUP(freep) = xasprintf("/containers/%s/%s", json_get_str(c, "id"), verb);
+		char *path CLEANUP(freep) = xasprintf("/containers/%s/%s",
+						      json_get_str(c, "id"), verb);
 		struct err err = ERR_INIT;
 		long status = 0;
 

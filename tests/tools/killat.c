@@ -14,8 +14,8 @@
  *	ENOSPC+ and the like	call N and all later ones that can fail so
  *
  * --exact: N counts only the calls at which ACTION can be done: not waits, if it is kill, which may
- * come before or behind a call of who is waited for. It costs less, too. --own: only those of CMD's own program.
- * --one: kill ends only the process that makes call N. --log: a line for each call,
+ * come before or behind a call of who is waited for. It costs less, too. --own: only those of CMD's
+ * own program. --one: kill ends only the process that makes call N. --log: a line for each call,
  *
  *	N PID PROGRAM CALL WHAT SUBJECT
  *
