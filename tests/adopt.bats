@@ -19,7 +19,7 @@ setup_file() {
 	install_into "$READY" "$BATS_FILE_TMPDIR"
 	guest_put "$READY" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
 	guest_run "$READY" apt-get install -y -qq fuse3 rsync jq lsb-release >/dev/null 2>&1
-	guest_freeze "$READY"
+	guest_poweroff "$READY"
 }
 
 teardown_file() {

@@ -31,10 +31,10 @@ setup_file() {
 	guest_boot "$ALONE"
 	install_into "$ALONE" "$BATS_FILE_TMPDIR"
 	guest_run "$ALONE" bash -c 'printf "{\n\t\"debug\" : false,\n  \"labels\": [\"rack=7\"]}" >/etc/docker/daemon.json'
-	guest_freeze "$ALONE"
+	guest_poweroff "$ALONE"
 	GUEST_LIKE=$ALONE guest_boot "$READY"
 	guest_run "$READY" bash -c 'apt-get install -y -qq fuse3 rsync jq lsb-release >/dev/null 2>&1'
-	guest_freeze "$READY"
+	guest_poweroff "$READY"
 }
 
 teardown_file() {

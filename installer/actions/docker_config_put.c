@@ -5,6 +5,8 @@
 #include "sys/clock.h"
 #include "sys/fs.h"
 
+#define MARK "taken-up"
+
 const struct buf *docker_config_text(const struct buf *text, const struct node *n)
 {
 	return n->type == NODE_FILE ? text : NULL;

@@ -10,8 +10,7 @@
 #include "actions/docker_config.h"
 #include "sys/replace.h"
 
-/* In the directory of the transaction. */
-#define MARK "taken-up"
+/* Below stage/ of the transaction: what somebody's edit on the way back is to become. */
 #define WAY "way-back"
 
 /* Beside 0 and -1: somebody edited the file since we looked. err is not set, and theirs is

@@ -10,7 +10,6 @@
 #include "sys/io.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #define EDITS_MAX 8	/* of one way back; whoever writes more often does not stop */
 #define WAY_MAX (64 * 1024 * 1024)

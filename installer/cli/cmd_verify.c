@@ -41,7 +41,6 @@ static bool is_overtaken(const struct session *s, unsigned int first)
 static int look_changed(struct cli *cli, bool *ret_again, struct err *err)
 {
 	struct session s CLEANUP(session_release) = SESSION_INIT;
-	struct err why = ERR_INIT;
 	unsigned int first, bad = 0;
 	int r;
 
@@ -53,17 +52,14 @@ static int look_changed(struct cli *cli, bool *ret_again, struct err *err)
 		return 0;
 	if (txnlog_newest(&s.state, &first, err))
 		return -1;
-	r = prove(&s, &bad, &why);
+	r = prove(&s, &bad, err);
 	*ret_again = is_overtaken(&s, first);
 	if (*ret_again) {
+		*err = (struct err)ERR_INIT;
 		report_info(cli->rep, "what a run did meanwhile proves nothing: looking once more");
 		return 0;
 	}
-	if (r < 0) {
-		*err = why;
-		return -1;
-	}
-	return changed_note(&s, bad, err);
+	return r < 0 ? -1 : changed_note(&s, bad, err);
 }
 
 static int prove_changed(struct cli *cli, struct err *err)

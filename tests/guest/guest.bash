@@ -6,7 +6,6 @@
 #
 #   guest_boot NAME [SUITE]        a fresh host (bookworm or trixie; default $GUEST_SUITE, else this machine's),
 #                                  returns when its boot has finished, so Docker answers. About 1.5 s.
-#   guest_freeze NAME              an orderly end; from now on GUEST_LIKE=NAME guest_boot OTHER begins with its disk
 #   guest_run NAME CMD...          run CMD in it as root, clean environment, stdin and exit status pass through
 #   guest_put NAME FILE DEST       copy a file into it (mode kept), directories on the way are made
 #   guest_put_tree NAME DIR DEST   what is in DIR (say, a `make install DESTDIR=DIR`) into its DEST, owned by root
@@ -17,7 +16,7 @@
 #   guest_wait NAME CMD...         until CMD succeeds in the guest; fails after GUEST_DEADLINE (300) seconds: on a busy machine a
 #                                  boot takes a minute, and what comes is not waited for any longer than it takes
 #   guest_kill NAME                kill -9 of the whole host at once; the disk stays as it is
-#   guest_poweroff NAME            an orderly end; the disk stays
+#   guest_poweroff NAME            an orderly end; the disk stays, and GUEST_LIKE=NAME guest_boot OTHER begins with it
 #   guest_reboot NAME              boot again on the same disk (if it still runs: after an orderly poweroff)
 #   guest_look NAME CMD...         while it does not run: CMD on this machine, in the guest's root directory
 #   guest_exec_root NAME CMD...    no systemd: CMD alone in a container of the same root (fresh unless NAME has
@@ -289,10 +288,6 @@ guest_poweroff() {
 	guest__counters "$1"
 	guest_run "$1" systemctl poweroff >/dev/null 2>&1
 	guest__until "$GUEST_DEADLINE" guest__gone "$1" && guest__settled "$1"
-}
-
-guest_freeze() {
-	guest_poweroff "$1"
 }
 
 guest_reboot() {

@@ -208,14 +208,9 @@ static unsigned int what_ever(const struct call *c)
 
 /* Where only calls that ACTION can be done at are counted, nobody stops at others, which are most
  * of all: at a close, nor at an open for reading. */
-static bool stops_at(const struct call *c)
+static bool stops_at(unsigned int what)
 {
-	return options.log || !options.exact || what_ever(c) & 1u << options.fault;
-}
-
-static bool stops_at_reading(void)
-{
-	return options.log || !options.exact || (IO | FDS | INTR) & 1u << options.fault;
+	return options.log || !options.exact || what & 1u << options.fault;
 }
 
 static void filter_install(void)
@@ -229,9 +224,9 @@ static void filter_install(void)
 	for (size_t i = 0; i < COUNT(calls); i++) {
 		unsigned int flags = calls[i].shape == OPEN0 ? 1 : 2;
 		bool looks = (calls[i].shape == OPEN0 || calls[i].shape == OPEN1) &&
-			     !stops_at_reading();
+			     !stops_at(IO | FDS | INTR);
 
-		if (!stops_at(&calls[i]))
+		if (!stops_at(what_ever(&calls[i])))
 			continue;
 		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
 						      (unsigned int)calls[i].nr, 0, looks ? 4 : 1);
