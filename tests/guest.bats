@@ -139,6 +139,16 @@ dockerd_of() {
 	[ "$output" = again ]
 }
 
+@test "kill -9 of the host ends all at once: who waits for another one does not live to see its end" {
+	guest_run harness sh -c "systemd-run --unit=endless -p Type=oneshot --no-block sleep 1000; touch /root/waits
+		systemctl start endless; rm /root/waits" 3>&- &
+	guest_wait harness pgrep -f 'systemctl start endless'
+	guest_kill harness
+	wait $! || :
+	run -0 guest_look harness ls root/waits
+	guest_reboot harness
+}
+
 @test "without systemd a command runs alone in the same root" {
 	run -0 guest_exec_root harness-b sh -c 'cat /proc/1/comm; test -e /run/docker.sock || echo alone'
 	[[ $output == *alone ]]

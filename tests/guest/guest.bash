@@ -266,9 +266,14 @@ guest__groups_gone() {
 	return $left
 }
 
+# Nobody sees another one end and acts on it: a systemctl whose systemd is gone fails, and whoever called it undoes what it did.
+# So systemd holds still, all others are ended by one call, and it behind them.
 guest_kill() {
 	local name=$1
-	if guest__init "$name" && kill -KILL "$GUEST_INIT"; then guest__until 60 guest__gone "$name"; fi
+	if guest__init "$name" && kill -STOP "$GUEST_INIT"; then
+		guest_run "$name" sh -c 'kill -KILL -1' || :
+		kill -KILL "$GUEST_INIT" && guest__until 60 guest__gone "$name"
+	fi
 	# Without an init, or when that did not end it: nspawn's own end is the guest's.
 	if guest__nspawn "$name" && kill -KILL "$GUEST_NSPAWN"; then guest__until 60 guest__gone "$name"; fi
 	guest__settled "$name"
