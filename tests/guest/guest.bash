@@ -216,10 +216,15 @@ guest_get() {
 	guest_run "$1" cat "$2"
 }
 
-# What the image holds, and its time: guests were made of it later. Snapshots of another hostdiff may look otherwise.
+# What the image holds, and its time: guests were made of it later. Snapshots of another hostdiff may look otherwise, and an
+# image that was made again, or in another cache, has another time.
+guest__knows() {
+	[ -e "$2" ] && ! [ "$1" -nt "$2" ] && ! [ "$1" -ot "$2" ]
+}
+
 guest__known() {
 	local image=$1 known=$2
-	[ ! -e "$known" ] || return 0
+	! guest__knows "$image" "$known" || return 0
 	rm -f "$GUEST_RUN"/.known-*-"$(basename "$image")"
 	unshare -m --propagation slave bash -euc '
 		mkdir -p "$1"
@@ -232,7 +237,7 @@ guest_known() {
 	local known
 	[ -x "$GUEST_HOSTDIFF" ] || make -s -C "$GUEST_HERE/../tools" || return 1
 	known=$GUEST_RUN/.known-$(cksum <"$GUEST_HOSTDIFF" | tr ' ' -)-$(basename "$1")
-	[ -e "$known" ] || guest__locked guest__known "$1" "$known" || return 1
+	guest__knows "$1" "$known" || guest__locked guest__known "$1" "$known" || return 1
 	echo "$known"
 }
 
