@@ -17,7 +17,6 @@ setup_file() {
 	export GUEST_DOCKER=--iptables=false READY=adopt-ready-$$
 	guest_boot "$READY"
 	install_into "$READY" "$BATS_FILE_TMPDIR"
-	guest_put "$READY" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
 	guest_run "$READY" apt-get install -y -qq fuse3 rsync jq lsb-release >/dev/null 2>&1
 	guest_poweroff "$READY"
 }
@@ -80,7 +79,7 @@ up() {
 }
 
 snap() {
-	guest_run "$G" /root/hostdiff snap / --skip /var/lib/sysboxup --skip /srv >"$BATS_TEST_TMPDIR/$1"
+	guest_snap "$G" --skip /var/lib/sysboxup --skip /srv >"$BATS_TEST_TMPDIR/$1"
 }
 
 # same NAME: the host is as it was at `snap NAME`, and dpkg has nothing to complain about.

@@ -45,7 +45,6 @@ bare() {
 	G=api-$1-$BATS_TEST_NUMBER-$$
 	guest_boot "$G" "$1"
 	install_into "$G" "$BATS_FILE_TMPDIR"
-	guest_put "$G" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
 	profile '{ "listen": ["'"$ADDRESS"':2376"], "names": ["ci.example.org"] }'
 }
 
@@ -121,7 +120,7 @@ follow_events() {
 }
 
 snap() {
-	guest_run "$G" /root/hostdiff snap / --skip /var/lib/sysboxup --skip /root >"$BATS_TEST_TMPDIR/$1"
+	guest_snap "$G" --skip /var/lib/sysboxup --skip /root >"$BATS_TEST_TMPDIR/$1"
 }
 
 closed() {

@@ -13,6 +13,8 @@ setup_file() {
 }
 
 setup() {
+	# shellcheck source=tests/lib/failures.bash
+	. "$REPO/tests/lib/failures.bash"
 	T=$BATS_TEST_TMPDIR/host
 	mkdir -p "$T/etc/docker" "$T/usr/bin" "$T/var/lib"
 	printf 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian for tests"\n' >"$T/etc/os-release"

@@ -19,6 +19,8 @@ setup_file() {
 }
 
 setup() {
+	# shellcheck source=tests/lib/failures.bash
+	. "$REPO/tests/lib/failures.bash"
 	T=$BATS_TEST_TMPDIR/host
 	F=$T/etc/docker/daemon.json
 	mkdir -p "$T/etc/docker" "$T/usr/bin" "$T/var/lib/dpkg"

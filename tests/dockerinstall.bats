@@ -79,7 +79,7 @@ state_of() {
 
 snap() {
 	in_guest sync -f /
-	"$SYSBOXUP_BUILD/tools/hostdiff" snap "/proc/$(guest_pid "$G")/root" >"$BATS_TEST_TMPDIR/$1"
+	guest_snap "$G" >"$BATS_TEST_TMPDIR/$1"
 	guest_get "$G" /var/lib/dpkg/status >"$BATS_TEST_TMPDIR/$1.status"
 }
 

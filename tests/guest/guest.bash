@@ -41,6 +41,8 @@
 # EXIT trap, where a bare `return` gives the status of the failed test: every return here has a number.
 
 GUEST_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/lib/failures.bash
+. "$GUEST_HERE/../lib/failures.bash"
 GUEST_RUN=${SYSBOXUP_GUEST_RUN:-$(cd "$GUEST_HERE/../.." && pwd)/build/guest/run}
 GUEST_MACHINE=/run/sysboxup-guests	# of all checkouts: a lock, the sysctls of before, a link for each guest
 GUEST_HOSTDIFF=$GUEST_HERE/../../build/tools/hostdiff

@@ -22,6 +22,9 @@
 # mount namespace holds the mount waits, while it dies, for its own answer, and every losetup of the machine with it.
 # So it lives in a namespace of its own, that never sees the mount; and the connection of FUSE is cut where it is stuck.
 
+# shellcheck source=tests/lib/failures.bash
+. "${BASH_SOURCE[0]%/*}/failures.bash"
+
 blocklog__mkfs()
 {
 	case $1 in

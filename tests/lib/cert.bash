@@ -8,6 +8,9 @@
 #   cert_sane          each key and certificate on the disk is in the ledger, whole, accepted by openssl, and nothing is
 #                      left over; or says what is not so, and fails
 
+# shellcheck source=tests/lib/failures.bash
+. "${BASH_SOURCE[0]%/*}/failures.bash"
+
 PKI_BELOW=var/lib/sysboxup/pki
 
 cert() { "$SYSBOXUP" --root "$R" -q cert "$@"; }

@@ -4,6 +4,10 @@
 #
 # each START "MODE[/STEP]..." [OPTION...] -- ARG...: everycall from START in each mode, at every STEP-th call (at every
 # one where SYSBOXUP_EVERY says so). The points are added up in TOTAL.
+
+# shellcheck source=tests/lib/failures.bash
+. "${BASH_SOURCE[0]%/*}/failures.bash"
+
 each() {
 	local start=$1 modes=$2 mode step out options=()
 	shift 2

@@ -9,6 +9,8 @@
 #   image_snap ROOT             what hostdiff sees of it, without sysboxup's own state, on stdout
 #   image_force                 the preflight checks that such a tree cannot pass, as --force options in $IMAGE_FORCE
 
+# shellcheck source=tests/lib/failures.bash
+. "${BASH_SOURCE[0]%/*}/failures.bash"
 # shellcheck source=tests/lib/catalog.bash
 . "$(dirname "${BASH_SOURCE[0]}")/catalog.bash"
 

@@ -11,6 +11,9 @@
 # Its holder is a process of ours that dies with the test's shell. No other process should hold it for longer than a
 # command: above all not one that serves a file system mounted in it (blocklog.bash says what came of that).
 
+# shellcheck source=tests/lib/failures.bash
+. "${BASH_SOURCE[0]%/*}/failures.bash"
+
 inside_begin()
 {
 	local dir=$1 size=${2:-1g}

@@ -2,6 +2,9 @@
 # shellcheck shell=bash
 # OpenPGP keys and signatures for tests, in a home of their own below DIR. Call keys_stop at the end: gpg starts an agent.
 
+# shellcheck source=tests/lib/failures.bash
+. "${BASH_SOURCE[0]%/*}/failures.bash"
+
 # keys_gpg DIR ARG...
 keys_gpg()
 {

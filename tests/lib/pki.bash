@@ -2,6 +2,9 @@
 # shellcheck shell=bash
 # A private certificate authority and its servers, made anew by each test that needs one.
 
+# shellcheck source=tests/lib/failures.bash
+. "${BASH_SOURCE[0]%/*}/failures.bash"
+
 # pki_make DIR: ca.pem; server.{pem,key} for localhost and 127.0.0.1; other.{pem,key} for another name.
 pki_make()
 {

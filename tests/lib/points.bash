@@ -3,6 +3,10 @@
 #
 # points NAME N: says that the campaign NAME tried N points, and fails when tests/crash/points asks for more of it.
 # A campaign that shrinks is a campaign that went blind: whoever lowers a floor says why beside it.
+
+# shellcheck source=tests/lib/failures.bash
+. "${BASH_SOURCE[0]%/*}/failures.bash"
+
 points() {
 	local floor
 	floor=$(awk -v name="$1" '$1 == name { print $2 }' "$REPO/tests/crash/points")

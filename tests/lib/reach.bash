@@ -3,13 +3,13 @@
 # Who reaches a guest: hosts around it as network namespaces, and the question whether a port is open, asked by all of them at
 # once with tests/tools/knock.c. The guest is $G; REPO and SYSBOXUP_BUILD are set.
 #
-#   reach_setup DIR [VERSION...]   boots $G with sysboxup (install.bash), knock and hostdiff, the hosts, an authority and a
+#   reach_setup DIR [VERSION...]   boots $G with sysboxup (install.bash) and knock, the hosts, an authority and a
 #                                  certificate for the API, and a container
 #   profile ALLOW [MORE]           /root/profile.json: ALLOW may reach the API (SOME: those of ALLOWED); "": no firewall
 #   up ARG...                      sysboxup with that profile
 #   matrix PORT [WANTED]           "who yes" or "who no" for each, sorted; EVERYBODY and ALLOWED are what it says then
 #   guarded                        the API is open to the allowed alone, SSH to everybody
-#   snap NAME [OPTION...]          the host as a snapshot (hostdiff snap)
+#   snap NAME [OPTION...]          the host as a snapshot (guest_snap)
 #   as_before [OPTION...]          it is as in snapshot "before", and has no table of ours
 #   refused WHAT REMEDY            apply refuses with these words, and nothing was touched
 #   boot_again                     an orderly reboot, with the hosts around it again
@@ -30,7 +30,6 @@ reach_setup() {
 	BUILD=$build install_prepare "$dir" 0.7.0
 	guest_boot "$G" "${GUEST_SUITE:-bookworm}"
 	install_into "$G" "$dir"
-	guest_put "$G" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
 	guest_put "$G" "$SYSBOXUP_BUILD/tools/knock" /root/knock
 	hosts
 	guest_run "$G" sh -ec 'sysboxup -q cert ca --key-file /root/ca.secret
@@ -86,7 +85,7 @@ up() {
 }
 
 snap() {
-	guest_run "$G" /root/hostdiff snap / --skip /var/lib/sysboxup --skip /root --skip /run "${@:2}" >"$BATS_FILE_TMPDIR/$1"
+	guest_snap "$G" --skip /var/lib/sysboxup --skip /root --skip /run "${@:2}" >"$BATS_FILE_TMPDIR/$1"
 }
 
 as_before() {
