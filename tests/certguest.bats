@@ -12,6 +12,7 @@ load_libs() {
 }
 
 setup_file() {
+	export GUEST_DOCKER=--iptables=false
 	load_libs
 	make -s -C "$BATS_TEST_DIRNAME/.." BUILD="$BUILD" "$BUILD/sysboxup"
 	install_prepare "$BATS_FILE_TMPDIR"

@@ -12,6 +12,7 @@ load_libs() {
 }
 
 setup_file() {
+	export GUEST_DOCKER=--iptables=false
 	load_libs
 	install_prepare "$BATS_FILE_TMPDIR"
 	guest_boot inuse

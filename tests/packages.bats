@@ -6,6 +6,7 @@
 bats_require_minimum_version 1.5.0
 
 setup_file() {
+	export GUEST_DOCKER=--iptables=false
 	# shellcheck source=tests/lib/catalog.bash
 	. "$BATS_TEST_DIRNAME/lib/catalog.bash"
 	make -s -C "$BATS_TEST_DIRNAME/tools"

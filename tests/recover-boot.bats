@@ -15,6 +15,7 @@ load_libs() {
 }
 
 setup_file() {
+	export GUEST_DOCKER=--iptables=false
 	load_libs
 	make -s -C "$BATS_TEST_DIRNAME/tools"
 	make -s -C "$BATS_TEST_DIRNAME/.." BUILD="$build" "$build"/sysboxup{,-faults}

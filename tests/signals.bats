@@ -14,6 +14,7 @@ load_libs() {
 }
 
 setup_file() {
+	export GUEST_DOCKER=--iptables=false
 	load_libs
 	make -s -C "$REPO" BUILD="$BUILT" "$BUILT"/sysboxup{,-faults}
 	make -s -C "$REPO/tests/tools"

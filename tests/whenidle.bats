@@ -5,6 +5,7 @@
 bats_require_minimum_version 1.5.0
 
 setup_file() {
+	export GUEST_DOCKER=--iptables=false
 	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
 	# shellcheck source=tests/guest/guest.bash
