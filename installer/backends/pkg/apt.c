@@ -351,22 +351,57 @@ static int hash_op(const struct root *r, struct pkg_op *op, const char *dir, con
 	return 0;
 }
 
-/* The one thing that apt makes outside of state_dir, on a system where it was never there. */
-static void drop_auxfiles(const struct root *r)
+/* LISTS='/var/lib/apt/lists/' */
+static char *lists_dir(const char *said)
 {
-	int lists CLEANUP(closep) = root_openat(r, APT_DIR "/lists", O_RDONLY | O_DIRECTORY, 0);
+	const char *from = strchr(said, '\''), *to = strrchr(said, '\'');
 
-	if (lists >= 0)
-		(void)io_unlinkat(lists, "auxfiles", AT_REMOVEDIR);	/* only if empty */
+	return from == to ? xstrdup(APT_DIR "/lists/") :
+			    xstrndup(from + 1, (size_t)(to - from - 1));
+}
+
+/*
+ * Whenever it fetches, apt makes a directory of its own ("auxfiles") where its lists are, and
+ * nothing tells it not to. So it is shown them in a directory of ours, by links: outside of
+ * state_dir nothing is made, whatever ends us meanwhile.
+ */
+static int link_lists(const struct host *h, const char *dir, struct err *err)
+{
+	static const char *const argv[] = { "apt-config", "shell", "LISTS", "Dir::State::Lists/d",
+					    NULL };
+	char *partial CLEANUP(freep) = path_join(dir, "partial");
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+	struct buf said CLEANUP(buf_release) = BUF_INIT;
+	int status;
+
+	if (ask(argv, &said, &status, err) || fs_mkdir_path(h->root, partial, 0700, err))
+		return -1;
+	char *lists CLEANUP(freep) = lists_dir(said.data);
+	int from CLEANUP(closep) = root_openat(h->root, lists, O_RDONLY | O_DIRECTORY, 0);
+	if (from < 0)
+		return err_errno(err, errno, "cannot open '%s'", lists);
+	int to CLEANUP(closep) = root_openat(h->root, dir, O_RDONLY | O_DIRECTORY, 0);
+	if (to < 0)
+		return err_errno(err, errno, "cannot open '%s'", dir);
+	if (fs_list_fd(from, &names, err))
+		return -1;
+	for (size_t i = 0; i < names.n; i++) {
+		char *target CLEANUP(freep) = path_join(lists, names.v[i]);
+		/* what is not named for an address is no list: lock, partial, auxfiles */
+		if (strchr(names.v[i], '_') && io_symlinkat(target, to, names.v[i]) &&
+		    errno != EEXIST)
+			return err_errno(err, errno, "cannot make '%s/%s'", dir, names.v[i]);
+	}
+	return 0;
 }
 
 /* Into state_dir. */
 static int apt_fetch(const struct host *h, const char *const *wants, const char *state_dir,
-		     struct report *rep, struct err *err)
+		     const char *lists, struct report *rep, struct err *err)
 {
-	static const char *const get[] = { "-y", "--download-only", NULL }, *const list[] = {
-		"-y", "--print-uris", NULL
-	};
+	char *ours CLEANUP(freep) = xasprintf("Dir::State::Lists=%s/", lists);
+	const char *const get[] = { "-y", "--download-only", "-o", ours, NULL };
+	static const char *const list[] = { "-y", "--print-uris", NULL };
 	struct strv argv CLEANUP(strv_release) = STRV_INIT, uris CLEANUP(strv_release) = STRV_INIT;
 	struct buf out CLEANUP(buf_release) = BUF_INIT, text CLEANUP(buf_release) = BUF_INIT;
 
@@ -382,11 +417,19 @@ static int apt_fetch(const struct host *h, const char *const *wants, const char 
 static int apt_download(const struct host *h, const char *const *wants, const char *state_dir,
 			struct pkg_plan *plan, struct report *rep, struct err *err)
 {
-	bool had_auxfiles = root_exists(h->root, APT_DIR "/lists/auxfiles");
-	int r = make_archives(h, state_dir, err) || apt_fetch(h, wants, state_dir, rep, err);
+	char *lists CLEANUP(freep) = path_join(state_dir, "lists");
+	struct err ignored = ERR_INIT;
+	int r;
 
-	if (!had_auxfiles)
-		drop_auxfiles(h->root);
+	if (make_archives(h, state_dir, err))
+		return -1;
+	int dir CLEANUP(closep) = root_openat(h->root, state_dir, O_RDONLY | O_DIRECTORY, 0);
+	if (dir < 0)
+		return err_errno(err, errno, "cannot open '%s'", state_dir);
+	/* of a run that was killed */
+	r = fs_remove_tree(dir, "lists", err) || link_lists(h, lists, err) ||
+	    apt_fetch(h, wants, state_dir, lists, rep, err);
+	(void)fs_remove_tree(dir, "lists", &ignored);	/* else the next one does */
 	for (size_t i = 0; !r && i < plan->n; i++)
 		r = hash_op(h->root, &plan->v[i], state_dir, want_file(wants, plan->v[i].name),
 			    err);
