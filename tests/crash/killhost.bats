@@ -9,7 +9,7 @@ bats_require_minimum_version 1.5.0
 setup_file() {
 	REPO=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
-	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup" "$SYSBOXUP_BUILD"/tools/{killat,hostdiff}
+	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup" "$SYSBOXUP_BUILD"/tools/{ask,killat,hostdiff}
 	. "$REPO/tests/guest/guest.bash"
 	. "$REPO/tests/lib/install.bash"
 	. "$BATS_TEST_DIRNAME/livehost.bash"

@@ -23,13 +23,12 @@ LIVE_OPTIONS=()
 
 live_boot()
 {
-	local known packages=("${@:4}")
+	local known tool packages=("${@:4}")
 	LIVE=$1
 	[ "$2" = deb ] || packages+=(fuse3 rsync)
 	GUEST_DOCKER=--iptables=false guest_boot "$1" bookworm || return 1
 	install_into "$1" "$3" || return 1
-	guest_put "$1" "$SYSBOXUP_BUILD/tools/hostdiff" /root/hostdiff
-	guest_put "$1" "$SYSBOXUP_BUILD/tools/killat" /root/killat
+	for tool in hostdiff killat ask; do guest_put "$1" "$SYSBOXUP_BUILD/tools/$tool" "/root/$tool" || return 1; done
 	guest_put "$1" "$REPO/tests/crash/live-guest" /root/live-guest
 	guest_run "$1" sed -i "s/\"auto\"/\"$2\"/" /srv/demo/profile.json
 	guest_run "$1" bash -ec "

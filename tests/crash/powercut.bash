@@ -40,6 +40,7 @@ powercut_base() {
 	host_start "pc-base-$$" "$pool/base.new"
 	install_into "pc-base-$$" "$pool/tree"
 	guest_put "pc-base-$$" "$BUILD_DIR/sysboxup-faults" /root/sysboxup-faults
+	guest_put "pc-base-$$" "$REPO/build/tools/ask" /root/ask
 	# Without a network, which Docker would mend at each boot, by two processes of its own size for each container.
 	guest_run "pc-base-$$" sh -ec '
 		docker create --name one bb:1 true
@@ -260,8 +261,9 @@ host_facts() {
 	guest_run "$1" sh -c '
 		echo "system $(systemctl is-system-running)"
 		systemctl --failed --plain --no-legend | while read -r unit rest; do echo "failed $unit"; done
-		echo "runtimes $(docker info --format "{{range \$k, \$v := .Runtimes}}{{\$k}} {{end}}" 2>&1)"
-		docker ps -a --format "container {{.Names}} {{.State}}" 2>&1
+		docker=$(/root/ask /run/docker.sock /info "/containers/json?all=1" 2>&1) || echo "runtimes $docker"
+		echo "$docker" | grep -oE "\"[^\"]*\":\\{\"path\":" | cut -d\" -f2 | sed "s/^/runtimes /"
+		echo "$docker" | grep -oE "\"Names\":\\[\"/[^\"]*\"|\"State\":\"[^\"]*\"" | cut -d\" -f4 | paste -d" " - - | sed "s|^/|container |"
 		dpkg --audit | sed "s/^/audit /"
 		sysboxup --json history | sed "s/^/history /"
 		sysboxup status >/run/status.out 2>&1; echo "status $?"
