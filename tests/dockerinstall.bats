@@ -6,7 +6,6 @@
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-	export GUEST_DOCKER=--iptables=false
 	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
 	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup" "$SYSBOXUP_BUILD/tools/hostdiff"

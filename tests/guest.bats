@@ -142,7 +142,7 @@ dockerd_of() {
 @test "kill -9 of the host ends all at once: who waits for another one does not live to see its end" {
 	guest_run harness sh -c "systemd-run --unit=endless -p Type=oneshot --no-block sleep 1000; touch /root/waits
 		systemctl start endless; rm /root/waits" 3>&- &
-	guest_wait harness pgrep -f 'systemctl start endless'
+	guest_wait harness pgrep -fx 'systemctl start endless'
 	guest_kill harness
 	wait $! || :
 	run -0 guest_look harness ls root/waits

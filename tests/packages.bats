@@ -141,6 +141,16 @@ apply_with() {
 	[ -z "$(guest_run "$guest" dpkg --audit)" ]
 }
 
+@test "where all that is needed is there, apt need not have any lists" {
+	guest_run "$guest" sh -ec 'DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends jq fuse3 rsync lsb-release iptables
+		rm -r /var/lib/apt/lists' >/dev/null 2>&1
+	snap before
+	run -0 apply
+	[ "$(state_of sysbox-ce)" = "ii " ]
+	run -0 sysboxup rollback
+	as_before
+}
+
 @test "the administrator's conffiles outlive the purge of the packages that ship them" {
 	guest_run "$guest" sh -c 'echo "# mine" >/etc/fuse.conf; echo old >/etc/fuse.conf.bak; echo older >/etc/fuse.conf~'
 	snap before

@@ -61,7 +61,7 @@ killed() {
 		esac
 		sysboxup recover >/root/recovered 2>&1; r=$?
 		wait $p; a=$?
-		pgrep -x "dpkg|apt-get|apt-mark|systemctl|dpkg-deb|sysboxup" && exit 8
+		pgrep -x "dpkg|apt-get|apt-config|apt-mark|systemctl|dpkg-deb|sysboxup" && exit 8
 		echo "$a $r" >/root/codes' sh "$who" "$@"
 	read -r applied recovered <<<"$(guest_get "$G" /root/codes)"
 	guest_run "$G" tail -n 5 /root/codes /root/out /root/recovered # shown where the test fails

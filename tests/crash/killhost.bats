@@ -163,6 +163,7 @@ each() {
 	# apt makes a directory for itself where its lists are
 	one_point before kill "$(guest_run "$G" awk '$5 ~ /K/ { n++ } $4 ~ /^mkdir/ && /auxfiles/ { print n + 1; exit }' /root/log)" "${APPLY[@]}" ||
 		{ echo "$why"; false; }
+	[ "$(guest_get "$G" /root/hit | wc -l)" -eq 1 ]
 	points killhost-apply "$TOTAL"
 }
 

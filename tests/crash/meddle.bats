@@ -107,7 +107,7 @@ each() {
 	done
 }
 
-TOOLS=(dpkg dpkg-deb apt-get apt-mark systemctl)
+TOOLS=(dpkg dpkg-deb apt-get apt-config apt-mark systemctl)
 
 @test "by deb: whatever dpkg, apt and systemctl do at a call of apply or rollback, the host ends before or after" {
 	SWALLOWED=live_swallowed
@@ -115,7 +115,7 @@ TOOLS=(dpkg dpkg-deb apt-get apt-mark systemctl)
 	put_before meddle "${TOOLS[@]}"
 	live_keep before
 	each before "${MEDDLE_MODES:-fail/2 die/1 hang/2 undone/1 stuck/1 half/1}" "${APPLY[@]}"
-	# it makes a directory of its own where it never was before
+	# it makes a directory of its own, here in ours
 	one_point before undone "$(call_of '^apt-get .*download-only')" "${APPLY[@]}" || { echo "$why"; false; }
 	[ "$rc" -eq 3 ]
 	# no script minds that, and no purge would take the link away

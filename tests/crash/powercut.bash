@@ -30,7 +30,7 @@ host_snap() {
 # The disk that all scenarios begin with. Of another program, all that was found out is worth nothing.
 powercut_base() {
 	local id image
-	id=$(sha256sum "$BUILD_DIR/sysboxup" "$BUILD_DIR/sysboxup-faults")
+	id=$(sha256sum "$BUILD_DIR/sysboxup" "$BUILD_DIR/sysboxup-faults" "$REPO/build/tools/ask")
 	[ "$id" != "$(cat "$pool/id" 2>/dev/null)" ] || return 0
 	rm -rf "${pool:?}"/*
 	install_prepare "$pool/tree" 0.7.0
@@ -261,9 +261,9 @@ host_facts() {
 	guest_run "$1" sh -c '
 		echo "system $(systemctl is-system-running)"
 		systemctl --failed --plain --no-legend | while read -r unit rest; do echo "failed $unit"; done
-		docker=$(/root/ask /run/docker.sock /info "/containers/json?all=1" 2>&1) || echo "runtimes $docker"
-		echo "$docker" | grep -oE "\"[^\"]*\":\\{\"path\":" | cut -d\" -f2 | sed "s/^/runtimes /"
-		echo "$docker" | grep -oE "\"Names\":\\[\"/[^\"]*\"|\"State\":\"[^\"]*\"" | cut -d\" -f4 | paste -d" " - - | sed "s|^/|container |"
+		docker=$(/root/ask /run/docker.sock /info "/containers/json?all=1" 2>&1) || { echo "runtimes: $docker"; docker=; }
+		printf "%s\n" "$docker" | grep -oE "\"[^\"]*\":\\{\"path\":" | cut -d\" -f2 | sed "s/^/runtimes /"
+		printf "%s\n" "$docker" | grep -oE "\"Names\":\\[\"/[^\"]*\"|\"State\":\"[^\"]*\"" | cut -d\" -f4 | paste -d" " - - | sed "s|^/|container |"
 		dpkg --audit | sed "s/^/audit /"
 		sysboxup --json history | sed "s/^/history /"
 		sysboxup status >/run/status.out 2>&1; echo "status $?"

@@ -117,8 +117,7 @@ guest__base() {
 
 # What is asked again and again is answered without another process: in GUEST_NSPAWN and GUEST_INIT.
 
-# GUEST_NSPAWN, the PID of nspawn, if it is still ours (a PID may have been given to somebody else). No loop over the words:
-# bats looks at every command of ours.
+# GUEST_NSPAWN, the PID of nspawn, if it is still ours (a PID may have been given to somebody else).
 guest__nspawn() {
 	local IFS=$'\n' cmdline dir=$GUEST_RUN/$1
 	{ read -r GUEST_NSPAWN <"$dir/pid"; } 2>/dev/null || return 1
@@ -221,7 +220,7 @@ guest_get() {
 # What the image holds, and its time: guests were made of it later. Snapshots of another hostdiff may look otherwise, and an
 # image that was made again, or in another cache, has another time.
 guest__knows() {
-	[ -e "$2" ] && ! [ "$1" -nt "$2" ] && ! [ "$1" -ot "$2" ]
+	[ -e "$2" ] && ! [ "$1" -nt "$2" ] && { ! [ -e "$1" ] || ! [ "$1" -ot "$2" ]; }
 }
 
 guest__known() {
@@ -274,11 +273,12 @@ guest__groups_gone() {
 }
 
 # Nobody sees another one end and acts on it: a systemctl whose systemd is gone fails, and whoever called it undoes what it did.
-# So systemd holds still, all others are ended by one call, and it behind them.
+# So systemd holds still, all others are ended by one call, and it behind them. Nothing of the guest is needed for that; and
+# that call is made in a namespace of pids that is not ours, or not at all.
 guest_kill() {
 	local name=$1
 	if guest__init "$name" && kill -STOP "$GUEST_INIT"; then
-		guest_run "$name" sh -c 'kill -KILL -1' || :
+		nsenter -t "$GUEST_INIT" -p bash -c '! [ /proc/self/ns/pid -ef "/proc/$1/ns/pid" ] && kill -KILL -1' all $$ || :
 		kill -KILL "$GUEST_INIT" && guest__until 60 guest__gone "$name"
 	fi
 	# Without an init, or when that did not end it: nspawn's own end is the guest's.

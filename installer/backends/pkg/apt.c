@@ -361,23 +361,28 @@ static char *lists_dir(const char *said)
 }
 
 /*
- * Whenever it fetches, apt makes a directory of its own ("auxfiles") where its lists are, and
- * nothing tells it not to. So it is shown them in a directory of ours, by links: outside of
+ * Where apt's lists are it makes a directory ("auxfiles") whenever it fetches, and keeps there what
+ * a mirror: source names. So it is shown them in a directory of ours, by links: outside of
  * state_dir nothing is made, whatever ends us meanwhile.
  */
 static int link_lists(const struct host *h, const char *dir, struct err *err)
 {
 	static const char *const argv[] = { "apt-config", "shell", "LISTS", "Dir::State::Lists/d",
 					    NULL };
-	char *partial CLEANUP(freep) = path_join(dir, "partial");
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 	struct buf said CLEANUP(buf_release) = BUF_INIT;
 	int status;
 
-	if (ask(argv, &said, &status, err) || fs_mkdir_path(h->root, partial, 0700, err))
+	if (ask(argv, &said, &status, err))
+		return -1;
+	if (status)
+		return err_set(err, ERR_FAILED, "apt-config does not say where apt's lists are");
+	if (fs_mkdir_path(h->root, dir, 0700, err))
 		return -1;
 	char *lists CLEANUP(freep) = lists_dir(said.data);
 	int from CLEANUP(closep) = root_openat(h->root, lists, O_RDONLY | O_DIRECTORY, 0);
+	if (from < 0 && errno == ENOENT)
+		return 0;
 	if (from < 0)
 		return err_errno(err, errno, "cannot open '%s'", lists);
 	int to CLEANUP(closep) = root_openat(h->root, dir, O_RDONLY | O_DIRECTORY, 0);
@@ -388,8 +393,7 @@ static int link_lists(const struct host *h, const char *dir, struct err *err)
 	for (size_t i = 0; i < names.n; i++) {
 		char *target CLEANUP(freep) = path_join(lists, names.v[i]);
 		/* what is not named for an address is no list: lock, partial, auxfiles */
-		if (strchr(names.v[i], '_') && io_symlinkat(target, to, names.v[i]) &&
-		    errno != EEXIST)
+		if (strchr(names.v[i], '_') && io_symlinkat(target, to, names.v[i]))
 			return err_errno(err, errno, "cannot make '%s/%s'", dir, names.v[i]);
 	}
 	return 0;
