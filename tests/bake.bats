@@ -69,8 +69,8 @@ bake() {
 	run ! guest_run "$G" grep sysbox /etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid
 	run -0 guest_run "$G" docker info -f '{{json .Runtimes}}'
 	[[ $output != *sysbox* ]]
-	run guest_run "$G" sh -c 'ls -d /usr/bin/sysbox-* /etc/systemd/system/sysbox* /var/lib/sysbox /var/lib/sysboxfs /var/lib/sysboxup/first-boot 2>/dev/null; pgrep -a sysbox'
-	[ "$output" = "" ]
+	run guest_run "$G" sh -c 'ls -d /usr/bin/sysbox-* /etc/systemd/system/sysbox* /var/lib/sysbox /var/lib/sysboxfs /var/lib/sysboxup/first-boot 2>/dev/null; pgrep -a "^sysbox-"'
+	[ "$output" = "" ] || { echo "$output"; false; }
 }
 
 # A made tree with the program in it; the same each time.
