@@ -8,6 +8,7 @@ setup_file() {
 	REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
 	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup"
+	make -s -C "$REPO/tests/tools"
 	export SYSBOXUP=$SYSBOXUP_BUILD/sysboxup
 }
 

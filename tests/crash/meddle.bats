@@ -92,9 +92,14 @@ one_point() {
 
 # each STATE "HOW/COUNT..." VERB...
 each() {
+	learn "$1" "${@:3}" || { echo "$why"; return 1; }
+	learned "$@"
+}
+
+# learned STATE "HOW/COUNT..." VERB...: the same, of calls that are known.
+learned() {
 	local state=$1 modes=$2 mode n tried
 	shift 2
-	learn "$state" "$@" || { echo "$why"; return 1; }
 	for mode in $modes; do
 		tried=$TOTAL
 		for n in $(sample "${mode%/*}" "${mode#*/}"); do
@@ -103,7 +108,7 @@ each() {
 				return 1
 			}
 		done
-		echo "# $* from $state: ${mode%/*}: $((TOTAL - tried)) calls" >&3
+		echo "# $* from $state: ${mode%/*}${CALLS:+ at $CALLS}: $((TOTAL - tried)) calls" >&3
 	done
 }
 
@@ -202,13 +207,24 @@ docker_back() {
 	guest_wait "$G" docker version
 }
 
-@test "dockerd dies, hangs or lies at a reload, or takes it up and dies, or late: the host ends before or after" {
-	CALLS=SIGHUP
+# reload_and_answers STATE RELOADS ANSWERS VERB...: what it does at a reload, and what its API says to whoever asks.
+reload_and_answers() {
+	local TOTAL=0
+	learn "$1" "${@:4}" || { echo "$why"; return 1; }
+	CALLS=SIGHUP learned "$1" "$2" "${@:4}" || return 1
+	RELOADS=$((RELOADS + TOTAL)) TOTAL=0
+	CALLS=/ learned "$1" "$3" "${@:4}" || return 1
+	ANSWERS=$((ANSWERS + TOTAL))
+}
+
+@test "dockerd dies, hangs or lies at a reload, takes it up and dies, or late, or its API answers wrongly or not at all: the host ends before or after" {
+	local RELOADS=0 ANSWERS=0
 	docker_before '{ "max-concurrent-downloads": 5 }'
-	each before "fail/all die/all hang/all undone/all stuck/all late/all" "${APPLY[@]}"
+	reload_and_answers before "fail/all die/all hang/all undone/all stuck/all late/all" "fail/1 die/1 hang/1 undone/1 lie/1" "${APPLY[@]}"
 	live_apply
-	each after "fail/all die/all hang/all undone/all stuck/all late/all" "${ROLLBACK[@]}"
-	points meddle-reload "$TOTAL"
+	reload_and_answers after "fail/all die/1 hang/all undone/1 stuck/1 late/1" "fail/1 lie/1" "${ROLLBACK[@]}"
+	points meddle-reload "$RELOADS"
+	points meddle-api "$ANSWERS"
 }
 
 @test "dockerd does not come up from a restart, or hangs, or comes up and dies: the host ends before or after" {
@@ -219,13 +235,4 @@ docker_back() {
 	live_apply
 	each after "fail/all die/all hang/all undone/all" "${ROLLBACK[@]}"
 	points meddle-restart "$TOTAL"
-}
-
-@test "the Docker API answers wrongly, with nothing, or not at all at a call: the host ends before or after" {
-	CALLS=/
-	docker_before '{ "max-concurrent-downloads": 5 }'
-	each before "fail/1 die/1 hang/1 undone/1 lie/1" "${APPLY[@]}"
-	live_apply
-	each after "fail/1 lie/1" "${ROLLBACK[@]}"
-	points meddle-api "$TOTAL"
 }

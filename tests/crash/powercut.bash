@@ -184,7 +184,7 @@ powercut_again() {
 }
 
 # Every flush of the run, and what the writes after it may have left. Of N, those at the marks are always there: the last
-# states before the program ended with 0, and the first after it.
+# states before the program ended with 0, and the first after it; the others are evenly spread.
 powercut_points() {
 	local wanted=${2:-0}
 	dir=$pool/$1
@@ -197,11 +197,20 @@ powercut_points() {
 			writes = 0
 		}
 		END { print last }' >"$dir/points"
-	awk -F: -v wanted="$wanted" -v all="$(wc -l <"$dir/points")" \
-		-v applied="$(mark_of applied)" -v rolled="$(mark_of rolled-back)" '
+	[ "$wanted" -gt 0 ] || { cat "$dir/points"; return; }
+	awk -F: -v wanted="$wanted" -v applied="$(mark_of applied)" -v rolled="$(mark_of rolled-back)" '
 		function at(mark) { return $1 >= mark - 4 && $1 <= mark + 4 }
-		!wanted || NR == 1 || at(applied) || at(rolled) ||
-			int((NR - 1) * wanted / all) != int((NR - 2) * wanted / all)' "$dir/points"
+		{ point[NR] = $0; chosen[NR] = NR == 1 || at(applied) || at(rolled); wanted -= chosen[NR]; others += !chosen[NR] }
+		END {
+			for (i = 1; i <= NR; i++) {
+				if (!chosen[i]) {
+					other++
+					chosen[i] = int(other * wanted / others) != int((other - 1) * wanted / others)
+				}
+				if (chosen[i])
+					print point[i]
+			}
+		}' "$dir/points"
 }
 
 # The first N flushes behind MARK: what was acknowledged by then has to be there.
@@ -337,7 +346,6 @@ worker() {
 	shift
 	cp --reflink=always "$dir/base.img" "$prefix"
 	for point; do
-		[ "$SECONDS" -lt "${POWERCUT_SECONDS:-1000000}" ] || break
 		try_point "$point" "$number" || rc=1
 	done
 	rm -f "$prefix" "$image"*
@@ -359,14 +367,14 @@ powercut_try() {
 	return $rc
 }
 
-# Every point that has no verdict yet, at most POWERCUT_SECONDS long.
+# Every point that has no verdict yet, or POWERCUT_IMAGES of them.
 powercut_all() {
 	local results=$pool/$1/results
 	powercut_record "$1"
 	touch "$results"
 	powercut_points "$1" >"$pool/$1/all"
-	awk 'NR == FNR { done[$3] = 1; next } !done[$1]' "$results" "$pool/$1/all" >"$pool/$1/todo"
-	powercut_try "$1" <"$pool/$1/todo" | tee -a "$results" || :
+	awk 'FILENAME == ARGV[1] { done[$3] = 1; next } !done[$1]' "$results" "$pool/$1/all" >"$pool/$1/todo"
+	powercut_try "$1" < <(head -n "${POWERCUT_IMAGES:--0}" "$pool/$1/todo") | tee -a "$results" || :
 	awk -v name="$1" -v all="$(wc -l <"$pool/$1/all")" '
 		/^ok / { ok++ }
 		/^BROKEN / { print; broken++ }
