@@ -96,9 +96,9 @@ ERRORS="ENOSPC EIO/7 EROFS/3 EMFILE/5 EINTR/7 ENOSPC+/3 EIO+/9 EROFS+/5"
 }
 
 @test "the whole job by files and its rollback, killed and torn at calls of ours and of our children" {
-	each image "kill/12 tear/16 worker/24" -- "${WHOLE[@]}"
-	each whole-applied "kill/12 tear/8 worker/24" -- -q rollback
-	each whole-torn "kill/8 tear/4" --recovery -- -q recover
+	each image "kill/16 tear/24 worker/32" -- "${WHOLE[@]}"
+	each whole-applied "kill/16 tear/12 worker/32" -- -q rollback
+	each whole-torn "kill/11 tear/6" --recovery -- -q recover
 	points killat-whole "$TOTAL"
 }
 

@@ -353,7 +353,7 @@ worker() {
 }
 
 powercut_try() {
-	local points jobs=${POWERCUT_JOBS:-2} share i rc=0
+	local points jobs=${POWERCUT_JOBS:-$(($(nproc) + 1))} share i rc=0
 	scenario=$1
 	dir=$pool/$1
 	mapfile -t points

@@ -65,17 +65,20 @@ guest__locked() {
 
 # Before a guest is made. A record that is there is of the time before all guests, also of those that nobody destroyed.
 guest__enter() {
-	local key dir
+	local key value dir
 	dir=$(guest_dir "$1")
 	[ -e "$GUEST_MACHINE/.sysctls" ] ||
-		for key in $GUEST_SYSCTLS; do echo "$key $(cat "/proc/sys/$key")"; done >"$GUEST_MACHINE/.sysctls"
+		for key in $GUEST_SYSCTLS; do
+			read -r value <"/proc/sys/$key"
+			echo "$key $value"
+		done >"$GUEST_MACHINE/.sysctls"
 	mkdir -p "$dir/root"
 	ln -sfn "$dir" "$GUEST_MACHINE/$(cksum <<<"$dir" | tr ' ' -)"
 }
 
 # When its directory is gone. A link whose guest went without us goes, too.
 guest__leave() {
-	local key value link
+	local key value now link
 	for link in "$GUEST_MACHINE"/*; do
 		[ -e "$link" ] || rm -f "$link"
 	done
@@ -83,7 +86,8 @@ guest__leave() {
 		return 0
 	fi
 	while read -r key value; do
-		[ "$(cat "/proc/sys/$key")" = "$value" ] || echo "$value" >"/proc/sys/$key"
+		read -r now <"/proc/sys/$key"
+		[ "$now" = "$value" ] || echo "$value" >"/proc/sys/$key"
 	done <"$GUEST_MACHINE/.sysctls"
 	rm -f "$GUEST_MACHINE/.sysctls"
 }
