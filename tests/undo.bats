@@ -108,6 +108,18 @@ interrupted_in_dpkg() {
 		[ -e /var/lib/dpkg/updates/0000 ]' sh "$@"	# dpkg was not through: with what it has noted it begins next time
 }
 
+@test "apt's marks that a power cut left as zeros, cut off or empty are as before, and those of all other packages with them" {
+	local how marks=/var/lib/apt/extended_states
+	snap before
+	for how in 'truncate -s 0 "$1"; truncate -s "$2" "$1"' 'truncate -s $(($2 / 2 + 3)) "$1"' 'truncate -s 0 "$1"'; do
+		interrupted_in_dpkg
+		guest_run "$G" sh -c "$how" lost $marks "$(guest_run "$G" stat -c %s $marks)"
+		run -0 up recover
+		[[ $output == *"'$marks' was lost with the power: it is as it was before"* ]]
+		as_before
+	done
+}
+
 # What ext4 frees only at its next commit is filled in a further round.
 fill() {
 	guest_run "$G" sh -c '

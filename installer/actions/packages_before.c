@@ -19,6 +19,7 @@ enum { KEPT_MAX = 4 * 1024 * 1024 };
 
 #define ETC_UNITS "/etc/systemd/system"
 #define DSH "/var/lib/systemd/deb-systemd-helper-"
+#define MARKS APT_DIR "/extended_states"
 
 static const char *const unit_dirs[] = { ETC_UNITS, DSH "enabled", DSH "masked", NULL };
 static const char *const conffile_suffixes[] = { "",          "~",          ".bak",
@@ -330,8 +331,16 @@ static int take_packages(const struct packages *d, const struct action_ctx *ctx,
 		return -1;
 	for (size_t i = 0; i < d->plan.n; i++)
 		json_set(all, d->plan.v[i].name, package_state(&status, &marks, d->plan.v[i].name));
-	json_set_bool(before, "marks", root_exists(ctx->root, APT_DIR "/extended_states"));
+	json_set_bool(before, "marks", root_exists(ctx->root, MARKS));
 	return 0;
+}
+
+static int take_marks(const struct action_ctx *ctx, struct json *before, struct err *err)
+{
+	struct json *kept = json_obj();
+
+	json_set(before, "apt", kept);
+	return keep_path(ctx->root, MARKS, kept, err);
 }
 
 static int take_paths(const struct action_ctx *ctx, const struct deb_lists *lists,
@@ -361,7 +370,8 @@ int before_take(struct packages *d, const struct action_ctx *ctx, const struct d
 {
 	struct json *before CLEANUP(json_freep) = json_obj();
 
-	if (take_packages(d, ctx, before, err) || take_paths(ctx, lists, before, err))
+	if (take_packages(d, ctx, before, err) || take_marks(ctx, before, err) ||
+	    take_paths(ctx, lists, before, err))
 		return -1;
 	json_free(d->before);
 	d->before = STEAL(before);
@@ -437,6 +447,30 @@ static int restore_path(const struct action_ctx *ctx, const char *path, const st
 		return -1;
 	hex_decode(json_get_str(kept, "data"), &data);
 	return put_node(ctx, path, &n, data.data, data.len, true, err);
+}
+
+/* No apt writes that. */
+static bool marks_lost(const struct buf *was, const struct buf *now)
+{
+	if (!now->len)
+		return was->len;
+	return now->data[now->len - 1] != '\n' || memchr(now->data, '\0', now->len);
+}
+
+int before_mend_marks(const struct packages *d, const struct action_ctx *ctx, struct err *err)
+{
+	const struct json *kept = json_get(json_get(d->before, "apt"), MARKS);
+	struct buf was CLEANUP(buf_release) = BUF_INIT, now CLEANUP(buf_release) = BUF_INIT;
+
+	if (!kept)	/* a record of an older version */
+		return 0;
+	hex_decode(json_get_str(kept, "data"), &was);
+	if (dpkgdb_read_marks(ctx->root, &now, err))
+		return -1;
+	if (!marks_lost(&was, &now))
+		return 0;
+	report_info(ctx->rep, "'%s' was lost with the power: it is as it was before", MARKS);
+	return restore_path(ctx, MARKS, kept, err);
 }
 
 static int remove_path(const struct action_ctx *ctx, const char *path, int flags, struct err *err)

@@ -108,8 +108,8 @@ int packages_is_installed(const struct action_ctx *ctx, const char *file, const 
 /* ---- packages_before.c ---- */
 /*
  *	{ "packages": { NAME: { "stanza": sha256 or null, "version", "want", "state", "auto" } },
- *	  "marks": extended_states exists, "dirs": [...], "units": [...], "conffiles": [...],
- *	  "shipped": { CONFFILE: [sha256 ...] },
+ *	  "marks": extended_states exists, "apt": { its path: { "node", "data": hex } }, "dirs":
+ *	  [...], "units": [...], "conffiles": [...], "shipped": { CONFFILE: [sha256 ...] },
  *	  "paths": { PATH: { "node", "data": hex } }, "temps": [...] }
  */
 int before_take(struct packages *d, const struct action_ctx *ctx, const struct deb_lists *lists,
@@ -117,6 +117,13 @@ int before_take(struct packages *d, const struct action_ctx *ctx, const struct d
 /* The packages concerned whose stanza is not as recorded. */
 int before_differs(const struct packages *d, const struct action_ctx *ctx, struct strv *ret,
 		   struct err *err);
+/*
+ * apt writes all its marks anew and syncs nothing, and ext4 may have the name on the disk before
+ * the data: behind a power cut they are zeros, cut off or none, apt reads none of them any more,
+ * and those of all other packages are lost, too (seen: tests/crash/powercut). Before undo asks apt
+ * or its marks for anything: then they are put back as they were.
+ */
+int before_mend_marks(const struct packages *d, const struct action_ctx *ctx, struct err *err);
 /* Links, masks, deb-systemd-helper's state, conffiles, known temporaries: put right against the
  * record; but not of the packages in `stay`. */
 int before_restore_paths(const struct packages *d, const struct action_ctx *ctx,
