@@ -120,6 +120,24 @@ interrupted_in_dpkg() {
 	done
 }
 
+@test "what debconf was writing goes; where it was between its two renames, the second one is done" {
+	local dir=/var/cache/debconf
+	snap before
+	interrupted_in_dpkg
+	guest_run "$G" sh -c 'head -c 1000 "$1/config.dat" >"$1/config.dat-new"' half $dir
+	run -0 up recover
+	as_before
+	interrupted_in_dpkg
+	guest_run "$G" sh -c 'cp -p "$1/templates.dat" "$1/templates.dat-new"; rm "$1/templates.dat"' between $dir
+	run -0 up recover
+	[[ $output == *"debconf was half-way to a new 'templates.dat': it is there now"* ]]
+	as_before
+	# somebody is writing it
+	interrupted_in_dpkg
+	guest_run "$G" sh -c 'flock "$1/passwords.dat-new" sysboxup recover && rm "$1/passwords.dat-new"' locked $dir
+	as_before
+}
+
 # What ext4 frees only at its next commit is filled in a further round.
 fill() {
 	guest_run "$G" sh -c '

@@ -14,6 +14,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <sys/file.h>
 
 enum { KEPT_MAX = 4 * 1024 * 1024 };
 
@@ -233,6 +234,7 @@ enum middle {
 	NUMBER,
 	DEAD_PID,	/* a number too; while that process lives, its file stays */
 	RANDOM,		/* RANDOM_LEN letters and digits */
+	UNLOCKED,	/* anything; while somebody has its lock, it stays */
 };
 
 enum { RANDOM_LEN = 6 };
@@ -255,6 +257,7 @@ static const struct temp_rule {
 	{ "/var/cache/man", "", "", NUMBER, 3 },
 	{ DPKG_DIR "/updates", "tmp.i", "", ANYTHING, 0 },	/* dpkg's next journal entry, empty yet */
 	{ APT_DIR, "extended_states.", "", RANDOM, 0 },		/* apt-mark's */
+	{ DEBCONF_DIR, "", ".dat-new", UNLOCKED, 0 },
 };
 
 static bool all_digits(const char *s, size_t len)
@@ -279,6 +282,7 @@ static bool temp_matches(const struct temp_rule *t, const char *name)
 		return false;
 	switch (t->middle) {
 	case ANYTHING:
+	case UNLOCKED:
 		break;
 	case NUMBER:
 		return all_digits(middle, len - around);
@@ -289,6 +293,13 @@ static bool temp_matches(const struct temp_rule *t, const char *name)
 		return all_random(middle, len - around);
 	}
 	return true;
+}
+
+static bool is_locked(const struct root *r, const char *path)
+{
+	int fd CLEANUP(closep) = root_openat(r, path, O_RDONLY, 0);
+
+	return fd >= 0 && io_flock(fd, LOCK_EX | LOCK_NB);
 }
 
 static int temps_of(const struct root *r, const struct temp_rule *t, const char *dir, int depth,
@@ -303,7 +314,8 @@ static int temps_of(const struct root *r, const struct temp_rule *t, const char 
 		if (depth > 0 && is_dir(r, path)) {
 			if (temps_of(r, t, path, depth - 1, ret, err))
 				return -1;
-		} else if (temp_matches(t, names.v[i]) && !is_dir(r, path)) {
+		} else if (temp_matches(t, names.v[i]) && !is_dir(r, path) &&
+			   (t->middle != UNLOCKED || !is_locked(r, path))) {
 			strv_add(ret, path);
 		}
 	}

@@ -219,6 +219,12 @@ int debconf_purge(const struct action_ctx *ctx, const char *name, struct err *er
 int dpkg_try_file(const char *file, struct err *err);
 int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *names,
 	     struct err *err);
+/*
+ * debconf writes FILE-new whole and synced, under its own lock, then renames FILE to FILE-old and
+ * FILE-new to FILE (Debconf/DbDriver/File.pm). Between the two a kill or a power cut leaves it
+ * without FILE, and its next run would begin with an empty one: the second is done here.
+ */
+int debconf_mend(const struct action_ctx *ctx, struct err *err);
 int debconf_wait(const struct root *r, unsigned int seconds, struct report *rep, struct err *err);
 
 /* ---- packages.c ---- */

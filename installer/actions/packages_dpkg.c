@@ -4,13 +4,16 @@
 
 #include "docker/flags.h"
 #include "sys/clock.h"
+#include "sys/fs.h"
 #include "sys/io.h"
 #include "sys/proc.h"
 #include "sys/shield.h"
 #include "sys/signals.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #define SCRATCH STATE_DIR "/shield"
 #define DEBCONF_LOCKED "is locked by another process"
@@ -343,11 +346,38 @@ int dpkg_purgeable(const struct action_ctx *ctx, struct strv *names, const char 
 	return 0;
 }
 
+static int mend_answers(const struct action_ctx *ctx, int dir, const char *name, struct err *err)
+{
+	char *new CLEANUP(freep) = xasprintf("%s-new", name);
+	int fd CLEANUP(closep) = openat(dir, new, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (!faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) || fd < 0 ||
+	    io_flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	if (io_renameat2(dir, new, dir, name, 0))
+		return err_errno(err, errno, "cannot rename '%s' in '%s'", new, DEBCONF_DIR);
+	report_info(ctx->rep, "debconf was half-way to a new '%s': it is there now", name);
+	return fs_sync_dir(dir, err);
+}
+
+int debconf_mend(const struct action_ctx *ctx, struct err *err)
+{
+	static const char *const names[] = { "config.dat", "passwords.dat", "templates.dat" };
+	int dir CLEANUP(closep) = root_openat(ctx->root, DEBCONF_DIR, O_RDONLY | O_DIRECTORY, 0);
+
+	if (dir < 0)
+		return errno == ENOENT ? 0 : err_errno(err, errno, "cannot open '%s'", DEBCONF_DIR);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (mend_answers(ctx, dir, names[i], err))
+			return -1;
+	return 0;
+}
+
 /* debconf flocks its database; a script that meets the lock fails half-configured
  * (facts/dpkg-tried.md 2.2). */
 int debconf_wait(const struct root *r, unsigned int seconds, struct report *rep, struct err *err)
 {
-	static const char path[] = "/var/cache/debconf/config.dat";
+	static const char path[] = DEBCONF_DIR "/config.dat";
 	uint64_t deadline = clock_boot_ms() + (uint64_t)seconds * 1000;
 	int fd CLEANUP(closep) = root_openat(r, path, O_RDONLY, 0);
 	bool said = false;

@@ -279,8 +279,8 @@ static uint64_t file_size(const struct root *r, const char *path)
 static uint64_t undo_needs(const struct root *r, uint64_t installed)
 {
 	static const char *const databases[] = { DPKG_DIR "/status",
-						 "/var/cache/debconf/config.dat",
-						 "/var/cache/debconf/templates.dat" };
+						 DEBCONF_DIR "/config.dat",
+						 DEBCONF_DIR "/templates.dat" };
 	uint64_t sum = installed + SLACK;
 
 	for (size_t i = 0; i < ARRAY_SIZE(databases); i++)
@@ -289,7 +289,7 @@ static uint64_t undo_needs(const struct root *r, uint64_t installed)
 }
 
 /* Where dpkg, its scripts and debconf write. */
-static const char *const places[] = { "/usr", "/etc", DPKG_DIR, "/var/cache/debconf", STATE_DIR,
+static const char *const places[] = { "/usr", "/etc", DPKG_DIR, DEBCONF_DIR, STATE_DIR,
 				      NULL };
 
 int packages_check_space(const struct root *r, const char *const *dirs, uint64_t installed,

@@ -14,6 +14,7 @@
 #define DPKG_STATUS DPKG_DIR "/status"
 #define DPKG_INFO DPKG_DIR "/info"
 #define APT_DIR "/var/lib/apt"
+#define DEBCONF_DIR "/var/cache/debconf"
 
 struct stanza {
 	const char *text;
