@@ -349,13 +349,14 @@ int dpkg_purgeable(const struct action_ctx *ctx, struct strv *names, const char 
 static int mend_answers(const struct action_ctx *ctx, int dir, const char *name, struct err *err)
 {
 	char *new CLEANUP(freep) = xasprintf("%s-new", name);
-	int fd CLEANUP(closep) = openat(dir, new, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char *path CLEANUP(freep) = path_join(DEBCONF_DIR, new);
+	int fd CLEANUP(closep) = root_openat(ctx->root, path, O_RDONLY | O_NOFOLLOW, 0);
 
 	if (!faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) || fd < 0 ||
 	    io_flock(fd, LOCK_EX | LOCK_NB))
 		return 0;
 	if (io_renameat2(dir, new, dir, name, 0))
-		return err_errno(err, errno, "cannot rename '%s' in '%s'", new, DEBCONF_DIR);
+		return err_errno(err, errno, "cannot rename '%s'", path);
 	report_info(ctx->rep, "debconf was half-way to a new '%s': it is there now", name);
 	return fs_sync_dir(dir, err);
 }
