@@ -14,13 +14,11 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <sys/file.h>
 
 enum { KEPT_MAX = 4 * 1024 * 1024 };
 
 #define ETC_UNITS "/etc/systemd/system"
 #define DSH "/var/lib/systemd/deb-systemd-helper-"
-#define MARKS APT_DIR "/extended_states"
 
 static const char *const unit_dirs[] = { ETC_UNITS, DSH "enabled", DSH "masked", NULL };
 static const char *const conffile_suffixes[] = { "",          "~",          ".bak",
@@ -234,7 +232,7 @@ enum middle {
 	NUMBER,
 	DEAD_PID,	/* a number too; while that process lives, its file stays */
 	RANDOM,		/* RANDOM_LEN letters and digits */
-	UNLOCKED,	/* anything; while somebody has its lock, it stays */
+	UNLOCKED,	/* anything; while debconf has its lock, it stays */
 };
 
 enum { RANDOM_LEN = 6 };
@@ -295,13 +293,6 @@ static bool temp_matches(const struct temp_rule *t, const char *name)
 	return true;
 }
 
-static bool is_locked(const struct root *r, const char *path)
-{
-	int fd CLEANUP(closep) = root_openat(r, path, O_RDONLY, 0);
-
-	return fd >= 0 && io_flock(fd, LOCK_EX | LOCK_NB);
-}
-
 static int temps_of(const struct root *r, const struct temp_rule *t, const char *dir, int depth,
 		    struct strv *ret, struct err *err)
 {
@@ -315,7 +306,7 @@ static int temps_of(const struct root *r, const struct temp_rule *t, const char 
 			if (temps_of(r, t, path, depth - 1, ret, err))
 				return -1;
 		} else if (temp_matches(t, names.v[i]) && !is_dir(r, path) &&
-			   (t->middle != UNLOCKED || !is_locked(r, path))) {
+			   (t->middle != UNLOCKED || !debconf_writes(r, path))) {
 			strv_add(ret, path);
 		}
 	}
@@ -343,7 +334,7 @@ static int take_packages(const struct packages *d, const struct action_ctx *ctx,
 		return -1;
 	for (size_t i = 0; i < d->plan.n; i++)
 		json_set(all, d->plan.v[i].name, package_state(&status, &marks, d->plan.v[i].name));
-	json_set_bool(before, "marks", root_exists(ctx->root, MARKS));
+	json_set_bool(before, "marks", root_exists(ctx->root, APT_MARKS));
 	return 0;
 }
 
@@ -352,7 +343,7 @@ static int take_marks(const struct action_ctx *ctx, struct json *before, struct 
 	struct json *kept = json_obj();
 
 	json_set(before, "apt", kept);
-	return keep_path(ctx->root, MARKS, kept, err);
+	return keep_path(ctx->root, APT_MARKS, kept, err);
 }
 
 static int take_paths(const struct action_ctx *ctx, const struct deb_lists *lists,
@@ -471,7 +462,7 @@ static bool marks_lost(const struct buf *was, const struct buf *now)
 
 int before_mend_marks(const struct packages *d, const struct action_ctx *ctx, struct err *err)
 {
-	const struct json *kept = json_get(json_get(d->before, "apt"), MARKS);
+	const struct json *kept = json_get(json_get(d->before, "apt"), APT_MARKS);
 	struct buf was CLEANUP(buf_release) = BUF_INIT, now CLEANUP(buf_release) = BUF_INIT;
 
 	if (!kept)	/* a record of an older version */
@@ -481,8 +472,8 @@ int before_mend_marks(const struct packages *d, const struct action_ctx *ctx, st
 		return -1;
 	if (!marks_lost(&was, &now))
 		return 0;
-	report_info(ctx->rep, "'%s' was lost with the power: it is as it was before", MARKS);
-	return restore_path(ctx, MARKS, kept, err);
+	report_info(ctx->rep, "'%s' was lost with the power: it is as it was before", APT_MARKS);
+	return restore_path(ctx, APT_MARKS, kept, err);
 }
 
 static int remove_path(const struct action_ctx *ctx, const char *path, int flags, struct err *err)

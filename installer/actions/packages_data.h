@@ -219,6 +219,8 @@ int debconf_purge(const struct action_ctx *ctx, const char *name, struct err *er
 int dpkg_try_file(const char *file, struct err *err);
 int apt_mark(const struct action_ctx *ctx, const char *mark, const struct strv *names,
 	     struct err *err);
+/* Somebody has the lock of this file of debconf's: it is being written. */
+bool debconf_writes(const struct root *r, const char *path);
 /*
  * debconf writes FILE-new whole and synced, under its own lock, then renames FILE to FILE-old and
  * FILE-new to FILE (Debconf/DbDriver/File.pm). Between the two a kill or a power cut leaves it

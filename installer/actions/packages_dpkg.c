@@ -11,9 +11,7 @@
 #include "sys/signals.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/file.h>
-#include <unistd.h>
 
 #define SCRATCH STATE_DIR "/shield"
 #define DEBCONF_LOCKED "is locked by another process"
@@ -346,17 +344,23 @@ int dpkg_purgeable(const struct action_ctx *ctx, struct strv *names, const char 
 	return 0;
 }
 
+bool debconf_writes(const struct root *r, const char *path)
+{
+	int fd CLEANUP(closep) = root_openat(r, path, O_RDONLY, 0);
+
+	return fd >= 0 && io_flock(fd, LOCK_EX | LOCK_NB);
+}
+
 static int mend_answers(const struct action_ctx *ctx, int dir, const char *name, struct err *err)
 {
-	char *new CLEANUP(freep) = xasprintf("%s-new", name);
-	char *path CLEANUP(freep) = path_join(DEBCONF_DIR, new);
-	int fd CLEANUP(closep) = root_openat(ctx->root, path, O_RDONLY | O_NOFOLLOW, 0);
+	char *path CLEANUP(freep) = path_join(DEBCONF_DIR, name);
+	char *path_new CLEANUP(freep) = xasprintf("%s-new", path);
 
-	if (!faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) || fd < 0 ||
-	    io_flock(fd, LOCK_EX | LOCK_NB))
+	if (root_exists(ctx->root, path) || !root_exists(ctx->root, path_new) ||
+	    debconf_writes(ctx->root, path_new))
 		return 0;
-	if (io_renameat2(dir, new, dir, name, 0))
-		return err_errno(err, errno, "cannot rename '%s'", path);
+	if (io_renameat2(dir, path_basename(path_new), dir, name, 0))
+		return err_errno(err, errno, "cannot rename '%s'", path_new);
 	report_info(ctx->rep, "debconf was half-way to a new '%s': it is there now", name);
 	return fs_sync_dir(dir, err);
 }

@@ -2,9 +2,8 @@
 /*
  * undo of kind "packages", from the record and the disk (facts/dpkg-tried.md section 3):
  *
- *	wait for the child of a dead run; dpkg's lock; what its shield left; apt's marks and
- *	debconf's answers,
- *			if lost
+ *	wait for the child of a dead run; dpkg's lock; what its shield left
+ *	mend		apt's marks and debconf's answers, where they were lost
  *	nothing of dpkg's is different: straight to the last line
  *	repair		dpkg -i of the same files again, where something was left half-done
  *	strangers	dpkg --configure of others that a kill in a trigger left half-configured
@@ -373,8 +372,7 @@ int packages_undo(struct action *a, struct action_ctx *ctx, struct err *err)
 	if (state_wait_child(ctx->state, CHILD_SECONDS, err) ||
 	    ops->lock(ctx->host, packages_lock_seconds(), ctx->rep, err) ||
 	    dpkg_clear_shield(ctx, err) || before_mend_marks(d, ctx, err) ||
-	    debconf_mend(ctx, err) ||
-	    needs_dpkg(d, ctx, &changed, err) ||
+	    debconf_mend(ctx, err) || needs_dpkg(d, ctx, &changed, err) ||
 	    before_keep_edited(d, ctx, err))
 		return -1;
 	if (changed && take_back(d, ctx, &stay, err))

@@ -17,7 +17,6 @@
 #include <openssl/sha.h>
 #include <openssl/x509_vfy.h>
 
-#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <ftw.h>

@@ -81,7 +81,7 @@ int dpkgdb_read(const struct root *r, struct buf *ret, struct err *err)
 
 int dpkgdb_read_marks(const struct root *r, struct buf *ret, struct err *err)
 {
-	return read_optional(r, APT_DIR "/extended_states", ret, err);
+	return read_optional(r, APT_MARKS, ret, err);
 }
 
 bool stanza_status(const struct stanza *s, char **ret_want, char **ret_flag, char **ret_state)

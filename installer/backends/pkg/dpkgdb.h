@@ -14,6 +14,7 @@
 #define DPKG_STATUS DPKG_DIR "/status"
 #define DPKG_INFO DPKG_DIR "/info"
 #define APT_DIR "/var/lib/apt"
+#define APT_MARKS APT_DIR "/extended_states"
 #define DEBCONF_DIR "/var/cache/debconf"
 
 struct stanza {
