@@ -275,7 +275,7 @@ lint:
 # Every call of the binary in every mode, not only every so many-th; the same on a whole host, of the programs that it
 # calls, of pruning, and of a record cut or flipped.
 check-killat check-killhost check-meddle check-pending check-prune check-records: check-%:
-	$(Q)SYSBOXUP_EVERY=1 BUILD=$(BUILD) tests/run --no-skip tests/crash/$*.bats
+	$(Q)SYSBOXUP_EVERY=1 BUILD=$(BUILD) tests/run --no-skip $(wildcard tests/crash/$*.bats tests/crash/$*-*.bats)
 
 check-firewall:
 	$(Q)SYSBOXUP_EVERY=1 BUILD=$(BUILD) tests/run --no-skip tests/firewall.bats

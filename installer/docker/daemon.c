@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#define POLL_MS 50
 #define FIRST_POLL_MS 3
+#define LAST_POLL_MS 1000
 #define PING_MS 1000
 #define SYSTEMCTL_TIMEOUT 30	/* seconds; every call is --no-block or a question */
 
@@ -178,17 +178,32 @@ static int expect_check(struct docker_api *api, const struct docker_expect *want
 	return 0;
 }
 
-/* --- reload --- */
+/* --- what is waited for --- */
+
+/* Most comes within milliseconds, a busy host may take minutes, and each look is a process or a
+ * request: what took so long may take a sixteenth of it longer. */
+static void pause_since(uint64_t began)
+{
+	uint64_t ms = (clock_boot_ms() - began) / 16;
+
+	clock_pause_ms(ms < FIRST_POLL_MS ? FIRST_POLL_MS :
+		       ms > LAST_POLL_MS  ? LAST_POLL_MS :
+					    (unsigned int)ms);
+}
 
 static int wait_ping(struct docker_api *api, uint64_t deadline, struct err *err)
 {
+	uint64_t began = clock_boot_ms();
+
 	while (!docker_api_ping(api, PING_MS)) {
 		if (clock_boot_ms() >= deadline)
 			return err_set(err, ERR_FAILED, "Docker does not answer");
-		clock_pause_ms(POLL_MS);
+		pause_since(began);
 	}
 	return 0;
 }
+
+/* --- reload --- */
 
 /* Whether the daemon reported a reload after `since`. The events are JSON texts one after the
  * other, of this type and name only. */
@@ -242,18 +257,15 @@ static int reload_look(const struct reload *r, char **ret_unmet, struct err *err
 	return *ret_unmet ? 1 : 0;
 }
 
-/* Most are there within a few ms: the first looks come soon. */
 static int reload_wait(const struct reload *r, struct err *err)
 {
-	for (unsigned int pause = FIRST_POLL_MS;;
-	     pause = pause < POLL_MS / 2 ? 2 * pause : POLL_MS) {
+	for (uint64_t began = clock_boot_ms();; pause_since(began)) {
 		char *unmet CLEANUP(freep) = NULL;
 		int rc = reload_look(r, &unmet, err);
 		if (rc <= 0)
 			return rc;
 		if (clock_boot_ms() >= r->deadline)
 			return reload_failed(r, unmet, err);
-		clock_pause_ms(pause);
 	}
 }
 
@@ -339,7 +351,7 @@ static int restart_failed(const struct host *h, time_t since, const char *what, 
 static int restart_wait(const struct host *h, struct docker_api *api, pid_t old, time_t since,
 			uint64_t deadline, struct err *err)
 {
-	for (;;) {
+	for (uint64_t began = clock_boot_ms();; pause_since(began)) {
 		struct unit_state s;
 		if (unit_state(h->docker.unit, &s, err))
 			return -1;
@@ -350,7 +362,6 @@ static int restart_wait(const struct host *h, struct docker_api *api, pid_t old,
 			return restart_failed(h, since, "the unit has failed", err);
 		if (clock_boot_ms() >= deadline)
 			return restart_failed(h, since, "it did not answer in time", err);
-		clock_pause_ms(POLL_MS);
 	}
 }
 
@@ -376,9 +387,8 @@ int docker_restart(const struct host *h, const struct docker_expect *want, unsig
 
 static int stop_wait(const struct host *h, uint64_t deadline, struct err *err)
 {
-	struct unit_state s;
-
-	for (;;) {
+	for (uint64_t began = clock_boot_ms();; pause_since(began)) {
+		struct unit_state s;
 		if (unit_state(h->docker.unit, &s, err))
 			return -1;
 		if (str_eq(s.active, "inactive") || str_eq(s.active, "failed"))
@@ -386,7 +396,6 @@ static int stop_wait(const struct host *h, uint64_t deadline, struct err *err)
 		if (clock_boot_ms() >= deadline)
 			return err_set(err, ERR_FAILED, "'%s' did not stop in time",
 				       h->docker.unit);
-		clock_pause_ms(POLL_MS);
 	}
 }
 

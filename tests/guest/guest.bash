@@ -45,7 +45,8 @@ GUEST_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$GUEST_HERE/../lib/failures.bash"
 GUEST_RUN=${SYSBOXUP_GUEST_RUN:-$(cd "$GUEST_HERE/../.." && pwd)/build/guest/run}
 GUEST_MACHINE=/run/sysboxup-guests	# of all checkouts: a lock, the sysctls of before, a link for each guest
-GUEST_HOSTDIFF=$GUEST_HERE/../../build/tools/hostdiff
+GUEST_TOOLS=$GUEST_HERE/../../build/tools
+GUEST_HOSTDIFF=$GUEST_TOOLS/hostdiff
 GUEST_DEADLINE=${GUEST_DEADLINE:-300}
 GUEST_SYSCTLS="fs/inotify/max_queued_events fs/inotify/max_user_instances fs/inotify/max_user_watches
 	kernel/keys/maxkeys kernel/keys/maxbytes kernel/pid_max"
@@ -56,7 +57,7 @@ guest_dir() {
 
 # Run with the lock that orders the making and removing of guests.
 guest__locked() {
-	mkdir -p "$GUEST_RUN" "$GUEST_MACHINE"
+	{ [ -d "$GUEST_RUN" ] && [ -d "$GUEST_MACHINE" ]; } || mkdir -p "$GUEST_RUN" "$GUEST_MACHINE"
 	(
 		flock 8
 		"$@"
@@ -161,8 +162,7 @@ guest__listens() {
 guest__until() {
 	local deadline=$((SECONDS + $1)) silence=$GUEST_MACHINE/.silence
 	shift
-	mkdir -p "$GUEST_MACHINE"
-	[ -p "$silence" ] || mkfifo "$silence" 2>/dev/null || :
+	[ -p "$silence" ] || { mkdir -p "$GUEST_MACHINE" && mkfifo "$silence" 2>/dev/null; } || :
 	until "$@" 2>/dev/null; do
 		[ "$SECONDS" -lt "$deadline" ] || return 1
 		read -rt 0.02 <>"$silence" || :
@@ -177,23 +177,17 @@ guest__start() {
 	local name=$1 dir
 	dir=$(guest_dir "$name")
 	rm -f "$dir/pid"
+	[ -x "$GUEST_TOOLS/nosync" ] || make -s -C "$GUEST_HERE/../tools" || return 1
 	setsid "$GUEST_HERE/boot" "$dir" "$name" </dev/null >"$dir/log" 2>&1 3>&- 4>&- 8>&- 9>&- &
 	disown $!
 	# Until the queue of the boot is empty; "degraded" is a boot that ended, too.
-	if ! guest__until "$GUEST_DEADLINE" guest__listens "$name" || ! guest_run "$name" timeout "$GUEST_DEADLINE" sh -c '
-		s=$(systemctl is-system-running --wait); [ "$s" = running ] || [ "$s" = degraded ]'; then
+	if ! guest__until "$GUEST_DEADLINE" guest__listens "$name" ||
+		[[ $(guest_run "$name" timeout "$GUEST_DEADLINE" systemctl is-system-running --wait) != @(running|degraded) ]]; then
 		echo "guest '$name' did not boot:" >&2
 		tail -n 20 "$dir/log" >&2
 		return 1
 	fi
-	guest__unmask "$name"
 	[ -z "${GUEST_COVERAGE:-}" ] || guest_run "$name" mkdir -p /run/sysboxup-coverage
-}
-
-# A user namespace may mount proc and sysfs only where one is visible with nothing mounted over it. Up to 252 nspawn
-# leaves this machine's own, out of sight but in the guest's mount namespace; Debian 13's does not.
-guest__unmask() {
-	guest_run "$1" sh -c 'for fs in proc sysfs; do mkdir -p /run/guest-$fs && mount -t $fs $fs /run/guest-$fs; done'
 }
 
 guest_boot() {

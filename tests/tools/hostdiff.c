@@ -511,6 +511,14 @@ static bool field_is_excused(enum field field, enum leniency leniency, const str
 	       !strcmp(a->fields[F_MEANING], b->fields[F_MEANING]);
 }
 
+static bool nodes_same(const struct node *a, const struct node *b)
+{
+	for (int i = F_TYPE; i < F_MAX; i++)
+		if (strcmp(a->fields[i], b->fields[i]))
+			return false;
+	return true;
+}
+
 /* Both NULL at most once: one of them is missing, or they differ in the named fields. */
 static bool nodes_differ(const struct node *a, const struct node *b, enum leniency leniency)
 {
@@ -563,6 +571,8 @@ static int compare(const char *before, const char *after, int argc, char **argv)
 		const struct node *x = order <= 0 ? &a.nodes[i++] : NULL;
 		const struct node *y = order >= 0 ? &b.nodes[j++] : NULL;
 
+		if (x && y && nodes_same(x, y))
+			continue;
 		differ |= nodes_differ(x, y,
 				       leniency_here((x ? x : y)->fields[F_PATH], argc, argv));
 	}
