@@ -27,9 +27,8 @@ TEXT='^(__)?(ctype_|v?a?snprintf|vasprintf|mem|str).*'
 strangers() {
 	local own
 	own=$(find "$1" "$SYSBOXUP_BUILD/gen" -name '*.o' -exec nm --defined-only {} + | awk 'NF == 3 { print $3 }' | sort -u)
-	(cd "$1" && find . -name '*.o' -not -path './sys/*' -printf '%P\n' | sort | while IFS= read -r o; do
-		nm -u "$o" | awk -v o="$o" '$1 == "U" { print o ":" $2 }'
-	done) | awk -F: -v own="$own" -v harmless="$HARMLESS" -v some="$SOME" -v text="$TEXT" -v libraries="$LIBRARIES" '
+	(cd "$1" && find . -name '*.o' -not -path './sys/*' -printf '%P\0' | sort -z | xargs -0 nm -A -u |
+		awk '$2 == "U" { print $1 $3 }') | awk -F: -v own="$own" -v harmless="$HARMLESS" -v some="$SOME" -v text="$TEXT" -v libraries="$LIBRARIES" '
 		BEGIN {
 			n = split(own " " harmless, v, /[ \t\n]+/)
 			for (i = 1; i <= n; i++) known[v[i]] = 1
