@@ -179,6 +179,7 @@ $(BUILD)/tools/%: tests/tools/%.c
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(filter-out $(SAN),$(CFLAGS_ALL) $(LDFLAGS_ALL)) -o $@ $< -lssl -lcrypto
 
 $(BUILD)/tools/everycall: tests/tools/tree.h
+$(BUILD)/tools/everycall $(BUILD)/tools/crashwalk $(BUILD)/tools/killat: tests/tools/onecpu.h
 $(BUILD)/tools/meddle $(BUILD)/tools/meddled: tests/tools/meddle.h
 
 $(BUILD)/tools/crashmodel: $(MODEL) tests/crash/model/model.h

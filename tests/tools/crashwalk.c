@@ -31,6 +31,7 @@
  * stdout: name, states tried, states broken; what was broken, to stderr. Exit status 0: none, 1:
  * some, 2: trouble of its own.
  */
+#include "onecpu.h"
 #include "treetext.h"
 #include "writelog.h"
 
@@ -409,6 +410,7 @@ static int walk_main(int argc, char **argv)
 		}
 	if (!w.back)
 		w.back_every = 0;
+	stay_on_one_cpu();
 	return walk(&w, argv[at], argv[at + 1], plan);
 }
 

@@ -29,6 +29,7 @@
  * Prints "MODE POINTS CALLS", points tried of calls counted. Exit status 1: a point failed; it is
  * described and DIR is left as it was found. 2: trouble.
  */
+#include "onecpu.h"
 #include "tree.h"
 
 #include <poll.h>
@@ -588,5 +589,6 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	set_paths();
+	stay_on_one_cpu();
 	return try_all();
 }

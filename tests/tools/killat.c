@@ -30,6 +30,8 @@
  * Not seen: stores to mapped files, io_uring. Exit status: CMD's, 128 + signal when that ended it,
  * 125 for trouble of our own. No process of the tree outlives us.
  */
+#include "onecpu.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -753,6 +755,7 @@ int main(int argc, char **argv)
 		return TROUBLE;
 	}
 	options.argv = argv + words;
+	stay_on_one_cpu();
 	return run();
 }
 #endif
