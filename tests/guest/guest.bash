@@ -45,8 +45,7 @@ GUEST_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$GUEST_HERE/../lib/failures.bash"
 GUEST_RUN=${SYSBOXUP_GUEST_RUN:-$(cd "$GUEST_HERE/../.." && pwd)/build/guest/run}
 GUEST_MACHINE=/run/sysboxup-guests	# of all checkouts: a lock, the sysctls of before, a link for each guest
-GUEST_TOOLS=$GUEST_HERE/../../build/tools
-GUEST_HOSTDIFF=$GUEST_TOOLS/hostdiff
+GUEST_HOSTDIFF=$GUEST_HERE/../../build/tools/hostdiff
 GUEST_DEADLINE=${GUEST_DEADLINE:-300}
 GUEST_SYSCTLS="fs/inotify/max_queued_events fs/inotify/max_user_instances fs/inotify/max_user_watches
 	kernel/keys/maxkeys kernel/keys/maxbytes kernel/pid_max"
@@ -177,7 +176,6 @@ guest__start() {
 	local name=$1 dir
 	dir=$(guest_dir "$name")
 	rm -f "$dir/pid"
-	[ -x "$GUEST_TOOLS/nosync" ] || make -s -C "$GUEST_HERE/../tools" || return 1
 	setsid "$GUEST_HERE/boot" "$dir" "$name" </dev/null >"$dir/log" 2>&1 3>&- 4>&- 8>&- 9>&- &
 	disown $!
 	# Until the queue of the boot is empty; "degraded" is a boot that ended, too.
