@@ -4,19 +4,7 @@
 # (tests/tools/meddled.c). Some calls here; every one in `make check-meddle`.
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-	. "$BATS_TEST_DIRNAME/meddle.bash"
-	meddle_setup_file
-}
-
-setup() {
-	. "$BATS_TEST_DIRNAME/meddle.bash"
-	meddle_setup
-}
-
-teardown() {
-	meddle_teardown
-}
+. "$BATS_TEST_DIRNAME/meddle.bash"
 
 # docker_before SETTINGS: the stand-in is the daemon, containers outlive it, and these are the settings to come.
 docker_before() {

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # What the files of tests on programs that let us down have in common: tests/tools/meddle.c and meddled.c in a guest, and a
-# chosen call at which they do. The host is that of livehost.bash. A bats file calls the first three from its functions of
-# these names; STATE is "before" or "after".
+# chosen call at which they do. The host is that of livehost.bash. A bats file loads it: setup and teardown are here too.
+# STATE is "before" or "after".
 #
-#   meddle_setup_file           the programs, and what is to be installed; REPO
-#   meddle_setup                $G, the name of a guest; APPLY and ROLLBACK, the verbs. A test may change JUDGE, the options of
+#   $G                          the name of a test's guest; $APPLY and $ROLLBACK, the verbs. A test may change JUDGE, the options of
 #                               live_judge; AFTERWARDS, a function between run and judge; SWALLOWED, which judges an exit 0 from
 #                               before; CALLS, of which alone samples are
-#   meddle_teardown
 #   put_before STAND-IN TOOL... it stands before them, in a guest that is up
 #   each STATE "HOW/COUNT..." VERB...
 #                               an untouched run to see what calls there are; then each HOW at COUNT of them ("all"; at every
@@ -18,7 +16,7 @@
 #   one_point STATE HOW N VERB...           one of these; $rc and $said are the run's, else $why
 #   call_of PATTERN             the number of the first such call
 
-meddle_setup_file() {
+setup_file() {
 	REPO=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 	export REPO SYSBOXUP_BUILD=${SYSBOXUP_BUILD:-$REPO/build}
 	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup" "$SYSBOXUP_BUILD"/tools/{ask,killat,hostdiff,meddle,meddled,haste.so}
@@ -26,7 +24,7 @@ meddle_setup_file() {
 	BUILD=$SYSBOXUP_BUILD install_prepare "$BATS_FILE_TMPDIR" 0.7.0
 }
 
-meddle_setup() {
+setup() {
 	. "$REPO/tests/guest/guest.bash"
 	. "$REPO/tests/lib/install.bash"
 	. "$REPO/tests/lib/points.bash"
@@ -37,7 +35,7 @@ meddle_setup() {
 	APPLY=(apply --force container) ROLLBACK=(rollback)
 }
 
-meddle_teardown() {
+teardown() {
 	guest_destroy "$G"
 }
 

@@ -7,19 +7,7 @@
 # calls here; every one in `make check-meddle`. dockerd: meddle-docker.bats.
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-	. "$BATS_TEST_DIRNAME/meddle.bash"
-	meddle_setup_file
-}
-
-setup() {
-	. "$BATS_TEST_DIRNAME/meddle.bash"
-	meddle_setup
-}
-
-teardown() {
-	meddle_teardown
-}
+. "$BATS_TEST_DIRNAME/meddle.bash"
 
 TOOLS=(dpkg dpkg-deb apt-get apt-config apt-mark systemctl)
 
