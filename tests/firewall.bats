@@ -416,3 +416,53 @@ first_list() {
 	guarded
 	points firewall "$TRIED"
 }
+
+# hit_timed FAULT BEGIN VERB ARG...: `firewall VERB` is hit by each FAULT (N: at each call) while 10.9.0.2 is let in for BEGIN (0: not
+# at all). It is in no longer than the list says then; and the same again ends it.
+hit_timed() {
+	run -0 guest_run "$G" bash -c '
+		fault=$1 begin=$2
+		shift 2
+		number() { local n; n=$(grep -o "$1" | grep -o "[0-9]*$"); echo "${n:-0}"; }
+		loaded() { nft -j list set inet sysboxup timed4 | number "\"val\": \"10.9.0.2\"[^}]*\"expires\": [0-9]*"; }
+		listed() { sysboxup --json firewall list | number "\"address\":\"10.9.0.2\".*\"left\":[0-9]*"; }
+		again() {
+			sysboxup -q firewall deny 10.9.0.2
+			[ "$begin" = 0 ] || sysboxup -q firewall allow 10.9.0.2 --for "$begin"
+		} 2>/dev/null
+		sysboxup -q firewall allow 10.9.0.2	# whose directory under /run is made once
+		again
+		SYSBOXUP_FAULT=log:/root/calls /root/faults -q firewall "$@"
+		total=$(wc -l </root/calls)
+		rm /root/calls
+		for ((n = 1; n <= total; n++)); do
+			again
+			SYSBOXUP_FAULT=${fault/N/$n} SYSBOXUP_FAULT_ALONE=1 /root/faults -q firewall "$@" >/root/said 2>&1
+			rc=$?
+			[[ $fault:$rc =~ ^(die.*:137|fail.*:[01])$ ]] || { echo "$fault at $n of $total: exit $rc"; cat /root/said; exit 1; }
+			[ "$(loaded)" -le $(($(listed) + 1)) ] || { echo "$fault at $n of $total: in for $(loaded) s, listed for $(listed)"; exit 1; }
+			sysboxup -q firewall "$@"
+			rc=$?
+			case $1:$rc:$(loaded):$(listed) in
+			deny:[03]:0:0) [ ! -e /run/systemd/system/sysboxup-api.socket.d/60-sysboxup-timed.conf ] ;;
+			allow:0:[1-9]*:[1-9]*) grep -q 10.9.0.2 /run/systemd/system/sysboxup-api.socket.d/60-sysboxup-timed.conf ;;
+			*) false ;;
+			esac || { echo "$fault at $n of $total, and again: exit $rc, in for $(loaded) s, listed for $(listed)"; exit 1; }
+		done
+		echo "tried $total"' bash "$@" || { echo "$output"; false; }
+	[[ ${lines[-1]} =~ ^tried\ ([0-9]+)$ ]] || { echo "$output"; false; }
+	TRIED=$((TRIED + BASH_REMATCH[1]))
+}
+
+@test "allow and deny, killed and failed at each call: nobody is in for longer than the list says, and the same again ends it" {
+	make -s -C "$REPO" BUILD="${SYSBOXUP_BUILD#"$REPO/"}" "${SYSBOXUP_BUILD#"$REPO/"}/sysboxup-faults"
+	guest_put "$G" "$SYSBOXUP_BUILD/sysboxup-faults" /root/faults
+	TRIED=0
+	up -q apply
+	hit_timed die-before:N 0 allow 10.9.0.2 --for 20m
+	hit_timed die-before:N 20m allow 10.9.0.2 --for 5m
+	hit_timed die-before:N 20m deny 10.9.0.2
+	hit_timed fail:N:EIO 20m deny 10.9.0.2
+	guarded
+	points verb-firewall "$TRIED"
+}

@@ -22,10 +22,10 @@ setup_file() {
 setup() {
 	. "$REPO/tests/lib/cert.bash"
 	. "$REPO/tests/lib/points.bash"
-	export SYSBOXUP=$SYSBOXUP_BUILD/sysboxup SYSBOXUP_FAULT_ALONE=1
-	STEP=5 RECORDS=1 ACKNOWLEDGED=1 FAULTS="die-before:N die-after:N tear:N fail:N:ENOSPC fail-from:N:EIO"
-	[ -z "${SYSBOXUP_EVERY:-}" ] || STEP=1
-	F=$BATS_FILE_TMPDIR FROM=$BATS_FILE_TMPDIR/root T=$BATS_TEST_TMPDIR R=$BATS_TEST_TMPDIR/root
+	. "$REPO/tests/lib/hit.bash"
+	hit_setup 5
+	RECORDS=1 ACKNOWLEDGED=1 F=$BATS_FILE_TMPDIR FROM=$BATS_FILE_TMPDIR/root
+	hit_begin() { rm -rf "$T/e"; BEFORE=$(records); }
 }
 
 records() { if [ -e "$R/$PKI_BELOW/ledger" ]; then grep -c '^+ ' "$R/$PKI_BELOW/ledger"; else echo 0; fi; }
@@ -45,44 +45,6 @@ still_good() {
 	cert crl >/dev/null || return 1
 	is_out "$(serial_of first)" || { echo "first is not revoked any more"; return 1; }
 	cert_sane
-}
-
-# hit NAME CHECK WORD...: sysboxup cert WORD... on copies of $FROM, killed, torn and failed at its calls. Each time CHECK looks at what
-# is left, as the next runs find it; its exit status is $STATUS.
-hit() {
-	local name=$1 check=$2 total n fault points=0 from=0
-	shift 2
-	again
-	rm -f "$T/log"
-	SYSBOXUP_FAULT=log:$T/log "$SYSBOXUP-faults" --root "$R" -q cert "$@" >/dev/null 2>&1
-	total=$(wc -l <"$T/log")
-	for fault in $FAULTS; do
-		# each kind begins at another call, so that together they hit each of them
-		from=$((from % STEP + 1))
-		for ((n = from; n <= total; n += STEP)); do
-			again
-			STATUS=0
-			SYSBOXUP_FAULT=${fault/:N/:$n} "$SYSBOXUP-faults" --root "$R" -q cert "$@" >"$T/out" 2>&1 || STATUS=$?
-			if ! { ended_as "$fault" && "$check"; }; then
-				echo "$fault at call $n of $total, exit status $STATUS: $(sed -n "${n}p" "$T/log")"
-				cat "$T/out"
-				ls -lAR "$R/$PKI_BELOW"
-				return 1
-			fi
-			points=$((points + 1))
-		done
-	done
-	points "$name" "$points"
-}
-
-ended_as() {
-	case $1:$STATUS in die*:137 | tear*:137 | fail*:[013]) ;; *) return 1 ;; esac
-}
-
-again() {
-	rm -rf "$R" "$T/e"
-	cp -a "$FROM" "$R"
-	BEFORE=$(records)
 }
 
 # has COUNT WORD|WORD: so many of these lines are in the ledger.
@@ -114,11 +76,11 @@ batch() {
 }
 
 @test "cert issue of a batch, hit at each call" {
-	hit cert-issue batch issue batch --count 3
+	hit cert-issue batch cert issue batch --count 3
 }
 
 @test "cert renew, hit at each call" {
-	hit cert-renew one_more renew second
+	hit cert-renew one_more cert renew second
 }
 
 revoked() {
@@ -127,11 +89,11 @@ revoked() {
 }
 
 @test "cert revoke, hit at each call" {
-	hit cert-revoke revoked revoke second
+	hit cert-revoke revoked cert revoke second
 }
 
 @test "cert crl, hit at each call" {
-	hit cert-crl one_more crl
+	hit cert-crl one_more cert crl
 }
 
 # Two authorities and one dropped, or the way there; the same again gets there.
@@ -149,7 +111,7 @@ rotated() {
 	[ "$STEP" -eq 1 ] || STEP=10
 	cp -a "$F/root" "$FROM"
 	R=$FROM cert issue srv --server --san a.example
-	hit cert-rotate rotated rotate-ca --now
+	hit cert-rotate rotated cert rotate-ca --now
 }
 
 an_authority() {
@@ -162,7 +124,7 @@ an_authority() {
 @test "cert ca, hit at each call: one authority or none, and then one can be made" {
 	FROM=$T/from
 	mkdir "$FROM"
-	hit cert-ca an_authority ca --key-file /ca.secret
+	hit cert-ca an_authority cert ca --key-file /ca.secret
 }
 
 exported() {
@@ -173,7 +135,7 @@ exported() {
 }
 
 @test "export, hit at each call: the directory is there whole or not at all, and the next one works" {
-	hit cert-export exported export second --out "$T/e"
+	hit cert-export exported cert export second --out "$T/e"
 }
 
 # ---- an authority whose key is elsewhere ----
@@ -199,7 +161,7 @@ imported() {
 
 @test "cert import of a certificate, hit at each call: it waits still, or is there; and the next import takes it" {
 	elsewhere
-	hit cert-import imported import "$AWAY/$PKI_BELOW/gen/000002/srv/cert.pem"
+	hit cert-import imported cert import "$AWAY/$PKI_BELOW/gen/000002/srv/cert.pem"
 }
 
 trusted() { openssl verify -CAfile "$R/$PKI_BELOW/trust.pem" "$(cert_dir srv)/cert.pem" >/dev/null; }
@@ -232,13 +194,13 @@ ended() {
 	mkdir "$NEXT"
 	R=$NEXT cert_ca
 	R=$FROM cert import "$AWAY/$PKI_BELOW/gen/000002/srv/cert.pem"
-	hit cert-elsewhere-begun begun rotate-ca --import "$NEXT/$PKI_BELOW/gen/000001/cert.pem"
+	hit cert-elsewhere-begun begun cert rotate-ca --import "$NEXT/$PKI_BELOW/gen/000001/cert.pem"
 	R=$FROM cert rotate-ca --import "$NEXT/$PKI_BELOW/gen/000001/cert.pem"
 	rm -f "$T/srv2.csr"
 	R=$FROM cert request srv --server --san a.example --out "$T/srv2.csr"
 	R=$NEXT cert issue srv --server --request "$T/srv2.csr"
 	R=$FROM cert import "$NEXT/$PKI_BELOW/gen/000002/srv/cert.pem"
-	hit cert-elsewhere ended rotate-ca
+	hit cert-elsewhere ended cert rotate-ca
 }
 
 # seen MESSAGE SCRIPT: what SCRIPT makes of the authority's directory is said to be wrong so.

@@ -356,36 +356,48 @@ try_point() {
 	[ -z "$why" ]
 }
 
+# The workers share descriptor 3 and its offset; the lock is of a description of its own, as locks are.
+next_point() {
+	local rc=0
+	flock 4
+	read -r point <&3 || rc=1
+	flock --unlock 4
+	return $rc
+}
+
 worker() {
-	local number=$1 point rc=0 at=0 prefix=$dir/prefix.$1.$$ image=$dir/image.$1.$$
-	shift
+	local point rc=0 at=0 prefix=$dir/prefix.$1.$$ image=$dir/image.$1.$$
 	cp --reflink=always "$dir/base.img" "$prefix"
-	for point; do
-		try_point "$point" "$number" || rc=1
+	while next_point; do
+		try_point "$point" "$1" || rc=1
 	done
 	rm -f "$prefix" "$image"*
 	return $rc
 }
 
+# The points are taken one by one: an image of one phase takes three times as long as one of another.
 powercut_try() {
-	local points cpus jobs share i rc=0
+	local cpus jobs i queue rc=0
 	cpus=$(nproc)
 	jobs=${POWERCUT_JOBS:-$((2 * cpus))}
 	scenario=$1
 	dir=$pool/$1
-	mapfile -t points
-	share=$(((${#points[@]} + jobs - 1) / jobs))
+	queue=$dir/queue.$$
+	cat >"$queue"
+	exec 3<"$queue"
 	for ((i = 0; i < jobs; i++)); do
 		# A host whose processes wake each other across CPUs takes a tenth more of both.
 		(
 			trap - EXIT INT TERM
 			taskset -pc $((i % cpus)) "$BASHPID" >/dev/null 2>&1 || :
-			worker "$i" "${points[@]:i*share:share}"
+			worker "$i" 4<"$queue"
 		) &
 		pids+=($!)
 	done
+	exec 3<&-
 	for i in "${pids[@]}"; do wait "$i" || rc=1; done
 	pids=()
+	rm "$queue"
 	return $rc
 }
 

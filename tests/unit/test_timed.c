@@ -37,6 +37,8 @@ TEST(commands, "one that is there is replaced, one that is not there can be take
 	timed_put(&l, &four, 1200, "job 4711");
 	timed_put(&l, &four, 600, NULL);
 	CHECK_INT(l.n, 1);
+	CHECK(timed_left_of(&l, &four) > 0 && timed_left_of(&l, &four) <= 600 * 1000);
+	CHECK_INT(timed_left_of(&l, &six), 0);
 	timed_render(&l, &out);
 	CHECK_STR(out.data, "add element inet sysboxup timed4 { 10.1.2.3 }\n"
 			    "delete element inet sysboxup timed4 { 10.1.2.3 }\n"

@@ -129,28 +129,42 @@ int guard_follow(const struct root *r, const char *path, bool always, enum guard
 	return guard_cut(r, path, rep, err);
 }
 
+/* What is in for a while is on the list for as long, whatever comes between the two. */
+static int keep_and_load(const struct timed_list *l, uint64_t before_ms, uint64_t after_ms,
+			 const struct buf *batch, const struct root *r, struct err *err)
+{
+	bool shorter = after_ms < before_ms;
+
+	if (after_ms && !shorter && timed_write(l, r, err))
+		return -1;
+	if (nft_run(batch, err))
+		return -1;
+	return shorter ? timed_write(l, r, err) : 0;
+}
+
 int guard_timed(const struct root *r, const struct network *address, uint64_t seconds,
 		const char *comment, struct report *rep, struct err *err)
 {
 	struct timed_list l CLEANUP(timed_list_release) = TIMED_LIST_INIT;
 	struct buf batch CLEANUP(buf_release) = BUF_INIT;
 	int fd CLEANUP(closep) = -1;
+	uint64_t had;
 
 	if (lock(r, &fd, err) || timed_read(&l, r, err))
 		return -1;
-	if (!timed_drop(&l, address) && !seconds)
-		return 1;
-	if (seconds)
+	had = timed_left_of(&l, address);
+	timed_drop(&l, address);
+	if (seconds) {
 		timed_put(&l, address, seconds, comment);
-	if (timed_write(&l, r, err))
+		timed_render_allow(&l.v[l.n - 1], &batch);
+	} else {
+		timed_render_deny(address, &batch);
+	}
+	if (keep_and_load(&l, had, seconds * 1000, &batch, r, err))
 		return -1;
 	if (seconds)
-		timed_render_allow(&l.v[l.n - 1], &batch);
-	else
-		timed_render_deny(address, &batch);
-	if (nft_run(&batch, err))
-		return -1;
-	return seconds ? 0 : guard_cut(r, GUARD_FILE, rep, err);
+		return 0;
+	return guard_cut(r, GUARD_FILE, rep, err) ? -1 : !had;
 }
 
 /* ---- the socket's own filter ---- */

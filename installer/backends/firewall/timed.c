@@ -82,6 +82,13 @@ bool timed_drop(struct timed_list *l, const struct network *address)
 	return true;
 }
 
+uint64_t timed_left_of(const struct timed_list *l, const struct network *address)
+{
+	size_t i = find(l, address);
+
+	return i == l->n ? 0 : timed_left_ms(&l->v[i]);
+}
+
 /* ---- kept ---- */
 
 static void read_one(const struct json *j, struct timed_list *ret)

@@ -39,6 +39,8 @@ void timed_put(struct timed_list *l, const struct network *address, uint64_t sec
 	       const char *comment);
 bool timed_drop(struct timed_list *l, const struct network *address);
 uint64_t timed_left_ms(const struct timed *t);
+/* 0: it is not in the list. */
+uint64_t timed_left_of(const struct timed_list *l, const struct network *address);
 /* The same with clocks given. */
 uint64_t timed_left_at(const struct timed *t, const char *boot_id, uint64_t boot_ms, int64_t now);
 
