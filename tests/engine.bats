@@ -150,6 +150,39 @@ one_point() {
 	[ "$n" -gt 5 ]
 }
 
+# in_force ID WORD...: sysboxup WORD..., which makes transaction ID, is killed at each call of its second half, alone and with a parent that
+# lives. From its commit on, and behind recovery, `verify` proves the profile of what is in place.
+in_force() {
+	local id=$1 n total whose committed=0 step=1
+	shift
+	case $SYSBOXUP_BUILD in */sanitize | */coverage) step=6 ;; esac
+	rm -rf "$BATS_TEST_TMPDIR/start"
+	cp -a "$R" "$BATS_TEST_TMPDIR/start"
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/log "$FAULTY" --root "$R" -q "$@"
+	total=$(wc -l <"$BATS_TEST_TMPDIR/log")
+	for ((n = total / 2; n <= total; n += step)); do
+		for whose in SYSBOXUP_FAULT_ALONE=1 --unset=SYSBOXUP_FAULT_ALONE; do
+			rm -rf "$R"
+			cp -a "$BATS_TEST_TMPDIR/start" "$R"
+			env "$whose" SYSBOXUP_FAULT=die-before:$n "$FAULTY" --root "$R" -q "$@" 2>/dev/null || :
+			if "$UP" --root "$R" history --limit 1 | grep -q "^ *$id .*committed$"; then
+				committed=$((committed + 1))
+				"$UP" --root "$R" -q verify || { echo "$whose: $* killed at $n of $total"; false; }
+			fi
+			"$UP" --root "$R" -q recover
+			"$UP" --root "$R" -q verify || { echo "$whose: $* killed at $n of $total, and recovered"; false; }
+		done
+	done
+	[ "$committed" -gt 10 ]
+}
+
+@test "killed at any call of apply or rollback, the profile in force is that of what is in place" {
+	begin
+	apply "$SMALL"
+	in_force 2 --profile "$SECOND" apply
+	in_force 3 rollback
+}
+
 @test "rollback to an older ID takes back several transactions in one" {
 	begin
 	image_snap "$R" >"$BATS_TEST_TMPDIR/before"

@@ -7,6 +7,7 @@
 #include "cli/restart.h"
 #include "cli/show.h"
 #include "cli/who.h"
+#include "engine/applied.h"
 
 enum { DEADLINE_SECONDS = 1800 };
 
@@ -80,19 +81,18 @@ static int transact(struct session *s, struct plan *plan, const struct times *ti
 	return txn_run(&rq, ret_id, err);
 }
 
-/* The host is as wanted by now: a profile that cannot be kept is no failure of the transaction. */
+/* The host is as wanted: a profile that cannot be kept is no failure. (A transaction keeps its own.) */
 static void keep_profile(struct session *s)
 {
 	struct err why = ERR_INIT;
 
-	if (session_keep_profile(s, &why) < 0)
+	if (applied_put(&s->state, &s->profile.text, &why))
 		report_warn(s->rep, NULL, "the profile could not be kept for status and verify: %s", why.msg);
 }
 
 /* Behind a commit. */
 static void settle(struct session *s)
 {
-	keep_profile(s);
 	changed_begin(s);
 	session_prune(s);
 	session_settle(s);

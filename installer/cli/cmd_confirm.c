@@ -4,27 +4,20 @@
 #include "cli/confirm.h"
 #include "cli/exit.h"
 #include "cli/who.h"
-#include "engine/chain.h"
-
-#include <limits.h>
+#include "engine/applied.h"
 
 static const struct option_spec confirm_options[] = {
 	{ .name = "same-session", .help = "from this login too, whenever it began" },
 	{ .name = NULL },
 };
 
-/* The profile of the transaction is the one last applied from now on. */
-static int keep_profile(struct session *s, struct err *err)
+/* Whose history is pruned as it says. */
+static int load_profile(struct session *s, struct err *err)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
-	int r = chain_profile(&s->state, UINT_MAX, &text, err);
+	int r = applied_read(&s->state, &text, err);
 
-	if (r)
-		return r < 0 ? -1 : 0;
-	return profile_parse(&s->profile, text.data, text.len, "the transaction's profile", err) <
-			       0 ?
-		       -1 :
-		       session_keep_profile(s, err);
+	return r ? r : profile_parse(&s->profile, text.data, text.len, "the transaction's profile", err);
 }
 
 /* What `apply` does behind a commit. It stands, whatever becomes of this. */
@@ -38,9 +31,8 @@ static void settle(struct session *s, const struct action_ctx *ctx)
 	if (txn_recover(ctx, &came, &why) < 0)
 		report_warn(s->rep, "sysboxup recover", "done, but not cleaned up yet: %s",
 			    why.msg);
-	if (keep_profile(s, &profile) < 0)
-		report_warn(s->rep, NULL, "the profile could not be kept for status and verify: %s",
-			    profile.msg);
+	if (load_profile(s, &profile) < 0)
+		report_warn(s->rep, NULL, "%s", profile.msg);
 	changed_begin(s);
 	if (!err_is_set(&why) && !err_is_set(&profile))
 		session_prune(s);

@@ -2,24 +2,6 @@
 #include "cli/goback.h"
 
 #include "cli/who.h"
-#include "engine/chain.h"
-#include "sys/fs.h"
-
-#define APPLIED "profile.json"
-
-static void restore_profile(struct session *s, unsigned int target)
-{
-	struct buf text CLEANUP(buf_release) = BUF_INIT;
-	struct err why = ERR_INIT;
-	int rc = chain_profile(&s->state, target, &text, &why);
-
-	if (!rc)
-		rc = fs_put(s->state.fd, APPLIED, 0600, text.data, text.len, &why);
-	else if (rc > 0)
-		rc = fs_unlink(s->state.fd, APPLIED, &why);
-	if (rc < 0)
-		report_warn(s->rep, NULL, "the profile last applied could not be put back: %s", why.msg);
-}
 
 static int transact(struct session *s, struct action_ctx *ctx, struct plan *plan,
 		    unsigned int target, unsigned int *ret_id, struct err *err)
@@ -41,7 +23,6 @@ int goback_run(struct session *s, struct action_ctx *ctx, struct plan *plan, uns
 	if (transact(s, ctx, plan, target, &id, err) < 0)
 		return -1;
 	s->cli->result = (struct summary){ .changed = true, .transaction = id, .actions = plan->n };
-	restore_profile(s, target);
 	session_prune(s);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "actions/packages.h"
 #include "cli/heldback.h"
 #include "docker/hooks.h"
+#include "engine/applied.h"
 #include "engine/index.h"
 #include "engine/prune.h"
 #include "engine/settle.h"
@@ -15,7 +16,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define APPLIED "profile.json"
 #define PACKAGE "sysbox-ce"
 
 /* 1: there is none. */
@@ -27,9 +27,9 @@ static int load_applied(struct session *s, struct err *err)
 
 	if (state_open(&state, &s->root, STATE_READ, err) < 0)
 		return -1;
-	rc = state.txn_fd < 0 ? 1 : fs_read_at(state.fd, APPLIED, PROFILE_MAX, &text, err);
+	rc = applied_read(&state, &text, err);
 	return rc ? rc :
-		    profile_parse(&s->profile, text.data, text.len, STATE_DIR "/" APPLIED, err);
+		    profile_parse(&s->profile, text.data, text.len, STATE_DIR "/profile.json", err);
 }
 
 static int load_profile(struct session *s, int want, struct err *err)
@@ -296,17 +296,6 @@ int session_prove(void *user, struct report *rep, struct err *err)
 	if (!bad)
 		return 0;
 	return err_set(err, ERR_FAILED, "everything was put in place, but %u proof%s failed", bad, bad > 1 ? "s" : "");
-}
-
-int session_keep_profile(struct session *s, struct err *err)
-{
-	struct buf old CLEANUP(buf_release) = BUF_INIT;
-	struct err ignored = ERR_INIT;
-
-	if (!fs_read_at(s->state.fd, APPLIED, PROFILE_MAX, &old, &ignored) &&
-	    buf_equal(&old, &s->profile.text))
-		return 0;
-	return fs_put(s->state.fd, APPLIED, 0600, s->profile.text.data, s->profile.text.len, err);
 }
 
 void session_settle(struct session *s)

@@ -82,8 +82,6 @@ int session_verify(struct session *s, unsigned int *ret_bad, struct err *err);
 /* As the engine's `prove`: Docker's facts are read anew, a failed proof is an error. user: the
  * session. */
 int session_prove(void *user, struct report *rep, struct err *err);
-/* Take over the profile as the one last applied, if it is another one. */
-int session_keep_profile(struct session *s, struct err *err);
 
 /* The last thing that is done to an image: its times (engine/settle.h). A failure is a warning. */
 void session_settle(struct session *s);

@@ -42,17 +42,26 @@ static int chain_step(struct chain *c, const struct state *s, unsigned int id,
 	return 0;
 }
 
-int chain_read(struct chain *ret, const struct state *s, unsigned int before, struct err *err)
+/* *before is at most behind the newest. */
+static int chain_top(const struct state *s, unsigned int *before, struct err *err)
 {
-	struct chain c CLEANUP(chain_release) = CHAIN_INIT;
 	unsigned int newest;
 
 	if (txnlog_newest(s, &newest, err))
 		return -1;
 	if (newest < s->pruned)
 		newest = s->pruned;
-	if (before > newest)
-		before = newest + 1;
+	if (*before > newest)
+		*before = newest + 1;
+	return 0;
+}
+
+int chain_read(struct chain *ret, const struct state *s, unsigned int before, struct err *err)
+{
+	struct chain c CLEANUP(chain_release) = CHAIN_INIT;
+
+	if (chain_top(s, &before, err))
+		return -1;
 	while (before > s->pruned + 1)
 		if (chain_step(&c, s, before - 1, &before, err))
 			return -1;
@@ -97,16 +106,22 @@ static int profile_of(const struct state *s, unsigned int id, struct buf *ret, s
 	return text ? 0 : 1;
 }
 
+/* No further back than to the first that has one: that is the newest, mostly. */
 int chain_profile(const struct state *s, unsigned int before, struct buf *ret, struct err *err)
 {
-	struct chain c CLEANUP(chain_release) = CHAIN_INIT;
 	int r = 1;
 
-	if (chain_read(&c, s, before, err))
+	if (chain_top(s, &before, err))
 		return -1;
-	for (size_t i = c.n; r > 0 && i-- > 0;)
-		r = profile_of(s, c.ids[i], ret, err);
-	return r > 0 && c.base ? profile_of_base(s, ret, err) : r;
+	while (r > 0 && before > s->pruned + 1) {
+		struct chain c CLEANUP(chain_release) = CHAIN_INIT;
+
+		if (chain_step(&c, s, before - 1, &before, err))
+			return -1;
+		if (c.n)
+			r = profile_of(s, c.ids[0], ret, err);
+	}
+	return r > 0 && s->pruned && before == s->pruned + 1 ? profile_of_base(s, ret, err) : r;
 }
 
 /* ---- records ---- */

@@ -56,6 +56,7 @@
  */
 #include "engine/txn.h"
 
+#include "engine/applied.h"
 #include "engine/index.h"
 #include "journal/ballast.h"
 #include "sys/clock.h"
@@ -310,9 +311,19 @@ static int finish_one(const struct action_ctx *base, struct txnlog *log, const s
 	return 0;
 }
 
+/* Into the space that the way back needs no more. */
+static int keep_profile(struct txnlog *log, struct err *err)
+{
+	return ballast_free(log->state, log->id, log->fd, err) || applied_follow(log->state, err) ?
+		       -1 :
+		       0;
+}
+
 static int finish_all(const struct action_ctx *base, struct txnlog *log, const struct plan *plan,
 		      bool committed, struct err *err)
 {
+	if (committed && keep_profile(log, err))
+		return -1;
 	for (unsigned int i = 0; i < plan->n; i++)
 		if (finish_one(base, log, plan, committed ? i : (unsigned int)plan->n - 1 - i,
 			       committed, err))
