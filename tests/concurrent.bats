@@ -91,6 +91,36 @@ all_but_one_are_done() {
 	[ "$("$UP" --root "$R" --json history | jq -r 'select(.event == "transaction") | .state')" = committed ]
 }
 
+waits_for_lock() {
+	waiting=$(pgrep -P "$second") && readlink "/proc/$waiting/fd/"* | grep -q '/var/lib/sysboxup/lock$'
+}
+
+@test "who waited for the lock while forget took it away holds a new one, and keeps others out" {
+	local at second waiting rc=0
+	"$UP" --root "$R" --profile "$PROFILE" -q apply
+	cp -a "$R" "$BATS_TEST_TMPDIR/probe"
+	SYSBOXUP_FAULT=log:$BATS_TEST_TMPDIR/calls "$FAULTY" --root "$BATS_TEST_TMPDIR/probe" -q forget
+	at=$(awk '$2 == "unlink" && $3 ~ "/lock$" { print $1 }' "$BATS_TEST_TMPDIR/calls")
+	SYSBOXUP_FAULT=stop-before:$at "$FAULTY" --root "$R" -q forget 3>&- &
+	first=$!
+	until_true worker_is_stopped
+	echo '{ "docker": { "settings": { "log-level": "warn" } } }' >"$BATS_TEST_TMPDIR/other.json"
+	SYSBOXUP_FAULT=stop-before:$EXCHANGE "$FAULTY" --root "$R" --profile "$BATS_TEST_TMPDIR/other.json" -q apply >"$BATS_TEST_TMPDIR/second" 2>&1 3>&- &
+	second=$!
+	until_true waits_for_lock
+	kill -CONT "$worker"
+	wait "$first"
+	first=$second
+	until_true worker_is_stopped
+	run -4 "$UP" --root "$R" -q recover
+	[[ $output == *"pid $worker, sysboxup apply"* ]]
+	kill -CONT "$worker"
+	wait "$first" || rc=$?
+	first=
+	[ "$rc" -eq 0 ] || { cat "$BATS_TEST_TMPDIR/second"; false; }
+	[ "$("$UP" --root "$R" --json history | jq -r 'select(.event == "transaction") | "\(.id) \(.state)"')" = "1 committed" ]
+}
+
 @test "while one works, what would change something exits 4; what only looks does not" {
 	hold
 	run -4 "$UP" --root "$R" --profile "$PROFILE" -q apply

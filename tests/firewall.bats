@@ -464,5 +464,16 @@ hit_timed() {
 	hit_timed die-before:N 20m deny 10.9.0.2
 	hit_timed fail:N:EIO 20m deny 10.9.0.2
 	guarded
+	# the firewall outlives forget, which takes away the directory of its lock
+	guest_run "$G" sh -c 'mv /var/lib/sysboxup /root/state; nft flush ruleset'
+	guest_wait "$G" nft list table inet sysboxup
+	guest_run "$G" sh -c 'rmdir /var/lib/sysboxup; mv /root/state /var/lib/sysboxup'
+	# of a table that is not there nobody has to be taken out
+	guest_run "$G" sh -ec 'sysboxup -q firewall allow 10.9.0.2; systemctl stop sysboxup-firewall-watch; nft delete table inet sysboxup
+		sysboxup -q firewall deny 10.9.0.2; systemctl start sysboxup-firewall-watch'
+	run -0 guest_run "$G" sysboxup firewall list
+	[ "$output" = "Nobody is let in for a while." ]
+	guest_wait "$G" nft list table inet sysboxup
+	guarded
 	points verb-firewall "$TRIED"
 }

@@ -197,6 +197,21 @@ as_marked() {
 	as_marked applied
 }
 
+@test "forget keeps the certificates, which what is in place uses, and who is let in for a while; uninstall --purge takes them" {
+	settings '{ "live-restore": true }'
+	up -q cert ca --key-file /ca.secret
+	echo '[]' >"$S/timed.json"
+	cp -a "$S/pki" "$BATS_TEST_TMPDIR/pki"
+	run -0 up forget
+	[[ $output == *"/var/lib/sysboxup/pki: stays as it is: certificates, and their authority"* && $output != *"itself stays"* ]] || { echo "$output"; false; }
+	[ "$(ls -A "$S" | xargs)" = "pki timed.json" ]
+	diff -r --no-dereference "$BATS_TEST_TMPDIR/pki" "$S/pki"
+	run -0 up cert show
+	settings '{ "log-level": "warn" }'
+	up -q uninstall --purge
+	[ ! -e "$S" ]
+}
+
 @test "forget says what it did in JSON, and on a host that sysboxup never changed that there is nothing" {
 	run -0 up forget
 	[ "$output" = "Nothing was ever changed here by sysboxup." ]

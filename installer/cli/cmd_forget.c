@@ -4,20 +4,27 @@
 #include "cli/show.h"
 #include "engine/index.h"
 
+/* What is in place goes on using it: Docker its certificates, the firewall who is let in. */
+#define CERTIFICATES "pki"
+static const char *const in_use[] = { CERTIFICATES, "timed.json", NULL };
+
 static int show_what_stays(struct session *s, struct err *err)
 {
 	if (index_load(&s->state, &s->index, err) < 0)
 		return -1;
 	for json_each(entry, s->index)
-			report_check(s->rep, show_key(json_key(entry)), STATE_NONE, NULL, NULL,
-				     "stays as it is");
+		report_check(s->rep, show_key(json_key(entry)), STATE_NONE, NULL, NULL,
+			     "stays as it is");
+	if (root_exists(&s->root, STATE_DIR "/" CERTIFICATES))
+		report_check(s->rep, STATE_DIR "/" CERTIFICATES, STATE_NONE, NULL, NULL,
+			     "stays as it is: certificates, and their authority");
 	return 0;
 }
 
 /* The host is the same whether or not it comes to its end; and so is running it again. */
 static int drop(struct session *s, struct err *err)
 {
-	if (session_purge(s, err) < 0) {
+	if (session_purge(s, in_use, err) < 0) {
 		err_prefix(err, "cannot forget all of it");
 		return err_remedy(err, "remove the cause, then run it again: sysboxup forget");
 	}
@@ -58,6 +65,7 @@ const struct command cmd_forget = {
 	.about =
 		"Names what sysboxup has in place, changes none of it, and removes its own state: history, "
 		"before-images, downloaded packages, the profile last applied, the highest catalog serial seen. "
+		"Certificates stay with their authority, and so do those whom the firewall lets in for a while. "
 		"From then on these things are the administrator's, as if made by hand: no rollback or uninstall takes them back. "
 		"There is no way back from it; uninstall is the other way to leave. Refused "
 		"while a run is unfinished. Killed half-way, either all of the state is still there or, run again, none. "

@@ -45,7 +45,9 @@ static int give_back(struct session *s, struct err *err)
  * nothing about the host. */
 static int purge(struct session *s, struct err *err)
 {
-	if (session_purge(s, err) < 0) {
+	static const char *const none[] = { NULL };
+
+	if (session_purge(s, none, err) < 0) {
 		err_prefix(err, "everything is given back, but the history is still there");
 		return err_remedy(err, "remove the cause, then run it again: sysboxup uninstall --purge");
 	}

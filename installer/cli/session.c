@@ -327,11 +327,21 @@ static int left_by_image(struct session *s, bool *ret, struct err *err)
 	return 0;
 }
 
-int session_purge(struct session *s, struct err *err)
+static bool any_kept(const struct session *s, const char *const *keep)
 {
-	if (state_purge(&s->state, err) < 0)
+	struct stat st;
+
+	for (; *keep; keep++)
+		if (!fstatat(s->state.fd, *keep, &st, AT_SYMLINK_NOFOLLOW))
+			return true;
+	return false;
+}
+
+int session_purge(struct session *s, const char *const *keep, struct err *err)
+{
+	if (state_purge(&s->state, keep, err) < 0)
 		return -1;
-	if (root_exists(&s->root, STATE_DIR))
+	if (!any_kept(s, keep) && root_exists(&s->root, STATE_DIR))
 		report_warn(s->rep, NULL,
 			    "'%s' itself stays: something is mounted there, it is a link, or others have put something into it",
 			    STATE_DIR);

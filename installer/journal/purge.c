@@ -19,15 +19,24 @@ static int take_away(struct state *s, struct err *err)
 	return fs_sync_dir(s->fd, err);
 }
 
+static bool is_kept(const char *name, const char *const *keep)
+{
+	for (; *keep; keep++)
+		if (str_eq(name, *keep))
+			return true;
+	return false;
+}
+
 /* The lock is held to the end: it is what keeps others out. */
-static int remove_rest(struct state *s, struct err *err)
+static int remove_rest(struct state *s, const char *const *keep, struct err *err)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
 	if (fs_list_fd(s->fd, &names, err))
 		return -1;
 	for (size_t i = 0; i < names.n; i++)
-		if (!str_eq(names.v[i], "lock") && fs_remove_tree(s->fd, names.v[i], err))
+		if (!str_eq(names.v[i], "lock") && !is_kept(names.v[i], keep) &&
+		    fs_remove_tree(s->fd, names.v[i], err))
 			return -1;
 	return fs_unlink(s->fd, "lock", err) || fs_sync_dir(s->fd, err) ? -1 : 0;
 }
@@ -51,7 +60,7 @@ static int remove_dir(struct state *s, struct err *err)
 	return fs_sync_dir(parent, err);
 }
 
-int state_purge(struct state *s, struct err *err)
+int state_purge(struct state *s, const char *const *keep, struct err *err)
 {
-	return take_away(s, err) || remove_rest(s, err) || remove_dir(s, err) ? -1 : 0;
+	return take_away(s, err) || remove_rest(s, keep, err) || remove_dir(s, err) ? -1 : 0;
 }

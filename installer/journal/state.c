@@ -250,7 +250,7 @@ static void note_child(void *user, pid_t pid, uint64_t starttime)
 	(void)state_note_child(user, pid, starttime, &ignored);
 }
 
-int state_lock(struct state *s, const char *command, struct err *err)
+static int take_lock(struct state *s, int *ret_fd, struct err *err)
 {
 	struct stat st;
 
@@ -265,6 +265,49 @@ int state_lock(struct state *s, const char *command, struct err *err)
 	if (got)
 		return got > 0 ? locked_by(s, err) :
 				 err_errno(err, errno, "cannot lock '%s/lock'", STATE_DIR);
+	*ret_fd = STEAL_FD(fd);
+	return 0;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Who held it may have taken it away, and the directory with it (state_purge). */
+static bool is_current(const struct state *s, int lock_fd)
+{
+	struct stat lock, named, dir, now;
+
+	return !fstat(lock_fd, &lock) && !fstatat(s->fd, "lock", &named, AT_SYMLINK_NOFOLLOW) &&
+	       same_file(&lock, &named) && !fstat(s->fd, &dir) &&
+	       !root_stat(s->root, STATE_DIR, &now) && same_file(&dir, &now);
+}
+
+static int reopen(struct state *s, struct err *err)
+{
+	struct state again = STATE_INIT;
+
+	if (state_open(&again, s->root, STATE_CREATE, err))
+		return -1;
+	state_release(s);
+	*s = again;
+	return 0;
+}
+
+int state_lock(struct state *s, const char *command, struct err *err)
+{
+	int fd CLEANUP(closep) = -1;
+
+	for (;;) {
+		if (take_lock(s, &fd, err))
+			return -1;
+		if (is_current(s, fd))
+			break;
+		closep(&fd);
+		if (reopen(s, err))
+			return -1;
+	}
 	if (take_over(s, command, err))
 		return -1;
 	s->lock_fd = STEAL_FD(fd);

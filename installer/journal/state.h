@@ -2,8 +2,8 @@
 /*
  * /var/lib/sysboxup, under a root:
  *
- *	lock			flock'ed from begin to end of a run; never removed; dies with its
- *				holder
+ *	lock			flock'ed from begin to end of a run; dies with its holder. A purge
+ *				removes it: who waited for it meanwhile makes a new one
  *	run			who holds the lock: pid, start time, command; and the shield's init
  *				while one runs. None is left in an image
  *	unfinished		there from before a transaction begins until nothing of it is left
@@ -81,9 +81,10 @@ int state_note_child(struct state *s, pid_t pid, uint64_t starttime, struct err 
  * the lock held. */
 int state_wait_child(struct state *s, unsigned int seconds, struct err *err);
 
-/* Everything below STATE_DIR goes, and the directory itself, unless something is mounted there or
- * linked; call it with the lock held and nothing unfinished. The history goes in one instant:
- * whoever looks after a crash sees all of it or none. Doing it again goes on where it stopped. */
-int state_purge(struct state *s, struct err *err);
+/* Everything below STATE_DIR goes but the names of `keep` (ends with NULL), and the directory itself,
+ * unless one of them is in it, something is mounted there, or it is a link; call it with the lock
+ * held and nothing unfinished. The history goes in one instant: whoever looks after a crash sees all
+ * of it or none. Doing it again goes on where it stopped. */
+int state_purge(struct state *s, const char *const *keep, struct err *err);
 
 #endif

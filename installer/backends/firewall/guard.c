@@ -24,11 +24,15 @@ const struct guard_socket guard_socket[GUARD_SOCKETS] = {
 	[GUARD_CI] = SOCKET("docker-ci.socket"),
 };
 
-/* The lock of this is the state's directory itself: the one in it is held by apply all the time. */
+/* The lock of this is the state's directory itself: the one in it is held by apply all the time.
+ * The firewall outlives `forget`, which takes the directory away. */
 static int lock(const struct root *r, int *ret_fd, struct err *err)
 {
-	int fd CLEANUP(closep) = root_openat(r, STATE_DIR, O_RDONLY | O_DIRECTORY, 0);
+	int fd CLEANUP(closep) = -1;
 
+	if (!root_exists(r, STATE_DIR) && fs_mkdir_path(r, STATE_DIR, 0700, err))
+		return -1;
+	fd = root_openat(r, STATE_DIR, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0 || io_flock(fd, LOCK_EX))
 		return err_errno(err, errno, "cannot lock '%s'", STATE_DIR);
 	*ret_fd = STEAL_FD(fd);
