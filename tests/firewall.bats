@@ -426,6 +426,7 @@ hit_timed() {
 		number() { local n; n=$(grep -o "$1" | grep -o "[0-9]*$"); echo "${n:-0}"; }
 		loaded() { nft -j list set inet sysboxup timed4 | number "\"val\": \"10.9.0.2\"[^}]*\"expires\": [0-9]*"; }
 		listed() { sysboxup --json firewall list | number "\"address\":\"10.9.0.2\".*\"left\":[0-9]*"; }
+		filtered() { systemctl show -P IPAddressAllow sysboxup-api.socket | grep -q 10.9.0.2; }	# as systemd has read it
 		again() {
 			sysboxup -q firewall deny 10.9.0.2
 			[ "$begin" = 0 ] || sysboxup -q firewall allow 10.9.0.2 --for "$begin"
@@ -444,8 +445,8 @@ hit_timed() {
 			sysboxup -q firewall "$@"
 			rc=$?
 			case $1:$rc:$(loaded):$(listed) in
-			deny:[03]:0:0) [ ! -e /run/systemd/system/sysboxup-api.socket.d/60-sysboxup-timed.conf ] ;;
-			allow:0:[1-9]*:[1-9]*) grep -q 10.9.0.2 /run/systemd/system/sysboxup-api.socket.d/60-sysboxup-timed.conf ;;
+			deny:[03]:0:0) ! filtered ;;
+			allow:0:[1-9]*:[1-9]*) filtered ;;
 			*) false ;;
 			esac || { echo "$fault at $n of $total, and again: exit $rc, in for $(loaded) s, listed for $(listed)"; exit 1; }
 		done

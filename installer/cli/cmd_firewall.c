@@ -110,13 +110,15 @@ static int allow(struct cli *cli, const struct root *r, struct err *err)
 	if (comment && !timed_comment_ok(comment))
 		return err_set(err, ERR_USAGE,
 			       "'--comment' must be at most 128 printable characters without quotes and backslash");
-	if (need_table(r, err) || guard_timed(r, &n, seconds, comment, cli->rep, err) ||
+	if (need_table(r, err))
+		return -1;
+	cli->result = (struct summary){ .changed = true };
+	if (guard_timed(r, &n, seconds, comment, cli->rep, err) ||
 	    guard_timed_sockets(r, cli->rep, err))
 		return -1;
 	warn_manager(cli, r, &n);
 	render_say(cli->out, PAINT_GOOD, "%s reaches the API for %" PRIu64 " seconds", address,
 		   seconds);
-	cli->result = (struct summary){ .changed = true };
 	return EXIT_DONE;
 }
 
@@ -128,13 +130,14 @@ static int deny(struct cli *cli, const struct root *r, struct err *err)
 
 	if (read_address(address, &n, err) || need_table(r, err))
 		return -1;
+	cli->result = (struct summary){ .changed = true };
 	absent = guard_timed(r, &n, 0, NULL, cli->rep, err);
 	if (absent < 0 || guard_timed_sockets(r, cli->rep, err))
 		return -1;
+	cli->result.changed = !absent;
 	if (absent)
 		return err_set(err, ERR_REFUSED, "'%s' was not let in for a while", address);
 	render_say(cli->out, PAINT_GOOD, "%s is let in no more", address);
-	cli->result = (struct summary){ .changed = true };
 	return EXIT_DONE;
 }
 

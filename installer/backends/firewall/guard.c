@@ -14,6 +14,8 @@
 
 #define TABLE_FILE_MAX (4 * 1024 * 1024)
 #define TIMED_NAME "60-sysboxup-timed.conf"
+#define RUN_DIR "/run"
+#define FILTERS_DUE "sysboxup-filters-due"
 #define SOCKET(unit) \
 	{ "/etc/systemd/system/" unit ".d", \
 	  "/etc/systemd/system/" unit ".d/50-sysboxup-firewall.conf", \
@@ -133,6 +135,18 @@ int guard_follow(const struct root *r, const char *path, bool always, enum guard
 	return guard_cut(r, path, rep, err);
 }
 
+/* Of a table that is not there nobody has to be taken out. */
+static int take_out(const struct buf *batch, struct err *err)
+{
+	struct json *now CLEANUP(json_freep) = NULL;
+	struct err why = ERR_INIT;
+
+	if (!nft_run(batch, &why) || (!nft_list_names(&now, err) && !now))
+		return 0;
+	*err = why;
+	return -1;
+}
+
 /* What is in for a while is on the list for as long, whatever comes between the two. */
 static int keep_and_load(const struct timed_list *l, uint64_t before_ms, uint64_t after_ms,
 			 const struct buf *batch, const struct root *r, struct err *err)
@@ -141,7 +155,7 @@ static int keep_and_load(const struct timed_list *l, uint64_t before_ms, uint64_
 
 	if (after_ms && !shorter && timed_write(l, r, err))
 		return -1;
-	if (nft_run(batch, err))
+	if (after_ms ? nft_run(batch, err) : take_out(batch, err))
 		return -1;
 	return shorter ? timed_write(l, r, err) : 0;
 }
@@ -184,6 +198,17 @@ static void render_socket(const struct timed_list *l, struct buf *ret)
 	}
 }
 
+/* There from before a drop-in changes until systemd has taken it up: who is killed in between leaves
+ * it to the next, which could not tell from the drop-ins. */
+static int filters_due(const struct root *r, bool due, struct err *err)
+{
+	int dir CLEANUP(closep) = root_openat(r, RUN_DIR, O_RDONLY | O_DIRECTORY, 0);
+
+	if (dir < 0)
+		return err_errno(err, errno, "cannot open '%s'", RUN_DIR);
+	return due ? fs_put(dir, FILTERS_DUE, 0600, "", 0, err) : fs_unlink(dir, FILTERS_DUE, err);
+}
+
 static int put_timed(const struct root *r, const char *path, const struct buf *text, bool any,
 		     struct err *err)
 {
@@ -197,7 +222,7 @@ static int put_timed(const struct root *r, const char *path, const struct buf *t
 }
 
 static int follow_timed(const struct root *r, const struct guard_socket *s,
-			const struct timed_list *l, bool *ret_changed, struct err *err)
+			const struct timed_list *l, bool *ret_due, struct err *err)
 {
 	struct buf now CLEANUP(buf_release) = BUF_INIT, text CLEANUP(buf_release) = BUF_INIT;
 	char *path CLEANUP(freep) = path_join(s->timed_dir, TIMED_NAME);
@@ -209,20 +234,27 @@ static int follow_timed(const struct root *r, const struct guard_socket *s,
 		render_socket(l, &text);
 	if (buf_equal(&now, &text))
 		return 0;
-	*ret_changed = true;
+	if (!*ret_due && filters_due(r, true, err))
+		return -1;
+	*ret_due = true;
 	return put_timed(r, s->timed_dir, &text, any, err);
 }
 
 int guard_timed_sockets(const struct root *r, struct report *rep, struct err *err)
 {
 	struct timed_list l CLEANUP(timed_list_release) = TIMED_LIST_INIT;
+	bool due = root_exists(r, RUN_DIR "/" FILTERS_DUE);
 	int fd CLEANUP(closep) = -1;
-	bool changed = false;
 
 	if (lock(r, &fd, err) || timed_read(&l, r, err))
 		return -1;
 	for (size_t i = 0; i < GUARD_SOCKETS; i++)
-		if (follow_timed(r, &guard_socket[i], &l, &changed, err))
+		if (follow_timed(r, &guard_socket[i], &l, &due, err))
 			return -1;
-	return changed && (systemd_reload(rep, err) || systemd_apply_filters(rep, err)) ? -1 : 0;
+	if (!due)
+		return 0;
+	return systemd_reload(rep, err) || systemd_apply_filters(rep, err) ||
+			       filters_due(r, false, err) ?
+		       -1 :
+		       0;
 }

@@ -47,7 +47,8 @@ extern const struct guard_socket guard_socket[GUARD_SOCKETS];
 
 /*
  * The addresses that are in for a while, in the filter of a socket too, where it has one: a drop-in
- * under /run, and systemd reads it, if that is anything new.
+ * under /run, and systemd reads it, if that is anything new, or one who wrote it was killed before
+ * systemd had read it.
  */
 int guard_timed_sockets(const struct root *r, struct report *rep, struct err *err);
 
