@@ -11,6 +11,7 @@
 #include "sys/proc.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 enum { FILE_MAX = 4 * 1024 * 1024 };
 
@@ -180,21 +181,59 @@ static int render(struct cli *cli, const struct wanted *w, struct buf *ret, stru
 
 /* ---- where it goes ---- */
 
-static int write_new(const char *path, const struct buf *text, struct err *err)
-{
-	int fd CLEANUP(closep) = io_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-					   0644);
+/* A file that comes to its name whole and checked, or not at all: Compose reads an override by itself. */
+struct fresh {
+	const char *path;
+	int dir;
+	char *temp;			/* its path until then */
+};
 
-	if (fd < 0 && errno == EEXIST) {
-		err_set(err, ERR_USAGE, "'%s' is there already, and is not written over", path);
-		return err_remedy(err, "name another file behind --out");
-	}
+static int there_already(const struct fresh *f, struct err *err)
+{
+	err_set(err, ERR_USAGE, "'%s' is there already, and is not written over", f->path);
+	return err_remedy(err, "name another file behind --out");
+}
+
+static void fresh_release(struct fresh *f)
+{
+	if (f->temp)
+		(void)io_unlinkat(AT_FDCWD, f->temp, 0);
+	free(f->temp);
+	closep(&f->dir);
+}
+
+static int fresh_open(struct fresh *f, const char *path, struct err *err)
+{
+	char *dir CLEANUP(freep) = path_dirname(path);
+	struct stat st;
+
+	f->path = path;
+	if (!lstat(path, &st))
+		return there_already(f, err);
+	f->dir = io_open_read(AT_FDCWD, dir, O_DIRECTORY);
+	if (f->dir < 0)
+		return err_errno(err, errno, "cannot open '%s'", dir);
+	f->temp = xasprintf("%s/.%s.sysboxup-new", dir, path_basename(path));
+	return 0;
+}
+
+static int fresh_write(struct fresh *f, const struct buf *text, struct err *err)
+{
+	(void)io_unlinkat(AT_FDCWD, f->temp, 0);
+	int fd CLEANUP(closep) = io_openat(AT_FDCWD, f->temp,
+					   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+
 	if (fd >= 0 && !io_write_all(fd, text->data, text->len) && !io_fsync(fd))
 		return 0;
-	err_errno(err, errno, "cannot write '%s'", path);
-	if (fd >= 0)
-		(void)io_unlinkat(AT_FDCWD, path, 0);
-	return -1;
+	return err_errno(err, errno, "cannot write '%s'", f->path);
+}
+
+static int fresh_take_name(struct fresh *f, struct err *err)
+{
+	if (!io_renameat2(AT_FDCWD, f->temp, AT_FDCWD, f->path, RENAME_NOREPLACE))
+		return fs_sync_dir(f->dir, err);
+	return errno == EEXIST ? there_already(f, err) :
+				 err_errno(err, errno, "cannot write '%s'", f->path);
 }
 
 /* The plugin of Docker, else the program of before; false: neither is here. */
@@ -216,27 +255,36 @@ static bool find_compose(struct strv *argv)
 	return argv->n;
 }
 
-/* What Compose makes of the two together; one that it refuses does not stay. */
-static int check_override(struct cli *cli, const char *file, const char *out, struct err *err)
+/* What Compose makes of the two together. */
+static int check_override(struct cli *cli, const char *file, const struct fresh *out,
+			  struct err *err)
 {
 	struct strv argv CLEANUP(strv_release) = STRV_INIT;
 	struct proc p = PROC_INIT;
 
 	if (!find_compose(&argv)) {
-		report_warn(cli->rep, NULL, "no docker compose is here to check '%s' with", out);
+		report_warn(cli->rep, NULL, "no docker compose is here to check '%s' with",
+			    out->path);
 		return 0;
 	}
 	strv_add(&argv, "-f");
 	strv_add(&argv, file);
 	strv_add(&argv, "-f");
-	strv_add(&argv, out);
+	strv_add(&argv, out->temp);
 	strv_add(&argv, "config");
 	strv_add(&argv, "--quiet");
 	p.argv = (const char *const *)argv.v;
-	if (!proc_run(&p, NULL, err))
-		return 0;
-	(void)io_unlinkat(AT_FDCWD, out, 0);
-	return err_prefix(err, "Compose does not take it");
+	return proc_run(&p, NULL, err) ? err_prefix(err, "Compose does not take it") : 0;
+}
+
+static int write_out(struct cli *cli, const char *out, const struct buf *text, struct err *err)
+{
+	struct fresh f CLEANUP(fresh_release) = { .dir = -1 };
+
+	if (fresh_open(&f, out, err) || fresh_write(&f, text, err) ||
+	    (cli->opts.args.n && check_override(cli, cli->opts.args.v[0], &f, err) < 0))
+		return -1;
+	return fresh_take_name(&f, err);
 }
 
 static int deliver(struct cli *cli, const struct buf *text, struct err *err)
@@ -253,8 +301,7 @@ static int deliver(struct cli *cli, const struct buf *text, struct err *err)
 		render_raw(cli->out, text->data, text->len);
 		return EXIT_DONE;
 	}
-	if (write_new(out, text, err) < 0 ||
-	    (cli->opts.args.n && check_override(cli, cli->opts.args.v[0], out, err) < 0))
+	if (write_out(cli, out, text, err) < 0)
 		return -1;
 	render_say(cli->out, PAINT_GOOD, "Written: %s", out);
 	return EXIT_DONE;

@@ -14,13 +14,14 @@ static int fix_all(struct session *s, const struct seal_item *i, const struct st
 		   struct err *err)
 {
 	for (size_t n = 0; n < paths->n; n++) {
+		s->cli->result.host = "what is said to be removed is removed, and perhaps what the error names; there is no way back from that";
+		s->cli->result.changed = true;
 		if (seal_fix(i, &s->host, paths->v[n], err) < 0)
 			return err_prefix(err, "cannot seal '%s'", paths->v[n]);
 		s->cli->result.host = "what is said to be removed is removed; there is no way back from that";
-		s->cli->result.changed = true;
 		report_change(s->rep, paths->v[n], i->way == SEAL_EMPTY ? "emptied" : "removed");
 	}
-	return 0;
+	return paths->n ? 0 : seal_settle(i, &s->host, err);
 }
 
 /* As it has to be typed on the machine that builds the tree: what names a path of the tree, and

@@ -130,3 +130,11 @@ int seal_fix(const struct seal_item *i, const struct host *h, const char *path, 
 		return fs_put(dir, name, 0444, "", 0, err);
 	return fs_remove_tree(dir, name, err) || fs_sync_dir(dir, err) ? -1 : 0;
 }
+
+int seal_settle(const struct seal_item *i, const struct host *h, struct err *err)
+{
+	char *path CLEANUP(freep) = dir_of(i, h);
+	int dir CLEANUP(closep) = root_openat(h->root, path, O_RDONLY | O_DIRECTORY, 0);
+
+	return dir < 0 ? 0 : fs_sync_dir(dir, err);
+}

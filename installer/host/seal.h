@@ -34,4 +34,7 @@ int seal_find(const struct seal_item *i, const struct host *h, struct strv *ret,
 /* Takes one such path away, or empties it; durable when it returns. Not for SEAL_ASK. */
 int seal_fix(const struct seal_item *i, const struct host *h, const char *path, struct err *err);
 
+/* Where nothing of it is there: durably so, whoever took it away and was killed then. */
+int seal_settle(const struct seal_item *i, const struct host *h, struct err *err);
+
 #endif

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# The verbs that change something without being a transaction, `fetch` and `seal --fix`, killed, torn and failed at their calls
+# The verbs that change something without being a transaction, `fetch`, `seal --fix` and `ci --out`, killed, torn and failed at their calls
 # (SYSBOXUP_EVERY=1 tries them all): what they are about is done, or not yet, nothing else is touched, what was acknowledged is there,
 # and the same again ends it. (`cert`: crash/cert.bats; `forget`: history.bats; `firewall`: firewall.bats.)
 bats_require_minimum_version 1.5.0
@@ -25,6 +25,15 @@ up() {
 	"$SYSBOXUP" --root "$R" -q "$@" >/dev/null
 }
 
+# synced DIR WORD...: what is done already may be so by one who was killed before it was durable. So sysboxup WORD... syncs it once more.
+synced() {
+	local dir=$1
+	shift
+	rm -f "$T/log"
+	SYSBOXUP_FAULT=log:$T/log "$SYSBOXUP-faults" --root "$R" -q "$@" >/dev/null
+	grep -qx "[0-9]* fsync $R$dir" "$T/log" || { cat "$T/log"; false; }
+}
+
 # ---- fetch ----
 
 # cached: the cache has the package, whole, and nothing else.
@@ -43,6 +52,7 @@ fetched() {
 	again
 	image_snap "$R" >"$T/before"
 	hit verb-fetch fetched --profile "$F/catalog/profile.json" fetch
+	synced /var/lib/sysboxup/cache --profile "$F/catalog/profile.json" fetch
 	# control: what is not whole, or more than that, is seen
 	truncate -s -1 "$R/var/lib/sysboxup/cache/$SHA"
 	run ! cached
@@ -88,8 +98,29 @@ sealed() {
 	up seal --fix
 	image_snap "$R" | cut -f1-6,8- >"$T/after"
 	hit verb-seal sealed seal --fix
+	synced /etc/ssh seal --fix
 	# control: what else goes is seen
 	STATUS=0
 	rm "$R/etc/ssh/sshd_config"
 	run ! sealed
+}
+
+# ---- ci --out ----
+
+written() {
+	[ ! -e "$R/override.yaml" ] || cmp "$R/override.yaml" "$T/wanted" || return 1
+	[ "$STATUS" -ne 0 ] || [ -e "$R/override.yaml" ] || return 1
+	[ -e "$R/override.yaml" ] || up ci --for gitlab-runner --way sysbox --out "$R/override.yaml" || return 1
+	cmp "$R/override.yaml" "$T/wanted" && [ "$(ls -A "$R" | grep -c sysboxup-new)" = 0 ]
+}
+
+@test "ci --out, hit at each call: the file is there whole or not at all, and the same again ends it" {
+	STEP=1
+	again
+	up ci --for gitlab-runner --way sysbox --out "$T/wanted"
+	hit verb-ci written ci --for gitlab-runner --way sysbox --out "$R/override.yaml"
+	# control: half of it is seen
+	STATUS=1
+	truncate -s -1 "$R/override.yaml"
+	run ! written
 }
