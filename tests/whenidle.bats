@@ -35,7 +35,7 @@ setup() {
 teardown() {
 	in_guest sh -c '
 		docker ps -aq | xargs -r docker rm -f >/dev/null
-		rm -rf /var/lib/sysboxup /etc/sysboxup /run/profile.json /run/log /run/ready
+		rm -rf /var/lib/sysboxup /etc/sysboxup /run/profile.json /run/called /run/ready
 		[ ! -e /etc/docker/daemon.json ] || { rm /etc/docker/daemon.json; systemctl reset-failed docker; systemctl restart docker; }'
 }
 
@@ -118,24 +118,24 @@ ended() {
 
 @test "hooks of pre-restart decide in place of us, are asked again after 75, and post-restart says how it went: apply, rollback, uninstall" {
 	in_guest docker run -d --name job bb:1 sleep 10000
-	hook pre-restart/10-drain 'echo "pre $SYSBOXUP_COMMAND" >>/run/log; [ -e /run/ready ] || exit 75'
-	hook post-restart/10-resume 'echo "post $SYSBOXUP_COMMAND $SYSBOXUP_RESULT $(docker info -f "{{.LoggingDriver}}")" >>/run/log'
+	hook pre-restart/10-drain 'echo "pre $SYSBOXUP_COMMAND" >>/run/called; [ -e /run/ready ] || exit 75'
+	hook post-restart/10-resume 'echo "post $SYSBOXUP_COMMAND $SYSBOXUP_RESULT $(docker info -f "{{.LoggingDriver}}")" >>/run/called'
 	run -3 up -q apply
 	[[ $output == *"Docker has to be restarted, but '/etc/sysboxup/hooks.d/pre-restart/10-drain' says: not now"*"sysboxup apply --when-idle 45m"* ]]
-	[ "$(in_guest cat /run/log)" = $'pre apply\npost apply nothing json-file' ]
-	in_guest rm /run/log
+	[ "$(in_guest cat /run/called)" = $'pre apply\npost apply nothing json-file' ]
+	in_guest rm /run/called
 	behind apply --when-idle 10m
 	said "waiting to restart Docker: '/etc/sysboxup/hooks.d/pre-restart/10-drain' says: not now"
 	in_guest touch /run/ready
 	[ "$(ended)" = 0 ]
-	[ "$(in_guest sort -u /run/log)" = $'post apply done local\npre apply' ]
-	in_guest rm /run/log
+	[ "$(in_guest sort -u /run/called)" = $'post apply done local\npre apply' ]
+	in_guest rm /run/called
 	run -0 in_guest sysboxup -q rollback
-	[ "$(in_guest cat /run/log)" = $'pre rollback\npost rollback done json-file' ]
+	[ "$(in_guest cat /run/called)" = $'pre rollback\npost rollback done json-file' ]
 	up -q apply
-	in_guest rm /run/log
+	in_guest rm /run/called
 	run -0 in_guest sysboxup -q uninstall
-	[ "$(in_guest cat /run/log)" = $'pre uninstall\npost uninstall done json-file' ]
+	[ "$(in_guest cat /run/called)" = $'pre uninstall\npost uninstall done json-file' ]
 	[ "$(in_guest docker inspect -f '{{.State.Running}}' job)" = true ]
 }
 
@@ -154,10 +154,10 @@ ended() {
 
 @test "a run that is killed around the restart: post-restart is called by who undoes it" {
 	in_guest rm -rf /etc/sysboxup/hooks.d/pre-restart
-	hook pre-restart 'echo pre >>/run/log; kill -9 $PPID'
-	hook post-restart/10 'echo "post $SYSBOXUP_COMMAND $SYSBOXUP_RESULT" >>/run/log'
+	hook pre-restart 'echo pre >>/run/called; kill -9 $PPID'
+	hook post-restart/10 'echo "post $SYSBOXUP_COMMAND $SYSBOXUP_RESULT" >>/run/called'
 	run -1 up -q apply
 	[[ $output == *"the working process was killed by SIGKILL"* ]]
-	[ "$(in_guest cat /run/log)" = $'pre\npost apply undone' ]
+	[ "$(in_guest cat /run/called)" = $'pre\npost apply undone' ]
 	[ "$(driver)" = json-file ]
 }
