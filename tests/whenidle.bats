@@ -161,3 +161,19 @@ ended() {
 	[ "$(in_guest cat /run/called)" = $'pre\npost apply undone' ]
 	[ "$(driver)" = json-file ]
 }
+
+@test "uninstall --purge: post-restart is called before the history goes, and when it cannot go, the host is all the same said to be as before sysboxup" {
+	hook pre-restart/10 'echo "pre $SYSBOXUP_COMMAND" >>/run/called'
+	hook post-restart/10 'echo "post $SYSBOXUP_COMMAND $SYSBOXUP_RESULT $(docker info -f "{{.LoggingDriver}}")" >>/run/called'
+	up -q apply
+	in_guest sh -c 'rm /run/called; touch /var/lib/sysboxup/cache/kept; chattr +i /var/lib/sysboxup/cache/kept'
+	run -1 in_guest sysboxup -q uninstall --purge
+	in_guest chattr -i /var/lib/sysboxup/cache/kept
+	[[ $output == *"everything is given back, but the history is still there"*"host: as it was before sysboxup"* ]] || { echo "$output"; false; }
+	[ "$(in_guest cat /run/called)" = $'pre uninstall\npost uninstall done json-file' ]
+	up -q apply
+	in_guest rm /run/called
+	run -0 in_guest sysboxup -q uninstall --purge
+	[ "$(in_guest cat /run/called)" = $'pre uninstall\npost uninstall done json-file' ]
+	run ! in_guest ls -d /var/lib/sysboxup
+}

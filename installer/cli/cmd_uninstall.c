@@ -3,6 +3,7 @@
 #include "cli/exit.h"
 #include "cli/goback.h"
 #include "cli/restart.h"
+#include "docker/hooks.h"
 #include "engine/rollback.h"
 
 /* rollback_to of the transaction: before the first one nothing was ours, whatever of the history is
@@ -42,12 +43,14 @@ static int give_back(struct session *s, struct err *err)
 }
 
 /* Everything is given back by now: that the history is still there, or a part of it, changes
- * nothing about the host. */
+ * nothing about the host. That a hook is still to be called is noted beside the history. */
 static int purge(struct session *s, struct err *err)
 {
 	static const char *const none[] = { NULL };
 
+	hooks_post_restart(&s->state, HOOK_DONE, s->rep);
 	if (session_purge(s, none, err) < 0) {
+		s->cli->result.host = "as it was before sysboxup";
 		err_prefix(err, "everything is given back, but the history is still there");
 		return err_remedy(err, "remove the cause, then run it again: sysboxup uninstall --purge");
 	}
