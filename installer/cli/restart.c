@@ -30,6 +30,9 @@ static int look(struct cli *cli, struct gate *gate, struct buf *why, struct err 
 
 	if (session_open(&s, cli, SESSION_HOST, err) < 0)
 		return -1;
+	/* a purge has taken away what the hooks are noted in */
+	if (s.state.fd < 0 && state_open(&s.state, &s.root, STATE_CREATE, err) < 0)
+		return -1;
 	r = gate_ask(gate, &s.host, &s.state, why, cli->rep, &failed);
 	if (r < 0 && failed.kind == ERR_FAILED) {
 		buf_adds(why, failed.msg);

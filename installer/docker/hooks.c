@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "docker/hooks.h"
 
+#include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/proc.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define PRE "pre-restart"
 #define POST "post-restart"
-#define MARK "hooks"
+#define MARK "hooks."
 #define MARK_MAX 4096
 #define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
@@ -114,28 +116,73 @@ static int run(const struct root *r, const char *path, const char *command, cons
 
 /* ---- the mark ---- */
 
+/* For whom this process has asked pre-restart, and has not called post-restart yet. A purge of
+ * somebody else may take our mark away. */
+static char *asked;
+
+static char *own_mark(void)
+{
+	return xasprintf(MARK "%ld-%llu", (long)getpid(),
+			 (unsigned long long)proc_starttime(getpid()));
+}
+
 static int mark(const struct state *s, const char *command, struct err *err)
 {
 	struct json *j CLEANUP(json_freep) = json_obj();
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	char *name CLEANUP(freep) = own_mark();
 
-	json_set_i64(j, "pid", getpid());
-	json_set_i64(j, "started", (int64_t)proc_starttime(getpid()));
+	json_set_str(j, "boot_id", clock_boot_id());
 	json_set_str(j, "command", command);
 	json_print_pretty(j, &text);
-	return fs_put(s->fd, MARK, 0600, text.data, text.len, err);
+	if (fs_put(s->fd, name, 0600, text.data, text.len, err))
+		return -1;
+	str_replace(&asked, command);
+	return 0;
 }
 
 /* NULL: there is none. One that is torn is of somebody who is gone. */
-static struct json *marked(const struct state *s)
+static struct json *marked(const struct state *s, const char *name)
 {
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 	struct err ignored = ERR_INIT;
 	struct json *j = NULL;
 
-	if (s->fd < 0 || fs_read_at(s->fd, MARK, MARK_MAX, &text, &ignored))
+	if (fs_read_at(s->fd, name, MARK_MAX, &text, &ignored))
 		return NULL;
 	return json_parse(text.data, text.len, JSON_STRICT, MARK, &j, &ignored) ? json_obj() : j;
+}
+
+/* Is the process that the name tells of there? */
+static bool lives(const char *name)
+{
+	unsigned long long started = 0;
+	long pid = 0;
+
+	return sscanf(name, MARK "%ld-%llu", &pid, &started) == 2 && pid > 0 &&
+	       proc_wait_gone((pid_t)pid, started, 0);
+}
+
+/* After a boot another process may have the same numbers. */
+static bool is_left(const char *name, const struct json *j)
+{
+	return !lives(name) || !str_eq(json_get_str(j, "boot_id"), clock_boot_id());
+}
+
+/* The names of all of them; what a write that was cut short left of one goes. */
+static void list_marks(const struct state *s, struct strv *ret)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (s->fd < 0 || fs_list_fd(s->fd, &names, &ignored))
+		return;
+	for (size_t i = 0; i < names.n; i++)
+		if (str_starts(names.v[i], MARK))
+			strv_add(ret, names.v[i]);
+		else if (str_starts(names.v[i], "." MARK) && s->lock_fd >= 0 &&
+			 !lives(names.v[i] + 1))
+			(void)fs_unlink(s->fd, names.v[i], &ignored);
 }
 
 /* ---- around a restart ---- */
@@ -166,6 +213,14 @@ int hooks_pre_restart(const struct state *s, const char *command, struct buf *re
 	return 0;
 }
 
+static void unmark(const struct state *s, const char *name, struct report *rep)
+{
+	struct err err = ERR_INIT;
+
+	if (s->fd >= 0 && (fs_unlink(s->fd, name, &err) || fs_sync_dir(s->fd, &err)))
+		report_warn(rep, NULL, "post-restart will be called once more: %s", err.msg);
+}
+
 static void run_all_post(const struct state *s, const char *command, enum hook_result result,
 			 struct report *rep)
 {
@@ -184,25 +239,30 @@ static void run_all_post(const struct state *s, const char *command, enum hook_r
 			report_warn(rep, "sysboxup -v shows what it says",
 				    "'%s' failed: exit status %d", post.v[i], status);
 	}
-	if (fs_unlink(s->fd, MARK, &err) || fs_sync_dir(s->fd, &err))
-		report_warn(rep, NULL, "post-restart will be called once more: %s", err.msg);
 }
 
 void hooks_post_restart(const struct state *s, enum hook_result result, struct report *rep)
 {
-	struct json *j CLEANUP(json_freep) = marked(s);
+	char *command CLEANUP(freep) = STEAL(asked), *name CLEANUP(freep) = own_mark();
 
-	if (j && json_get_i64(j, "pid", 0) == getpid())
-		run_all_post(s, json_get_str(j, "command"), result, rep);
+	if (!command)
+		return;
+	run_all_post(s, command, result, rep);
+	unmark(s, name, rep);
 }
 
 void hooks_settle(const struct state *s, struct report *rep)
 {
-	struct json *j CLEANUP(json_freep) = marked(s);
-	const char *command = json_get_str(j, "command");
-	pid_t pid = (pid_t)json_get_i64(j, "pid", 0);
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
 
-	if (!j || (pid && proc_wait_gone(pid, (uint64_t)json_get_i64(j, "started", 0), 0)))
-		return;
-	run_all_post(s, command ? command : "?", HOOK_UNDONE, rep);
+	list_marks(s, &names);
+	for (size_t i = 0; i < names.n; i++) {
+		struct json *j CLEANUP(json_freep) = marked(s, names.v[i]);
+		const char *command = json_get_str(j, "command");
+
+		if (!j || !is_left(names.v[i], j))
+			continue;
+		run_all_post(s, command ? command : "?", HOOK_UNDONE, rep);
+		unmark(s, names.v[i], rep);
+	}
 }

@@ -15,9 +15,11 @@
  *
  * pre-restart agrees by exit status 0, says "not now" by HOOK_NOT_NOW, and refuses by any other;
  * the first that does not agree ends it. post-restart follows each pre-restart, whatever came of
- * it, once; its failures are warnings. `hooks` in the state is there, durably, from before the
- * first program of pre-restart until the last one of post-restart has ended: it names the process,
- * so that another one calls post-restart for one that died.
+ * it, once; its failures are warnings. Several processes may be about it at a time, for while one
+ * waits nothing is locked (cli/restart.h), so each has a mark of its own: `hooks.PID-STARTED` in
+ * the state, durably from before the first program of pre-restart until the last one of
+ * post-restart has ended. Where its process is gone, or the boot, whoever has the lock next calls
+ * post-restart.
  */
 #ifndef DOCKER_HOOKS_H
 #define DOCKER_HOOKS_H
@@ -42,7 +44,8 @@ int hooks_pre_restart(const struct state *s, const char *command, struct buf *re
 		      struct report *rep, struct err *err);
 /* For this process's pre-restart; nothing if it called none. */
 void hooks_post_restart(const struct state *s, enum hook_result result, struct report *rep);
-/* For a process that died: nothing if there is none, or if it lives. */
+/* For each process that died. The state is locked, and what they were at is at its end, or waits to
+ * be confirmed. */
 void hooks_settle(const struct state *s, struct report *rep);
 
 #endif

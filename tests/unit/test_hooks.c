@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "docker/hooks.h"
 #include "scratch.h"
+#include "sys/proc.h"
 
 static struct scratch s;
 static struct state state;
@@ -95,6 +96,18 @@ TEST(others, "what somebody else than root could write is refused by name, and a
 	end();
 }
 
+static int marks(void)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+	struct err err = ERR_INIT;
+	int n = 0;
+
+	CHECK(!root_list(&s.root, STATE_DIR, &names, &err));
+	for (size_t i = 0; i < names.n; i++)
+		n += str_starts(names.v[i], "hooks");
+	return n;
+}
+
 static int pre(struct buf *why, struct err *err)
 {
 	return hooks_pre_restart(&state, "apply", why, NULL, err);
@@ -119,7 +132,7 @@ TEST(around, "pre-restart is asked until one does not agree, post-restart follow
 	hooks_post_restart(&state, HOOK_DONE, NULL);
 	hooks_post_restart(&state, HOOK_DONE, NULL);
 	CHECK_STR(get(&s, "log"), "pre 0 apply none\npre 0 apply none\nthird\npost apply done\nlast\n");
-	CHECK(!root_exists(&s.root, STATE_DIR "/hooks"));
+	CHECK_INT(marks(), 0);
 	end();
 }
 
@@ -153,10 +166,12 @@ static int pre_and_die(void *arg)
 	return pre(arg, &err);
 }
 
-TEST(settle, "post-restart of a process that died is called by the next, of one that lives it is not")
+TEST(settle, "post-restart of processes that died is called by the next, of one that lives it is not, nor that of another boot with its numbers")
 {
 	struct buf why CLEANUP(buf_release) = BUF_INIT;
 	struct err err = ERR_INIT;
+	char *name CLEANUP(freep) = xasprintf("var/lib/sysboxup/hooks.%d-%llu", (int)getpid(),
+					      (unsigned long long)proc_starttime(getpid()));
 
 	begin();
 	script("post-restart/1", 0755, "echo $SYSBOXUP_COMMAND $SYSBOXUP_RESULT >>$d/log");
@@ -164,15 +179,79 @@ TEST(settle, "post-restart of a process that died is called by the next, of one 
 	hooks_settle(&state, NULL);
 	CHECK(!root_exists(&s.root, "/log"));
 	CHECK_INT(in_child(pre_and_die, &why), 0);
+	CHECK_INT(in_child(pre_and_die, &why), 0);
+	CHECK_INT(marks(), 3);
+	hooks_settle(&state, NULL);
+	hooks_settle(&state, NULL);
+	CHECK_STR(get(&s, "log"), "apply undone\napply undone\n");
+	hooks_post_restart(&state, HOOK_NOTHING, NULL);
+	CHECK_STR(get(&s, "log"), "apply undone\napply undone\napply nothing\n");
+	put(&s, "var/lib/sysboxup/hooks.4194305-1", "{ torn");
+	put(&s, name, "{ \"boot_id\": \"another\", \"command\": \"rollback\" }");
+	hooks_settle(&state, NULL);
+	CHECK(strstr(get(&s, "log"), "apply nothing\n"));
+	CHECK(strstr(get(&s, "log"), "? undone\n"));
+	CHECK(strstr(get(&s, "log"), "rollback undone\n"));
+	CHECK_INT(marks(), 0);
+	end();
+}
+
+/* Waits for a byte between its pre-restart and its post-restart. */
+static int pre_and_post(void *arg)
+{
+	struct buf why CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+	int *ends = arg;
+	char byte;
+
+	if (pre(&why, &err) || write(ends[1], "x", 1) != 1 || read(ends[2], &byte, 1) != 1)
+		return 1;
 	hooks_post_restart(&state, HOOK_DONE, NULL);
-	CHECK(!root_exists(&s.root, "/log"));
+	return 0;
+}
+
+TEST(two, "two processes at a time: each calls post-restart once, for itself")
+{
+	struct buf why CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+	int ends[4], status;
+	char byte;
+
+	begin();
+	script("post-restart/1", 0755, "echo $SYSBOXUP_RESULT >>$d/log");
+	CHECK(!pipe(ends) && !pipe(ends + 2));
+	int to_them = ends[3];
+	pid_t pid = fork();
+	if (!pid)
+		_exit(pre_and_post(ends));
+	CHECK(read(ends[0], &byte, 1) == 1);
+	CHECK_INT(pre(&why, &err), 0);
 	hooks_settle(&state, NULL);
-	hooks_settle(&state, NULL);
-	CHECK_STR(get(&s, "log"), "apply undone\n");
-	put(&s, "var/lib/sysboxup/hooks", "{ torn");
-	hooks_settle(&state, NULL);
-	CHECK_STR(get(&s, "log"), "apply undone\n? undone\n");
-	CHECK(!root_exists(&s.root, STATE_DIR "/hooks"));
+	hooks_post_restart(&state, HOOK_NOTHING, NULL);
+	CHECK_STR(get(&s, "log"), "nothing\n");
+	CHECK(write(to_them, "x", 1) == 1);
+	CHECK(waitpid(pid, &status, 0) == pid && !status);
+	CHECK_STR(get(&s, "log"), "nothing\ndone\n");
+	CHECK_INT(marks(), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		close(ends[i]);
+	end();
+}
+
+TEST(purged, "a purge of somebody else takes the mark away: post-restart is called all the same")
+{
+	static const char *const none[] = { NULL };
+	struct buf why CLEANUP(buf_release) = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	begin();
+	script("post-restart/1", 0755, "echo $SYSBOXUP_RESULT >>$d/log");
+	CHECK_INT(pre(&why, &err), 0);
+	CHECK(!state_purge(&state, none, &err));
+	state_release(&state);
+	CHECK(!state_open(&state, &s.root, STATE_READ, &err));
+	hooks_post_restart(&state, HOOK_NOTHING, NULL);
+	CHECK_STR(get(&s, "log"), "nothing\n");
 	end();
 }
 
