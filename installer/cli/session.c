@@ -364,6 +364,7 @@ int session_recover_locked(struct session *s, enum txn_recovered *ret, struct er
 {
 	struct action_ctx ctx = session_action_ctx(s);
 	const char *half = option_text(&s->cli->opts, "boot");
+	int r;
 
 	if (gather_left(s, err) < 0)
 		return -1;
@@ -373,15 +374,15 @@ int session_recover_locked(struct session *s, enum txn_recovered *ret, struct er
 	ctx.early = ctx.at_boot && str_eq(half, "early");
 	if (half)
 		heldback_begin(&s->state, s->rep);
-	if (txn_recover(&ctx, ret, err) < 0) {
+	r = txn_recover(&ctx, ret, err);
+	if (r < 0)
 		heldback_tell(&s->state, s->rep);
-		return -1;
-	}
-	if (*ret != RECOVERED_PART)
+	else if (*ret != RECOVERED_PART)
 		heldback_end(&s->state, s->rep);
-	if (!ctx.at_boot)	/* they may want Docker, which waits for us there */
+	/* at boot they may want Docker, which waits for us there */
+	if (!ctx.at_boot && (!r || err->kind == ERR_PENDING))
 		hooks_settle(&s->state, s->rep);
-	return 0;
+	return r;
 }
 
 int session_lock(struct session *s, const char *command, struct err *err)

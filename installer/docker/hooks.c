@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "docker/hooks.h"
 
+#include "journal/txnlog.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/proc.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -126,6 +128,29 @@ static char *own_mark(void)
 			 (unsigned long long)proc_starttime(getpid()));
 }
 
+/* Who prepares a transaction has its number, and the lock. Another run may get the same number
+ * where this one is discarded. */
+static int note_transaction(const struct state *s, struct json *j, struct err *err)
+{
+	struct txn_summary t;
+	unsigned int id;
+
+	if (s->lock_fd < 0)
+		return 0;
+	if (txnlog_newest(s, &id, err))
+		return -1;
+	if (!id)
+		return 0;
+	if (txnlog_read(s, id, &t, err))
+		return -1;
+	if (t.state == TXN_NONE && json_get_str(t.begin, "run")) {
+		json_set_i64(j, "transaction", id);
+		json_set_str(j, "run", json_get_str(t.begin, "run"));
+	}
+	txn_summary_release(&t);
+	return 0;
+}
+
 static int mark(const struct state *s, const char *command, struct err *err)
 {
 	struct json *j CLEANUP(json_freep) = json_obj();
@@ -134,6 +159,8 @@ static int mark(const struct state *s, const char *command, struct err *err)
 
 	json_set_str(j, "boot_id", clock_boot_id());
 	json_set_str(j, "command", command);
+	if (note_transaction(s, j, err))
+		return -1;
 	json_print_pretty(j, &text);
 	if (fs_put(s->fd, name, 0600, text.data, text.len, err))
 		return -1;
@@ -251,6 +278,24 @@ void hooks_post_restart(const struct state *s, enum hook_result result, struct r
 	unmark(s, name, rep);
 }
 
+/* Of one that died: its restart stands where its transaction does. */
+static enum hook_result came_of(const struct state *s, const struct json *j)
+{
+	int64_t id = json_get_i64(j, "transaction", 0);
+	enum hook_result result = HOOK_UNDONE;
+	struct err ignored = ERR_INIT;
+	struct txn_summary t;
+
+	if (id <= 0 || id > UINT_MAX || !txnlog_exists(s, (unsigned int)id) ||
+	    txnlog_read(s, (unsigned int)id, &t, &ignored))
+		return HOOK_UNDONE;
+	if ((t.state == TXN_COMMITTED || t.state == TXN_PENDING) &&
+	    str_eq(json_get_str(t.begin, "run"), json_get_str(j, "run")))
+		result = HOOK_DONE;
+	txn_summary_release(&t);
+	return result;
+}
+
 void hooks_settle(const struct state *s, struct report *rep)
 {
 	struct strv names CLEANUP(strv_release) = STRV_INIT;
@@ -262,7 +307,7 @@ void hooks_settle(const struct state *s, struct report *rep)
 
 		if (!j || !is_left(names.v[i], j))
 			continue;
-		run_all_post(s, command ? command : "?", HOOK_UNDONE, rep);
+		run_all_post(s, command ? command : "?", came_of(s, j), rep);
 		unmark(s, names.v[i], rep);
 	}
 }

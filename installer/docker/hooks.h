@@ -19,7 +19,8 @@
  * waits nothing is locked (cli/restart.h), so each has a mark of its own: `hooks.PID-STARTED` in
  * the state, durably from before the first program of pre-restart until the last one of
  * post-restart has ended. Where its process is gone, or the boot, whoever has the lock next calls
- * post-restart.
+ * post-restart. The mark says which transaction was being prepared, so that it is told whether the
+ * restart stands.
  */
 #ifndef DOCKER_HOOKS_H
 #define DOCKER_HOOKS_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "docker/hooks.h"
+#include "journal/txnlog.h"
 #include "scratch.h"
 #include "sys/proc.h"
 
@@ -252,6 +253,77 @@ TEST(purged, "a purge of somebody else takes the mark away: post-restart is call
 	CHECK(!state_open(&state, &s.root, STATE_READ, &err));
 	hooks_post_restart(&state, HOOK_NOTHING, NULL);
 	CHECK_STR(get(&s, "log"), "nothing\n");
+	end();
+}
+
+/* pre-restart in the midst of preparing a transaction, which comes to this end. */
+struct ending {
+	enum record_type last;
+	const char *run;
+};
+
+static int prepare_and_die(void *arg)
+{
+	const struct ending *e = arg;
+	struct buf why CLEANUP(buf_release) = BUF_INIT;
+	struct json *begin_body CLEANUP(json_freep) = json_obj(),
+				*body CLEANUP(json_freep) = json_obj();
+	struct txnlog log CLEANUP(txnlog_release) = TXNLOG_INIT;
+	struct err err = ERR_INIT;
+
+	json_set_str(begin_body, "run", e->run);
+	json_set(body, "actions", json_arr());
+	if (state_lock(&state, "apply", &err) || txnlog_begin(&log, &state, begin_body, &err) ||
+	    pre(&why, &err))
+		return 1;
+	return txnlog_append(&log, RECORD_PREPARED, body, &err) ||
+	       txnlog_append(&log, e->last, body, &err);
+}
+
+TEST(result, "of a process that died post-restart says 'done' where its transaction stands, or waits to be confirmed, else 'undone'")
+{
+	static const struct { struct ending e; const char *want; } cases[] = {
+		{ { RECORD_COMMITTED, "a" }, "done\n" },
+		{ { RECORD_PENDING, "b" }, "done\n" },
+		{ { RECORD_ROLLED_BACK, "c" }, "undone\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		begin();
+		script("post-restart/1", 0755, "echo $SYSBOXUP_RESULT >>$d/log");
+		struct ending e = cases[i].e;
+		CHECK_INT(in_child(prepare_and_die, &e), 0);
+		hooks_settle(&state, NULL);
+		CHECK_STR(get(&s, "log"), cases[i].want);
+		end();
+	}
+}
+
+/* The number is another run's by now. */
+static int prepare_and_discard(void *arg)
+{
+	struct buf why CLEANUP(buf_release) = BUF_INIT;
+	struct json *body CLEANUP(json_freep) = json_obj();
+	struct txnlog log CLEANUP(txnlog_release) = TXNLOG_INIT;
+	struct err err = ERR_INIT;
+
+	json_set_str(body, "run", arg);
+	if (state_lock(&state, "apply", &err) || txnlog_begin(&log, &state, body, &err) ||
+	    pre(&why, &err))
+		return 1;
+	return txnlog_discard(&state, log.id, &err);
+}
+
+TEST(discarded, "a transaction of the same number that another run committed is none of his who died")
+{
+	struct ending other = { RECORD_COMMITTED, "other" };
+
+	begin();
+	script("post-restart/1", 0755, "echo $SYSBOXUP_RESULT >>$d/log");
+	CHECK_INT(in_child(prepare_and_discard, (void *)"first"), 0);
+	CHECK_INT(in_child(prepare_and_die, &other), 0);
+	hooks_settle(&state, NULL);
+	CHECK(!strcmp(get(&s, "log"), "undone\ndone\n") || !strcmp(get(&s, "log"), "done\nundone\n"));
 	end();
 }
 
