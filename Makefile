@@ -234,7 +234,7 @@ man: $(MAN)
 
 # The units are enabled by links beside them, and name the program where it is installed.
 EARLY := sysboxup-recover.service sysboxup-firstboot.service sysboxup-firewall.service
-LATE  := sysboxup-recover-late.service sysboxup-firstboot-late.service sysboxup-firewall-watch.service
+LATE  := sysboxup-recover-late.service sysboxup-firstboot-late.service sysboxup-firewall-watch.service sysboxup-hooks.service
 CERT  := sysboxup-cert.path sysboxup-cert.timer sysboxup-cert.service
 WATCH := sysboxup-watch.path sysboxup-watch.service
 PENDING := sysboxup-pending.timer sysboxup-pending.service

@@ -177,3 +177,43 @@ ended() {
 	[ "$(in_guest cat /run/called)" = $'pre uninstall\npost uninstall done json-file' ]
 	run ! in_guest ls -d /var/lib/sysboxup
 }
+
+# interrupted: a run waits, and is killed with its parent.
+interrupted() {
+	hook pre-restart/10 'echo "pre $SYSBOXUP_COMMAND" >>/root/called; exit 75'
+	hook post-restart/10 'echo "post $SYSBOXUP_COMMAND $SYSBOXUP_RESULT $(docker info -f "{{.LoggingDriver}}")" >>/root/called'
+	behind apply --when-idle 10m
+	said "says: not now"
+}
+
+@test "a run that is killed with its parent while it waits: status names it, exit 6, and recover calls post-restart" {
+	interrupted
+	run -0 in_guest sysboxup status
+	in_guest sh -c 'set -- $(pgrep -x sysboxup); [ $# = 2 ]; kill -9 "$@"; while pgrep -x sysboxup; do sleep 0.1; done'
+	in_guest rm /root/called
+	run -6 in_guest sysboxup status
+	[[ $output == *"an interrupted apply has called the hooks of pre-restart, and nobody those of post-restart since"*"sysboxup recover"* ]]
+	run -0 in_guest sysboxup recover
+	[ "$(in_guest cat /root/called)" = "post apply undone json-file" ]
+	run -0 in_guest sysboxup status
+	in_guest rm /root/called
+}
+
+@test "a host that loses power while a run waits: post-restart is called at the next boot, behind Docker, and by none after that" {
+	interrupted
+	guest_kill "$G"
+	guest_look "$G" rm root/called
+	guest_reboot "$G"
+	guest_wait "$G" sh -c '[ -e /root/called ] && [ "$(systemctl show -P SubState sysboxup-hooks.service)" = dead ]'
+	[ "$(in_guest cat /root/called)" = "post apply undone json-file" ]
+	[ "$(in_guest systemctl is-failed sysboxup-hooks.service)" = inactive ]
+	[ "$(in_guest systemctl show -P ExecMainStartTimestampMonotonic sysboxup-hooks.service)" -gt \
+		"$(in_guest systemctl show -P ActiveEnterTimestampMonotonic docker.service)" ]
+	run -0 in_guest sysboxup status
+	guest_reboot "$G"
+	guest_wait "$G" sh -c '[ "$(systemctl show -P ConditionTimestampMonotonic sysboxup-hooks.service)" != 0 ]'
+	[ "$(in_guest systemctl show -P ExecMainStartTimestampMonotonic sysboxup-hooks.service)" = 0 ]
+	[ "$(in_guest cat /root/called)" = "post apply undone json-file" ]
+	run ! in_guest sh -c 'journalctl -b -q --no-pager | grep "rdering cycle"'
+	in_guest rm /root/called
+}

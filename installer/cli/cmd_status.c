@@ -7,6 +7,7 @@
 #include "cli/exit.h"
 #include "cli/show.h"
 #include "cli/who.h"
+#include "docker/hooks.h"
 #include "steps/api.h"
 #include "steps/firstboot.h"
 #include "steps/installed.h"
@@ -129,6 +130,21 @@ static int check_last(struct session *s, struct err *err)
 	return rc;
 }
 
+/* What its pre-restart stopped may still stand still. */
+static int check_hooks(struct session *s, struct err *err)
+{
+	char *command CLEANUP(freep) = hooks_left(&s->state);
+
+	if (!command)
+		return 0;
+	if (state_busy(&s->state, err) < 0)
+		return -1;
+	err_set(err, ERR_INTERRUPTED,
+		"an interrupted %s has called the hooks of pre-restart, and nobody those of post-restart since",
+		command);
+	return err_remedy(err, "sysboxup recover");
+}
+
 static bool check_entry(struct session *s, const struct json *entry)
 {
 	const struct action_ops *ops = action_kind(json_get_str(entry, "kind"));
@@ -222,7 +238,7 @@ static int run(struct cli *cli, struct err *err)
 	if (session_open(&s, cli, SESSION_HOST, err) < 0)
 		return -1;
 	rc = check_last(&s, err);
-	if (rc < 0)
+	if (rc < 0 || check_hooks(&s, err) < 0)
 		return -1;
 	show_theirs(&s);
 	show_certificates(&s);

@@ -379,7 +379,7 @@ int session_recover_locked(struct session *s, enum txn_recovered *ret, struct er
 		heldback_tell(&s->state, s->rep);
 	else if (*ret != RECOVERED_PART)
 		heldback_end(&s->state, s->rep);
-	/* at boot they may want Docker, which waits for us there */
+	/* at boot they may want Docker, which waits for us there: sysboxup-hooks.service */
 	if (!ctx.at_boot && (!r || err->kind == ERR_PENDING))
 		hooks_settle(&s->state, s->rep);
 	return r;

@@ -311,3 +311,18 @@ void hooks_settle(const struct state *s, struct report *rep)
 		unmark(s, names.v[i], rep);
 	}
 }
+
+char *hooks_left(const struct state *s)
+{
+	struct strv names CLEANUP(strv_release) = STRV_INIT;
+
+	list_marks(s, &names);
+	for (size_t i = 0; i < names.n; i++) {
+		struct json *j CLEANUP(json_freep) = marked(s, names.v[i]);
+		const char *command = json_get_str(j, "command");
+
+		if (j && is_left(names.v[i], j))
+			return xstrdup(command ? command : "?");
+	}
+	return NULL;
+}

@@ -19,8 +19,8 @@
  * waits nothing is locked (cli/restart.h), so each has a mark of its own: `hooks.PID-STARTED` in
  * the state, durably from before the first program of pre-restart until the last one of
  * post-restart has ended. Where its process is gone, or the boot, whoever has the lock next calls
- * post-restart. The mark says which transaction was being prepared, so that it is told whether the
- * restart stands.
+ * post-restart; after a boot that is sysboxup-hooks.service, behind Docker. The mark says which
+ * transaction was being prepared, so that it is told whether the restart stands.
  */
 #ifndef DOCKER_HOOKS_H
 #define DOCKER_HOOKS_H
@@ -48,5 +48,7 @@ void hooks_post_restart(const struct state *s, enum hook_result result, struct r
 /* For each process that died. The state is locked, and what they were at is at its end, or waits to
  * be confirmed. */
 void hooks_settle(const struct state *s, struct report *rep);
+/* The command of one for which that is still to be done, or NULL. */
+char *hooks_left(const struct state *s);
 
 #endif

@@ -179,9 +179,12 @@ TEST(settle, "post-restart of processes that died is called by the next, of one 
 	CHECK_INT(pre(&why, &err), 0);
 	hooks_settle(&state, NULL);
 	CHECK(!root_exists(&s.root, "/log"));
+	CHECK(!hooks_left(&state));
 	CHECK_INT(in_child(pre_and_die, &why), 0);
 	CHECK_INT(in_child(pre_and_die, &why), 0);
 	CHECK_INT(marks(), 3);
+	char *left CLEANUP(freep) = hooks_left(&state);
+	CHECK_STR(left, "apply");
 	hooks_settle(&state, NULL);
 	hooks_settle(&state, NULL);
 	CHECK_STR(get(&s, "log"), "apply undone\napply undone\n");
