@@ -114,3 +114,31 @@ seen() {
 	[[ $output == *"FAILED"*"what a run did meanwhile proves nothing: looking once more"* ]] || { echo "$output"; false; }
 	in_guest grep -q "\"bad\": 0" /var/lib/sysboxup/changed.json
 }
+
+@test "an upgrade that nobody has looked at, for the look was killed or a boot came before it: status says so, exit 7, and what looks" {
+	local before
+	guest_boot "$G"
+	install_into "$G" "$BATS_FILE_TMPDIR"
+	in_guest sysboxup --profile /srv/demo/profile.json -q apply --force container
+	before=$(in_guest dpkg-query -W -f '${Version}' docker.io)
+	package /root/old "$before"
+	in_guest sh -c 'mkdir -p /root/new/usr/sbin; printf "#!/bin/sh\nexit 1\n" >/root/new/usr/sbin/dockerd; chmod 0755 /root/new/usr/sbin/dockerd'
+	package /root/new 29.5.0-1
+	run -0 in_guest sysboxup status
+	# it waits for the package manager until it is killed
+	in_guest perl -e 'use Fcntl; open(F, "+<", "/var/lib/dpkg/lock-frontend") or die;
+		my $lock = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $lock) or die; exit(system("bash", "-c", @ARGV) >> 8)' '
+		touch /var/lib/dpkg/status
+		until journalctl --sync; journalctl -q -u sysboxup-watch.service -o cat | grep "waiting for the end of: .*perl"; do sleep 0.1; done
+		systemctl stop sysboxup-watch.path; systemctl kill -s KILL sysboxup-watch.service
+		until [ "$(systemctl is-active sysboxup-watch.service)" = failed ]; do sleep 0.1; done
+		DPKG_FRONTEND_LOCKED=1 dpkg -i /root/new.deb'
+	run -7 in_guest sysboxup status
+	[[ $output == *"Docker changed from ${before%%-*} to 29.5.0, and nobody has looked whether everything still works"*"sysboxup verify --quick --changed"* ]] || { echo "$output"; false; }
+	run -7 in_guest sysboxup verify --quick --changed
+	run -7 in_guest sysboxup status
+	[[ $output == *"docker-time-namespaces: Docker 29.5.0 asks"*"Docker changed from "*" to 29.5.0 (seen "* ]]
+	in_guest dpkg -i --force-downgrade /root/old.deb
+	run -0 in_guest sysboxup verify --quick --changed
+	run -0 in_guest sysboxup status
+}

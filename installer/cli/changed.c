@@ -143,6 +143,20 @@ static int complain_elsewhere(const struct session *s, unsigned int bad, struct 
 	return err_remedy(err, "do what the lines above say");
 }
 
+/* The watch does not look back: what was changed while its look was killed, or a boot came before
+ * it, nobody has looked at. Where the last look found something bad, status looks itself. */
+static int check_looked(const struct session *s, const struct json *note, struct err *err)
+{
+	const char *then = json_get_str(note, "docker"), *now = s->host.docker.version;
+
+	if (!s->host.running || !then || !now || str_eq(then, now) ||
+	    json_get_i64(note, "bad", 0) > 0)
+		return 0;
+	err_set(err, ERR_DRIFT, "Docker changed from %s to %s, and nobody has looked whether everything still works",
+		then, now);
+	return err_remedy(err, "sysboxup verify --quick --changed");
+}
+
 /* Where others manage daemon.json the index knows nothing of it: it is the proofs that tell. */
 int changed_check(struct session *s, struct err *err)
 {
@@ -153,6 +167,8 @@ int changed_check(struct session *s, struct err *err)
 
 	if (!json_len(s->index))
 		return 0;
+	if (check_looked(s, note, err) < 0)
+		return -1;
 	again.quick = true;
 	if (session_open(&again, s->cli, SESSION_APPLIED | SESSION_HOST, err) < 0)
 		return -1;
