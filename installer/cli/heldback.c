@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/heldback.h"
 
+#include "engine/pending.h"
 #include "sys/fs.h"
 
 /* Steps that open this host to others, or decide who reaches it. */
@@ -12,6 +13,13 @@ static bool is_one(const char *step)
 		if (str_eq(step, steps[i]))
 			return true;
 	return false;
+}
+
+/* Will recovery undo it? */
+static bool goes_back(const struct txn_summary *t)
+{
+	return t->state == TXN_PREPARED || t->state == TXN_FAILED ||
+	       (t->state == TXN_PENDING && pending_over(t));
 }
 
 /* Does the newest transaction, if it is not at its end, concern them? What cannot be read may. */
@@ -28,7 +36,7 @@ static bool concerns(const struct state *s)
 		return false;
 	if (txnlog_read(s, id, &t, &ignored))
 		return true;
-	if (t.state == TXN_PREPARED || t.state == TXN_FAILED)
+	if (goes_back(&t))
 		for
 			json_each (a, json_get(t.prepared, "actions"))
 				any = any || is_one(json_get_str(a, "step"));

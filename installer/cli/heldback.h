@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a boot holds back while an interrupted transaction that touched it is not undone: the TCP
- * listener of the API and the dedicated daemon, whose units have HELDBACK_MARK for a condition. The
- * host's own Docker and its unix socket start. The mark is in memory: the next boot decides anew.
+ * What a boot holds back while an interrupted transaction that touched it, or one that nobody
+ * confirmed, is not undone: the TCP listener of the API and the dedicated daemon, whose units have
+ * HELDBACK_MARK for a condition. The host's own Docker and its unix socket start. The mark is in
+ * memory: the next boot decides anew.
  */
 #ifndef CLI_HELDBACK_H
 #define CLI_HELDBACK_H
