@@ -441,9 +441,8 @@ killed() {
 	done
 }
 
-@test "a recovery that fails at boot holds back the dedicated daemon, not Docker; when it succeeds, nothing is left" {
-	fresh
-	killed apply systemctl is-active docker-ci.service
+# held_back: the host is killed, and cannot undo at boot what is not at its end.
+held_back() {
 	guest_kill "$G"
 	guest_look "$G" chattr +i etc/sysboxup/docker-ci
 	guest_reboot "$G"
@@ -457,6 +456,18 @@ killed() {
 	chattr -i "/proc/$(guest_pid "$G")/root/etc/sysboxup/docker-ci"
 	run -0 guest_run "$G" sysboxup recover
 	run ! guest_run "$G" sh -c 'ls /run/sysboxup-held /etc/sysboxup/docker-ci /etc/systemd/system/docker-ci.service'
+}
+
+@test "a recovery that fails at boot holds back the dedicated daemon, not Docker; when it succeeds, nothing is left" {
+	fresh
+	killed apply systemctl is-active docker-ci.service
+	held_back
 	there
 	both_reach_the_world
+}
+
+@test "the same for a daemon that nobody confirmed before the boot" {
+	fresh
+	up -q apply --confirm-within 20m
+	held_back
 }
