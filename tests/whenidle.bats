@@ -13,10 +13,11 @@ setup_file() {
 	# shellcheck source=tests/lib/install.bash
 	. "$REPO/tests/lib/install.bash"
 	export G=whenidle-$$
-	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD/sysboxup"
+	make -s -C "$REPO" BUILD="$SYSBOXUP_BUILD" "$SYSBOXUP_BUILD"/sysboxup{,-faults}
 	BUILD=$SYSBOXUP_BUILD install_prepare "$BATS_FILE_TMPDIR" 0.7.0
 	guest_boot "$G" bookworm
 	install_into "$G" "$BATS_FILE_TMPDIR"
+	guest_put "$G" "$SYSBOXUP_BUILD/sysboxup-faults" /usr/local/bin/sysboxup-faults
 }
 
 teardown_file() {
@@ -160,6 +161,21 @@ ended() {
 	[[ $output == *"the working process was killed by SIGKILL"* ]]
 	[ "$(in_guest cat /run/called)" = $'pre\npost apply undone' ]
 	[ "$(driver)" = json-file ]
+}
+
+@test "a run that is killed behind its commit, or while what it did waits to be confirmed: post-restart says 'done'" {
+	hook post-restart/10 'echo "post $SYSBOXUP_COMMAND $SYSBOXUP_RESULT" >>/run/called'
+	run -0 in_guest env SYSBOXUP_FAULT=since:.profile.json.tmp,die-before:1 sysboxup-faults --profile /run/profile.json -q apply
+	[[ $output == *"the working process was killed by SIGKILL, but after the commit: it is done"* ]]
+	[ "$(in_guest cat /run/called)" = "post apply done" ]
+	run -0 in_guest sysboxup -q rollback
+	in_guest rm /run/called
+	hook post-restart/10 'echo "post $SYSBOXUP_COMMAND $SYSBOXUP_RESULT" >>/run/called; [ -e /run/ready ] || { touch /run/ready; kill -9 $PPID; }'
+	run -0 up -q apply --confirm-within 20m
+	[[ $output == *"the working process was killed by SIGKILL, but everything is in place"* ]]
+	[ "$(in_guest cat /run/called)" = $'post apply done\npost apply done' ]
+	in_guest sysboxup -q confirm --same-session
+	[ "$(driver)" = local ]
 }
 
 @test "uninstall --purge: post-restart is called before the history goes, and when it cannot go, the host is all the same said to be as before sysboxup" {
