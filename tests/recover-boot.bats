@@ -159,8 +159,8 @@ binaries_are_gone() {
 }
 
 @test "both units are enabled, make no ordering cycle, and are not started where nothing was ever done" {
-	run -0 guest_run atboot systemctl is-enabled sysboxup-recover.service sysboxup-recover-late.service
-	run -0 guest_run atboot systemd-analyze verify --man=no sysboxup-recover.service sysboxup-recover-late.service docker.service
+	run -0 guest_run atboot systemctl is-enabled sysboxup-recover.service sysboxup-recover-late.service sysboxup-hooks.service
+	run -0 guest_run atboot systemd-analyze verify --man=no sysboxup-recover.service sysboxup-recover-late.service sysboxup-hooks.service docker.service
 	[ -z "$output" ]
 	guest_reboot atboot
 	without_sysbox
