@@ -143,13 +143,22 @@ static int complain_elsewhere(const struct session *s, unsigned int bad, struct 
 	return err_remedy(err, "do what the lines above say");
 }
 
+/* A Docker that does not answer has the version of its package, which ends at the '-' that one that
+ * does answer may have (20.10.25+azure-2). */
+static bool is_same_version(const char *a, const char *b)
+{
+	size_t n = strcspn(a, "-");
+
+	return n == strcspn(b, "-") && !strncmp(a, b, n);
+}
+
 /* The watch does not look back: what was changed while its look was killed, or a boot came before
  * it, nobody has looked at. Where the last look found something bad, status looks itself. */
 static int check_looked(const struct session *s, const struct json *note, struct err *err)
 {
 	const char *then = json_get_str(note, "docker"), *now = s->host.docker.version;
 
-	if (!s->host.running || !then || !now || str_eq(then, now) ||
+	if (!s->host.running || !then || !now || is_same_version(then, now) ||
 	    json_get_i64(note, "bad", 0) > 0)
 		return 0;
 	err_set(err, ERR_DRIFT, "Docker changed from %s to %s, and nobody has looked whether everything still works",
