@@ -59,6 +59,9 @@ seen() {
 	package /root/new 29.5.0-1
 
 	run -0 in_guest sysboxup status
+	in_guest systemctl -q stop docker.service docker.socket	# its package says the version then
+	run -0 in_guest sysboxup status
+	in_guest systemctl start docker.socket docker.service
 	run -0 in_guest sysboxup verify --quick
 	[[ $output == *"runtime-listed: Docker knows sysbox-runc"* && $output != *container:* ]]
 
