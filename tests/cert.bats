@@ -36,6 +36,9 @@ judged() {
 	! "${certtool[@]}" --verify-purpose=1.3.6.1.5.5.7.3.$((3 - oid))
 }
 
+# serial_of NAME: of its newest certificate.
+serial_of() { cert_json show "$1" | jq -r 'select(.serial).serial'; }
+
 ledger_sum() {
 	[ ! -e "$P/ledger" ] || sha256sum <"$P/ledger"
 }
@@ -436,6 +439,51 @@ authority() { printf '%s/gen/%06d/cert.pem' "$P" "$1"; }
 	[[ $output == "Revocation list 2, "* ]]
 }
 
+@test "a list that is older than the ledger: list and show say so, it is due, and the same revoke again ends it" {
+	local warning="warning: the revocation list is older than the ledger: what was revoked last may not be in it"
+	cert_ca
+	cert issue a
+	cert issue b --ttl 1h
+	cert crl
+	cp "$P/crl.pem" "$T/crl.pem"
+	cert revoke a 2>/dev/null
+	# as a kill between the ledger and the list leaves it
+	behind() { cp "$T/crl.pem" "$P/crl.pem"; }
+	behind
+	for words in list show "show a"; do
+		read -ra words <<<"$words"
+		run --separate-stderr -0 "$SYSBOXUP" --root "$R" cert "${words[@]}"
+		[ "${stderr_lines[0]}" = "$warning" ]
+		[ "${stderr_lines[1]}" = "         try: sysboxup cert crl" ]
+	done
+	run --separate-stderr -0 "$SYSBOXUP" --root "$R" cert show b
+	[ -z "$stderr" ]
+	# what was never revoked is no reason
+	run -3 faketime -f +2h "$SYSBOXUP" --root "$R" cert revoke b
+	[ "${lines[0]}" = "sysboxup: 'b' is expired already" ]
+	run --separate-stderr -0 "$SYSBOXUP" --root "$R" cert revoke a
+	[ "${lines[-1]}" = "That was so in the ledger already; by now the revocation list says it too." ]
+	cert_listed "$(serial_of a)"
+	refused 3 "'a' is revoked already" cert revoke a
+	run --separate-stderr -0 "$SYSBOXUP" --root "$R" cert list
+	[ -z "$stderr" ]
+	for bad in behind 'rm -f "$P/crl.pem"' 'echo nonsense >"$P/crl.pem"'; do
+		eval "$bad"
+		run -0 "$SYSBOXUP" --root "$R" cert crl --due
+		[[ $output == "Revocation list "* ]]
+		cert_listed "$(serial_of a)"
+		run -0 "$SYSBOXUP" --root "$R" cert crl --due
+		[ "$output" = "Nothing is due." ]
+	done
+	# of an authority that is over there is none any more, and that is no reason
+	cert_at() { faketime -f "$1" "$SYSBOXUP" --root "$R" cert "${@:2}"; }
+	cert_at +1d rotate-ca --ttl 3000d >/dev/null
+	cert_at +1830d crl >/dev/null
+	[ "$(grep -c 'BEGIN X509 CRL' "$P/crl.pem")" -eq 1 ]
+	run -0 cert_at +1830d crl --due
+	[ "$output" = "Nothing is due." ]
+}
+
 # served ARG...: what curl says about a server with our certificate that asks clients for theirs.
 served() {
 	curl -sS --resolve "ci-1.example.org:$PORT:127.0.0.1" --cacert "$T/client/ca.pem" -o /dev/null -w '%{http_code}\n' "$@" "https://ci-1.example.org:$PORT/" 2>&1
@@ -695,6 +743,14 @@ elsewhere() {
 	[ "$(cert_json show runner | jq -r 'select(.state).state')" = revoked ]
 	refused 3 "this list is not taken: it has no number above 1" cert import "$T/away/$PKI_BELOW/crl.pem"
 	run -0 cert_sane
+	# as a kill between the ledger and the list leaves it
+	run -0 "$SYSBOXUP" --root "$R" cert crl --due
+	rm "$P/crl.pem"
+	run -7 "$SYSBOXUP" --root "$R" cert crl --due
+	[ "${lines[0]}" = "sysboxup: the revocation list is not the newest one that the ledger knows of" ]
+	[ "${lines[1]}" = "  try:  sysboxup cert import FILE, the same again or a newer one" ]
+	cert import "$T/away/$PKI_BELOW/crl.pem"
+	run -0 "$SYSBOXUP" --root "$R" cert crl --due
 	# where Docker serves one whose end is near, what takes the authority is said
 	mkdir -p "$R/etc/sysboxup/api"
 	ln -s "$(cert_dir srv)" "$R/etc/sysboxup/api/server"
