@@ -12,10 +12,10 @@
  *	trust.pem		their certificates (pki/trust.h)
  *
  * A certificate comes into being so: all files below .new-N, synced; record N appended, synced; the
- * directory gets its name N, synced. Whoever takes the lock next finishes what a crash left: where
- * the ledger has record N, .new-N is renamed, else it is removed. So no key is ever found without
- * its record, and no record without its key, unless that was taken away. (A failed append may have
- * reached the disk all the same: then there is a record of a certificate that nobody has.)
+ * directory gets its name N, synced. Whoever takes the lock next finishes what a crash left, or an
+ * append that failed to sync and may have reached the disk all the same: the ledger is synced as it
+ * is; where it has record N, .new-N is renamed, else it is removed. So no key is ever found without
+ * its record, and no record without its key, unless that was taken away.
  *
  * Nothing of this is in a transaction: no rollback un-revokes, reuses a serial, or lowers a number.
  */

@@ -160,6 +160,49 @@ exported() {
 	hit cert-export exported cert export second --out "$T/e"
 }
 
+# unsynced WORD...: cert WORD... on a fresh copy, whose ledger cannot be synced. $T/whole is the ledger with the record, as the disk may
+# have it all the same: what takes that away again is not synced either.
+unsynced() {
+	local n pid rc=0
+	again
+	rm -f "$T/log"
+	SYSBOXUP_FAULT=log:$T/log "$SYSBOXUP-faults" --root "$R" -q cert "$@" >/dev/null
+	n=$(grep -n " fsync .*/ledger$" "$T/log" | head -n 1)
+	n=${n%%:*}
+	again
+	SYSBOXUP_FAULT=fail:$n:EIO,stop-before:$((n + 1)) "$SYSBOXUP-faults" --root "$R" -q cert "$@" >"$T/out" 2>&1 3>&- &
+	pid=$!
+	until grep -q ') T ' "/proc/$pid/stat"; do sleep 0.01; done
+	cp "$R/$PKI_BELOW/ledger" "$T/whole"
+	kill -CONT "$pid"
+	wait "$pid" || rc=$?
+	cat "$T/out"
+	[ "$rc" -eq 1 ]
+	[[ $(<"$T/out") == "sysboxup: cannot write into the ledger: input/output error"* ]]
+}
+
+@test "a ledger that cannot be synced: whether the record is there shows to the next run, which has the ledger synced first" {
+	unsynced issue third
+	run ! grep -q third "$R/$PKI_BELOW/ledger"
+	cp "$T/whole" "$R/$PKI_BELOW/ledger"
+	cert_json list | grep -q '"third"'
+	cert issue later >/dev/null
+	cert_sane
+	unsynced issue third
+	rm "$T/log"
+	SYSBOXUP_FAULT=log:$T/log "$SYSBOXUP-faults" --root "$R" -q cert issue third >/dev/null
+	cert_sane
+	# the first ones of the ledger and of what waited
+	awk '/ fsync .*\/ledger$/ && !s { s = NR } /\/\.new-/ && !n { n = NR } END { exit !(s && n && s < n) }' "$T/log"
+	# a first authority that had a record and no files was the end of all verbs
+	FROM=$T/from
+	mkdir "$FROM"
+	unsynced ca --key-file /ca.secret
+	cp "$T/whole" "$R/$PKI_BELOW/ledger"
+	cert issue first >/dev/null
+	cert_sane
+}
+
 # ---- an authority whose key is elsewhere ----
 
 # elsewhere: $FROM has authority $AWAY, without its key, and a server of it.
