@@ -280,6 +280,13 @@ X509v3 Subject Alternative Name:
 	run -7 faketime -f +121h "$SYSBOXUP" --root "$R" -q cert renew --due
 	[[ ${lines[0]} == "sysboxup: Docker's own certificate 'api' ends at "* ]]
 	[[ ${lines[1]} == "  try:  sysboxup apply: a newer one waits" ]]
+	[ "${lines[2]}" = "  host: nothing was touched" ]
+	# also when something else was renewed just now
+	run -0 faketime -f +120h "$SYSBOXUP" --root "$R" -q cert issue other --ttl 90m --auto-renew
+	run -7 faketime -f +121h "$SYSBOXUP" --root "$R" -q cert renew --due
+	[ "$(grep -c ' other ' "$P/ledger")" -eq 2 ]
+	[[ ${lines[-3]} == "sysboxup: Docker's own certificate 'api' ends at "* ]]
+	[ "${lines[-1]}" = "  host: what was done before the error stays" ]
 	ln -sfn "$P/gen/000003/api" "$R/etc/sysboxup/api/server"
 	run -0 faketime -f +121h "$SYSBOXUP" --root "$R" cert renew --due
 	[ "$output" = "Nothing is due." ]
@@ -331,6 +338,27 @@ X509v3 Subject Alternative Name:
 
 # authority SEQ: what openssl and curl take for it.
 authority() { printf '%s/gen/%06d/cert.pem' "$P" "$1"; }
+
+# done_all_the_same WORD...: exit 1 for want of an output, and no word of nothing having been done.
+done_all_the_same() {
+	run --separate-stderr -1 bash -c '"$@" >/dev/full' - "$SYSBOXUP" --root "$R" cert "$@"
+	echo "$stderr"
+	[ "${stderr_lines[-3]}" = "sysboxup: cannot write to standard output: no space left on device" ]
+	[ "${stderr_lines[-1]}" = "  host: what was done before the error stays" ]
+}
+
+@test "what fails behind the ledger does not say that nothing was touched" {
+	cert_ca
+	cert issue srv --server --san a.example
+	done_all_the_same issue a
+	done_all_the_same renew a
+	done_all_the_same revoke a
+	grep -q "^revoke $(serial_of a) " "$P/ledger"
+	done_all_the_same crl
+	done_all_the_same export srv --out "$T/e"
+	done_all_the_same rotate-ca --now
+	cert_sane
+}
 
 @test "rotate-ca: two authorities, servers by the old one and clients by the new one; the old one goes with its last client" {
 	local later=(faketime -f +25h)

@@ -192,10 +192,16 @@ static int export_to(const struct cert_run *r, const struct ledger_cert *c, cons
 	e.name = common;
 	e.dir = path;
 	e.docker_host = option_text(&r->s.cli->opts, "docker-host");
-	if (export_load(&e, &r->pki, c, err) ||
-	    export_write(&e, format ? format : "pem-dir", dir, path_basename(path), err))
+	if (export_load(&e, &r->pki, c, err))
 		return -1;
-	r->s.cli->result.changed = true;
+	int rc = export_write(&e, format ? format : "pem-dir", dir, path_basename(path), err);
+	struct stat st;
+
+	/* where something is in the way, that is said; else it is ours, synced or not */
+	r->s.cli->result.changed = (!rc || err->kind == ERR_FAILED) &&
+				   !fstatat(dir, path_basename(path), &st, AT_SYMLINK_NOFOLLOW);
+	if (rc)
+		return -1;
 	render_say(r->s.cli->out, PAINT_NONE, "Wrote %s, with the key of '%s' in it.", path,
 		   common);
 	return EXIT_DONE;

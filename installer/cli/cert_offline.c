@@ -66,7 +66,6 @@ int cert_request(struct cli *cli, struct err *err)
 	    pki_request(&r.pki, &w, &text, err) ||
 	    fs_put(dir, path_basename(out), 0644, text.data, text.len, err))
 		return -1;
-	cli->result.changed = true;
 	render_say(
 		cli->out, PAINT_NONE,
 		"Wrote %s. The key waits here; what the authority makes of it: sysboxup cert import FILE",
@@ -90,7 +89,6 @@ int cert_import(struct cli *cli, struct err *err)
 	if (cert_read_file(cli->opts.args.v[1], &text, err) || cert_open(&r, cli, PKI_WRITE, err) ||
 	    pki_import(&r.pki, &text, &what, err))
 		return -1;
-	cli->result.changed = true;
 	if (!came[what])
 		cert_show_new(&r);
 	else

@@ -84,7 +84,6 @@ static int revoke_all(struct cert_run *r, const struct gone *g, int64_t ttl, str
 		r->s.cli->result.host = "the certificate is revoked; the revocation list does not say so yet";
 	if (rc < 0)
 		return -1;
-	r->s.cli->result.changed = true;
 	cert_heading(r);
 	for (size_t i = 0; i < g->n; i++)
 		tell_one(r, g->v[i]);
@@ -157,7 +156,6 @@ int cert_crl(struct cli *cli, struct err *err)
 	}
 	if (cert_open_ca(&r, err) || pki_crl(&r.pki, r.ca, ttl, err))
 		return -1;
-	cli->result.changed = true;
 	char *path CLEANUP(freep) = root_outside(&r.s.root, PKI_DIR "/crl.pem");
 	struct json *j = json_obj();
 

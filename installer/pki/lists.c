@@ -154,7 +154,7 @@ static int publish(struct pki *p, const struct lists *came, const struct lists *
 	for (size_t i = 0; i < came->n; i++)
 		if (came->v[i])
 			add_lines(p, &p->ledger.cas[i], came->v[i], &lines);
-	if (lines.len && ledger_append(&p->ledger, p->fd, &lines, p->now, err))
+	if (lines.len && pki_append(p, &lines, err))
 		return -1;
 	return write_lists(p, came, have, err);
 }

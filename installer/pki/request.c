@@ -105,12 +105,14 @@ static int forget_taken(const struct pki *p, int requests, const char *name, str
 	return is_taken(p, requests, name) ? forget(p, name, err) : 0;
 }
 
-static int publish(int dir, const char *name, struct err *err)
+static int publish(struct pki *p, int dir, const char *name, struct err *err)
 {
 	struct err ignored = ERR_INIT;
 
-	if (!io_renameat2(dir, NEW, dir, name, RENAME_NOREPLACE))
+	if (!io_renameat2(dir, NEW, dir, name, RENAME_NOREPLACE)) {
+		p->changed = true;
 		return fs_sync_dir(dir, err);
+	}
 	if (errno == EEXIST) {
 		err_set(err, ERR_REFUSED, "a request for '%s' waits for its certificate already", name);
 		err_remedy(err, "import that, or rm -r '%s/" REQUESTS "/%s'", PKI_DIR, name);
@@ -137,7 +139,7 @@ int pki_request(struct pki *p, const struct pki_wish *w, struct buf *ret, struct
 	int dir CLEANUP(closep) = open_requests(p, err);
 
 	if (dir < 0 || forget_taken(p, dir, name, err) || files_write(&files, dir, NEW, err) ||
-	    publish(dir, name, err))
+	    publish(p, dir, name, err))
 		return -1;
 	buf_add(ret, csr.data, csr.len);
 	return 0;
@@ -317,6 +319,15 @@ static int find_issuer(const struct pki *p, X509 *cert, const struct ledger_ca *
 	return 0;
 }
 
+/* A server's certificate of the new authority. */
+static bool is_waiting(const struct pki *p, const char *name)
+{
+	char *path CLEANUP(freep) = xasprintf(REQUESTS "/server-%s/" CERT, name);
+	struct stat st;
+
+	return !fstatat(p->fd, path, &st, AT_SYMLINK_NOFOLLOW);
+}
+
 static int keep_waiting(const struct pki *p, X509 *cert, const struct waiting *w, struct err *err)
 {
 	struct buf pem CLEANUP(buf_release) = BUF_INIT;
@@ -336,13 +347,16 @@ static int take_cert(struct pki *p, X509 *cert, const struct ledger_ca *by, cons
 		     enum pki_came *ret, struct err *err)
 {
 	const struct ledger_ca *old = pki_ca_old(p);
+	int rc;
 
 	if (old && by == old && w->profile == PKI_CLIENT)
 		return refuse(err, "the authority that signed it is being replaced: the new one has to");
 	if (!old || by == old || w->profile == PKI_CLIENT)
 		return publish_cert(p, cert, by->seq, w, err);
 	*ret = CAME_WAITING_CERT;
-	return keep_waiting(p, cert, w, err);
+	rc = keep_waiting(p, cert, w, err);
+	p->changed |= is_waiting(p, w->name);
+	return rc;
 }
 
 static int import_cert(struct pki *p, X509 *cert, enum pki_came *ret, struct err *err)
@@ -369,14 +383,6 @@ static int import_cert(struct pki *p, X509 *cert, enum pki_came *ret, struct err
 }
 
 /* --- those of servers, which waited until the old authority goes --- */
-
-static bool is_waiting(const struct pki *p, const char *name)
-{
-	char *path CLEANUP(freep) = xasprintf(REQUESTS "/server-%s/" CERT, name);
-	struct stat st;
-
-	return !fstatat(p->fd, path, &st, AT_SYMLINK_NOFOLLOW);
-}
 
 void pki_servers_without(const struct pki *p, struct strv *ret)
 {

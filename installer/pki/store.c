@@ -172,6 +172,14 @@ int pki_open(struct pki *ret, const struct root *root, enum pki_mode mode,
 	return 0;
 }
 
+int pki_append(struct pki *p, const struct buf *lines, struct err *err)
+{
+	int rc = ledger_append(&p->ledger, p->fd, lines, p->now, err);
+
+	p->changed |= rc != -1;
+	return rc;
+}
+
 int pki_publish(struct pki *p, const struct pki_files *f, const struct buf *lines, struct err *err)
 {
 	struct err ignored = ERR_INIT;
@@ -182,7 +190,7 @@ int pki_publish(struct pki *p, const struct pki_files *f, const struct buf *line
 	dir_name(from, NEW, seq);
 	if (files_write(f, p->gen_fd, from, err) || fs_sync_dir(p->gen_fd, err))
 		return -1;
-	rc = ledger_append(&p->ledger, p->fd, lines, p->now, err);
+	rc = pki_append(p, lines, err);
 	if (rc == -1)	/* else it stays until clean_up sees which it is */
 		(void)fs_remove_tree(p->gen_fd, from, &ignored);
 	if (rc)

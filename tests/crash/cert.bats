@@ -50,8 +50,12 @@ still_good() {
 # has COUNT WORD|WORD: so many of these lines are in the ledger.
 has() { [ "$(grep -cE "^($2) " "$R/$PKI_BELOW/ledger")" -eq "$1" ]; }
 
-# What is so of each verb: what was said to be done is there before anybody cleans up.
+# What is so of each verb: what was said to be done is there before anybody cleans up; and nothing of what was said not to be.
 acknowledged() {
+	if grep -q 'nothing was touched' "$T/out" && [ "$(records)" -ne "$BEFORE" ]; then
+		echo "a record more, and 'nothing was touched'"
+		return 1
+	fi
 	[ "$STATUS" -ne 0 ] || [ "$(records)" -ge $((BEFORE + ACKNOWLEDGED)) ] || { echo "done, and not in the ledger"; return 1; }
 }
 
@@ -137,6 +141,10 @@ rotated() {
 }
 
 an_authority() {
+	if grep -q 'nothing was touched' "$T/out" && [ -e "$R/ca.secret" ]; then
+		echo "a key file, and 'nothing was touched'"
+		return 1
+	fi
 	if ! cert show >/dev/null 2>&1; then
 		[ "$STATUS" -ne 0 ] && cert_ca || return 1
 	fi
