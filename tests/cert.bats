@@ -834,7 +834,7 @@ elsewhere() {
 	refused 2 "cannot read '/dev/null': not a regular file" cert import /dev/null
 	cert request a --out "$T/a.csr"
 	refused 2 "'$T/a.csr' exists already" cert request b --out "$T/a.csr"
-	refused 3 "a request for 'client-a' waits for its certificate already" cert request a --out "$T/a2.csr"
+	refused 3 "a request for 'client-a' waits for its certificate already" cert request a --algorithm rsa3072 --out "$T/a2.csr"
 	refused 2 "'cert request' needs --out FILE" cert request b
 	R=$T/away refused 3 "the request is not for 'ci-b'" cert issue b --request "$T/a.csr"
 	R=$T/away refused 2 "cannot read the request: " cert issue a --request "$T/x"
@@ -843,6 +843,30 @@ elsewhere() {
 	R=$T/away refused 3 "the request is refused: the name '*.example' is a wildcard" cert issue srv --server --request "$T/w.csr"
 	openssl req -new -key "$T/k" -subj /CN=srv -out "$T/w.csr"
 	R=$T/away refused 3 "the request is refused: it has no names" cert issue srv --server --request "$T/w.csr"
+}
+
+@test "cert request: the same again writes the request anew, of the key that waits; with other names it is refused" {
+	local ask=(request srv --server --san a.example --san 10.0.0.5)
+	elsewhere
+	cert "${ask[@]}" --out "$T/1.csr"
+	rm "$T/1.csr"
+	cert "${ask[@]}" --out "$T/1.csr"
+	cert "${ask[@]}" --out "$T/2.csr"
+	for i in 1 2; do openssl req -in "$T/$i.csr" -verify -noout -pubkey >"$T/$i.pub"; done
+	openssl pkey -in "$P/requests/server-srv/key.pem" -pubout | cmp - "$T/1.pub"
+	cmp "$T/1.pub" "$T/2.pub"
+	refused 3 "a request for 'server-srv' waits for its certificate already" cert request srv --server --san a.example --out "$T/3.csr"
+	[[ $stderr == *"try:  import that, or rm -r '/var/lib/sysboxup/pki/requests/server-srv'"* ]]
+	[ ! -e "$T/3.csr" ]
+	# a client of that name is another one
+	cert request srv --out "$T/3.csr"
+	away issue srv --server --request "$T/2.csr"
+	cert import "$T/away/$PKI_BELOW/gen/000002/srv/cert.pem"
+	[ "$(ls "$P/requests")" = client-srv ]
+	# what has its certificate is no more: the same is a renewal, of another key
+	cert "${ask[@]}" --out "$T/4.csr"
+	run ! cmp -s <(openssl req -in "$T/4.csr" -noout -pubkey) "$T/1.pub"
+	run -0 cert_sane
 }
 
 # bring NAME [--server --san X]: a key and a request here, signed by the other host, what came back imported here.

@@ -66,6 +66,7 @@ int cert_request(struct cli *cli, struct err *err)
 	    pki_request(&r.pki, &w, &text, err) ||
 	    fs_put(dir, path_basename(out), 0644, text.data, text.len, err))
 		return -1;
+	cli->result.changed = true;
 	render_say(
 		cli->out, PAINT_NONE,
 		"Wrote %s. The key waits here; what the authority makes of it: sysboxup cert import FILE",

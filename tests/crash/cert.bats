@@ -25,7 +25,7 @@ setup() {
 	. "$REPO/tests/lib/hit.bash"
 	hit_setup 5
 	RECORDS=1 ACKNOWLEDGED=1 F=$BATS_FILE_TMPDIR FROM=$BATS_FILE_TMPDIR/root
-	hit_begin() { rm -rf "$T/e"; BEFORE=$(records); }
+	hit_begin() { rm -rf "$T/e" "$T"/c.csr "$T"/.c.csr*; BEFORE=$(records); }
 }
 
 records() { if [ -e "$R/$PKI_BELOW/ledger" ]; then grep -c '^+ ' "$R/$PKI_BELOW/ledger"; else echo 0; fi; }
@@ -99,7 +99,8 @@ on_copy() {
 
 # listed_behind WORD...: that alone brings it into the list.
 listed_behind() {
-	on_copy "$@" && R=$COPY cert_listed "$(serial_of second)" || { echo "behind 'cert $*' it is not in the list"; return 1; }
+	on_copy "$@" || return 1
+	R=$COPY cert_listed "$(serial_of second)" || { echo "behind 'cert $*' it is not in the list"; return 1; }
 }
 
 revoked() {
@@ -221,6 +222,28 @@ elsewhere() {
 	R=$FROM cert import "$AWAY/$PKI_BELOW/gen/000001/cert.pem"
 	R=$FROM cert request srv --server --san a.example --out "$T/srv.csr"
 	R=$AWAY cert issue srv --server --request "$T/srv.csr"
+}
+
+requested() {
+	local waiting=$R/$PKI_BELOW/requests
+	if grep -q 'nothing was touched' "$T/out" && [ -e "$waiting/server-c" ]; then
+		echo "a key waits, and 'nothing was touched'"
+		return 1
+	fi
+	[ "$STATUS" -ne 0 ] || [ -e "$T/c.csr" ] || return 1
+	# what is there is whole; where nothing is, the same again makes it, and takes away what was half made
+	[ -e "$T/c.csr" ] || cert request c --server --san a.example --out "$T/c.csr" || return 1
+	[ -z "$(find "$T" -maxdepth 1 -name '.c.csr*')" ] || { echo "something half made lies beside the request"; return 1; }
+	openssl req -in "$T/c.csr" -noout -pubkey | cmp - <(openssl pkey -in "$waiting/server-c/key.pem" -pubout) || return 1
+	[ "$(ls -A "$waiting")" = server-c ] && cert_sane
+}
+
+@test "cert request, hit at each call: the key waits or not, and the same again writes the request for it" {
+	AWAY=$T/away FROM=$T/here
+	mkdir "$AWAY" "$FROM"
+	R=$AWAY cert_ca
+	R=$FROM cert import "$AWAY/$PKI_BELOW/gen/000001/cert.pem"
+	hit cert-request requested cert request c --server --san a.example --out "$T/c.csr"
 }
 
 imported() {
