@@ -158,9 +158,27 @@ an_authority() {
 	hit cert-ca an_authority cert ca --key-file /ca.secret
 }
 
+@test "cert ca: a key file that is there already is synced, it and its directory, before anything is locked with it" {
+	FROM=$T/from
+	mkdir -p "$FROM/secrets"
+	again
+	rm -f "$T/log"
+	SYSBOXUP_FAULT=log:$T/log "$SYSBOXUP-faults" --root "$R" -q cert ca --key-file /secrets/ca >/dev/null
+	n=$(grep -n ' fsync .*/secrets/\.ca\.tmp$' "$T/log")
+	again
+	SYSBOXUP_FAULT=die-after:$((${n%%:*} + 2)) run -137 "$SYSBOXUP-faults" --root "$R" -q cert ca --key-file /secrets/ca
+	[ -e "$R/secrets/ca" ]	# it has its name, which is not synced
+	rm "$T/log"
+	SYSBOXUP_FAULT=log:$T/log "$SYSBOXUP-faults" --root "$R" -q cert ca --key-file /secrets/ca >/dev/null
+	awk '/ fsync .*\/secrets\/ca$/ { file = NR } / fsync .*\/secrets$/ { dir = NR } /\/\.new-/ && !new { new = NR }
+		END { exit !(file && dir && new && file < new && dir < new) }' "$T/log" || { cat "$T/log"; false; }
+}
+
 exported() {
 	[ "$STATUS" -ne 0 ] || [ -e "$T/e" ] || return 1
 	[ -e "$T/e" ] || cert export second --out "$T/e" || return 1
+	# what was half made had the key in it
+	[ -z "$(find "$T" -maxdepth 1 -name '.e.*')" ] || { echo "something half made lies beside it"; return 1; }
 	cmp "$T/e/key.pem" "$(cert_dir second)/key.pem" && cmp "$T/e/cert.pem" "$(cert_dir second)/cert.pem" || return 1
 	[ "$(stat -c %a "$T/e" "$T/e/key.pem" | tr '\n' ' ')" = "700 400 " ]
 }
