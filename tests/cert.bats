@@ -36,6 +36,9 @@ judged() {
 	! "${certtool[@]}" --verify-purpose=1.3.6.1.5.5.7.3.$((3 - oid))
 }
 
+# serial_of NAME: of its newest certificate.
+serial_of() { cert_json show "$1" | jq -r 'select(.serial).serial'; }
+
 ledger_sum() {
 	[ ! -e "$P/ledger" ] || sha256sum <"$P/ledger"
 }
@@ -277,6 +280,13 @@ X509v3 Subject Alternative Name:
 	run -7 faketime -f +121h "$SYSBOXUP" --root "$R" -q cert renew --due
 	[[ ${lines[0]} == "sysboxup: Docker's own certificate 'api' ends at "* ]]
 	[[ ${lines[1]} == "  try:  sysboxup apply: a newer one waits" ]]
+	[ "${lines[2]}" = "  host: nothing was touched" ]
+	# also when something else was renewed just now
+	run -0 faketime -f +120h "$SYSBOXUP" --root "$R" -q cert issue other --ttl 90m --auto-renew
+	run -7 faketime -f +121h "$SYSBOXUP" --root "$R" -q cert renew --due
+	[ "$(grep -c ' other ' "$P/ledger")" -eq 2 ]
+	[[ ${lines[-3]} == "sysboxup: Docker's own certificate 'api' ends at "* ]]
+	[ "${lines[-1]}" = "  host: what was done before the error stays" ]
 	ln -sfn "$P/gen/000003/api" "$R/etc/sysboxup/api/server"
 	run -0 faketime -f +121h "$SYSBOXUP" --root "$R" cert renew --due
 	[ "$output" = "Nothing is due." ]
@@ -328,6 +338,27 @@ X509v3 Subject Alternative Name:
 
 # authority SEQ: what openssl and curl take for it.
 authority() { printf '%s/gen/%06d/cert.pem' "$P" "$1"; }
+
+# done_all_the_same WORD...: exit 1 for want of an output, and no word of nothing having been done.
+done_all_the_same() {
+	run --separate-stderr -1 bash -c '"$@" >/dev/full' - "$SYSBOXUP" --root "$R" cert "$@"
+	echo "$stderr"
+	[ "${stderr_lines[-3]}" = "sysboxup: cannot write to standard output: no space left on device" ]
+	[ "${stderr_lines[-1]}" = "  host: what was done before the error stays" ]
+}
+
+@test "what fails behind the ledger does not say that nothing was touched" {
+	cert_ca
+	cert issue srv --server --san a.example
+	done_all_the_same issue a
+	done_all_the_same renew a
+	done_all_the_same revoke a
+	grep -q "^revoke $(serial_of a) " "$P/ledger"
+	done_all_the_same crl
+	done_all_the_same export srv --out "$T/e"
+	done_all_the_same rotate-ca --now
+	cert_sane
+}
 
 @test "rotate-ca: two authorities, servers by the old one and clients by the new one; the old one goes with its last client" {
 	local later=(faketime -f +25h)
@@ -434,6 +465,51 @@ authority() { printf '%s/gen/%06d/cert.pem' "$P" "$1"; }
 	[[ $stderr == "warning: the revocation list ended at "* ]]
 	run -0 faketime -f +16d "$SYSBOXUP" --root "$R" cert crl --due
 	[[ $output == "Revocation list 2, "* ]]
+}
+
+@test "a list that is older than the ledger: list and show say so, it is due, and the same revoke again ends it" {
+	local warning="warning: the revocation list is older than the ledger: what was revoked last may not be in it"
+	cert_ca
+	cert issue a
+	cert issue b --ttl 1h
+	cert crl
+	cp "$P/crl.pem" "$T/crl.pem"
+	cert revoke a 2>/dev/null
+	# as a kill between the ledger and the list leaves it
+	behind() { cp "$T/crl.pem" "$P/crl.pem"; }
+	behind
+	for words in list show "show a"; do
+		read -ra words <<<"$words"
+		run --separate-stderr -0 "$SYSBOXUP" --root "$R" cert "${words[@]}"
+		[ "${stderr_lines[0]}" = "$warning" ]
+		[ "${stderr_lines[1]}" = "         try: sysboxup cert crl" ]
+	done
+	run --separate-stderr -0 "$SYSBOXUP" --root "$R" cert show b
+	[ -z "$stderr" ]
+	# what was never revoked is no reason
+	run -3 faketime -f +2h "$SYSBOXUP" --root "$R" cert revoke b
+	[ "${lines[0]}" = "sysboxup: 'b' is expired already" ]
+	run --separate-stderr -0 "$SYSBOXUP" --root "$R" cert revoke a
+	[ "${lines[-1]}" = "That was so in the ledger already; by now the revocation list says it too." ]
+	cert_listed "$(serial_of a)"
+	refused 3 "'a' is revoked already" cert revoke a
+	run --separate-stderr -0 "$SYSBOXUP" --root "$R" cert list
+	[ -z "$stderr" ]
+	for bad in behind 'rm -f "$P/crl.pem"' 'echo nonsense >"$P/crl.pem"'; do
+		eval "$bad"
+		run -0 "$SYSBOXUP" --root "$R" cert crl --due
+		[[ $output == "Revocation list "* ]]
+		cert_listed "$(serial_of a)"
+		run -0 "$SYSBOXUP" --root "$R" cert crl --due
+		[ "$output" = "Nothing is due." ]
+	done
+	# of an authority that is over there is none any more, and that is no reason
+	cert_at() { faketime -f "$1" "$SYSBOXUP" --root "$R" cert "${@:2}"; }
+	cert_at +1d rotate-ca --ttl 3000d >/dev/null
+	cert_at +1830d crl >/dev/null
+	[ "$(grep -c 'BEGIN X509 CRL' "$P/crl.pem")" -eq 1 ]
+	run -0 cert_at +1830d crl --due
+	[ "$output" = "Nothing is due." ]
 }
 
 # served ARG...: what curl says about a server with our certificate that asks clients for theirs.
@@ -695,6 +771,14 @@ elsewhere() {
 	[ "$(cert_json show runner | jq -r 'select(.state).state')" = revoked ]
 	refused 3 "this list is not taken: it has no number above 1" cert import "$T/away/$PKI_BELOW/crl.pem"
 	run -0 cert_sane
+	# as a kill between the ledger and the list leaves it
+	run -0 "$SYSBOXUP" --root "$R" cert crl --due
+	rm "$P/crl.pem"
+	run -7 "$SYSBOXUP" --root "$R" cert crl --due
+	[ "${lines[0]}" = "sysboxup: the revocation list is not the newest one that the ledger knows of" ]
+	[ "${lines[1]}" = "  try:  sysboxup cert import FILE, the same again or a newer one" ]
+	cert import "$T/away/$PKI_BELOW/crl.pem"
+	run -0 "$SYSBOXUP" --root "$R" cert crl --due
 	# where Docker serves one whose end is near, what takes the authority is said
 	mkdir -p "$R/etc/sysboxup/api"
 	ln -s "$(cert_dir srv)" "$R/etc/sysboxup/api/server"
@@ -750,7 +834,7 @@ elsewhere() {
 	refused 2 "cannot read '/dev/null': not a regular file" cert import /dev/null
 	cert request a --out "$T/a.csr"
 	refused 2 "'$T/a.csr' exists already" cert request b --out "$T/a.csr"
-	refused 3 "a request for 'client-a' waits for its certificate already" cert request a --out "$T/a2.csr"
+	refused 3 "a request for 'client-a' waits for its certificate already" cert request a --algorithm rsa3072 --out "$T/a2.csr"
 	refused 2 "'cert request' needs --out FILE" cert request b
 	R=$T/away refused 3 "the request is not for 'ci-b'" cert issue b --request "$T/a.csr"
 	R=$T/away refused 2 "cannot read the request: " cert issue a --request "$T/x"
@@ -759,6 +843,30 @@ elsewhere() {
 	R=$T/away refused 3 "the request is refused: the name '*.example' is a wildcard" cert issue srv --server --request "$T/w.csr"
 	openssl req -new -key "$T/k" -subj /CN=srv -out "$T/w.csr"
 	R=$T/away refused 3 "the request is refused: it has no names" cert issue srv --server --request "$T/w.csr"
+}
+
+@test "cert request: the same again writes the request anew, of the key that waits; with other names it is refused" {
+	local ask=(request srv --server --san a.example --san 10.0.0.5)
+	elsewhere
+	cert "${ask[@]}" --out "$T/1.csr"
+	rm "$T/1.csr"
+	cert "${ask[@]}" --out "$T/1.csr"
+	cert "${ask[@]}" --out "$T/2.csr"
+	for i in 1 2; do openssl req -in "$T/$i.csr" -verify -noout -pubkey >"$T/$i.pub"; done
+	openssl pkey -in "$P/requests/server-srv/key.pem" -pubout | cmp - "$T/1.pub"
+	cmp "$T/1.pub" "$T/2.pub"
+	refused 3 "a request for 'server-srv' waits for its certificate already" cert request srv --server --san a.example --out "$T/3.csr"
+	[[ $stderr == *"try:  import that, or rm -r '/var/lib/sysboxup/pki/requests/server-srv'"* ]]
+	[ ! -e "$T/3.csr" ]
+	# a client of that name is another one
+	cert request srv --out "$T/3.csr"
+	away issue srv --server --request "$T/2.csr"
+	cert import "$T/away/$PKI_BELOW/gen/000002/srv/cert.pem"
+	[ "$(ls "$P/requests")" = client-srv ]
+	# what has its certificate is no more: the same is a renewal, of another key
+	cert "${ask[@]}" --out "$T/4.csr"
+	run ! cmp -s <(openssl req -in "$T/4.csr" -noout -pubkey) "$T/1.pub"
+	run -0 cert_sane
 }
 
 # bring NAME [--server --san X]: a key and a request here, signed by the other host, what came back imported here.

@@ -11,6 +11,8 @@ enum { LOCK_SECONDS = 120, LOCK_MAX = 86400 };
 
 void cert_release(struct cert_run *r)
 {
+	if (r->pki.changed)
+		r->s.cli->result.changed = true;
 	pki_ca_freep(&r->ca);
 	pki_release(&r->pki);
 	session_release(&r->s);

@@ -22,6 +22,7 @@ int cert_open(struct cert_run *r, struct cli *cli, enum pki_mode mode, struct er
 /* What was opened to look at is locked, and the authority's key opened. Whoever has to type a
  * passphrase does so before the lock is taken. What was found in the ledger before is void. */
 int cert_open_ca(struct cert_run *r, struct err *err);
+/* What was changed is in the result afterwards, also where an error came behind it. */
 void cert_release(struct cert_run *r);
 
 /* The certificate that the word names: a name (the newest of it) or a serial. ERR_USAGE. */

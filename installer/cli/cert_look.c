@@ -3,6 +3,7 @@
 #include "cli/cert.h"
 #include "cli/exit.h"
 #include "pki/export.h"
+#include "pki/lists.h"
 #include "pki/names.h"
 #include "pki/rotate.h"
 #include "sys/clock.h"
@@ -16,13 +17,27 @@ static bool listed(const struct cert_run *r, const struct ledger_cert *c)
 	return option_given(&r->s.cli->opts, "all") || ledger_alive(c, r->pki.now);
 }
 
+/* Whoever checks a list of before lets in what is revoked. */
+static bool warn_behind(const struct cert_run *r)
+{
+	if (!lists_behind(&r->pki))
+		return false;
+	report_warn(r->s.rep,
+		    pki_ca_is_elsewhere(&r->pki) ?
+			    "sysboxup cert import FILE, the same list again or a newer one" :
+			    "sysboxup cert crl",
+		    "the revocation list is older than the ledger: what was revoked last may not be in it");
+	return true;
+}
+
 /* Whoever checks a list that is over lets nobody in. */
 static void warn_crl(const struct cert_run *r)
 {
 	const struct ledger *l = &r->pki.ledger;
 	char to[32];
 
-	if (!l->crl_number || r->pki.now - l->crl_from < (l->crl_to - l->crl_from) / 3 * 2)
+	if (warn_behind(r) || !l->crl_number ||
+	    r->pki.now - l->crl_from < (l->crl_to - l->crl_from) / 3 * 2)
 		return;
 	clock_iso(l->crl_to, to);
 	report_warn(r->s.rep,
@@ -86,6 +101,7 @@ static int show_cert(const struct cert_run *r, const struct ledger_cert *c, stru
 	if (c->revoked) {
 		show_time(r, "revoked", c->revoked);
 		show_line(r, "reason", c->reason);
+		warn_behind(r);
 	}
 	show_line(r, "files", path);
 	return cert_warn_drift(r, c, err) ? -1 : EXIT_DONE;
@@ -176,10 +192,16 @@ static int export_to(const struct cert_run *r, const struct ledger_cert *c, cons
 	e.name = common;
 	e.dir = path;
 	e.docker_host = option_text(&r->s.cli->opts, "docker-host");
-	if (export_load(&e, &r->pki, c, err) ||
-	    export_write(&e, format ? format : "pem-dir", dir, path_basename(path), err))
+	if (export_load(&e, &r->pki, c, err))
 		return -1;
-	r->s.cli->result.changed = true;
+	int rc = export_write(&e, format ? format : "pem-dir", dir, path_basename(path), err);
+	struct stat st;
+
+	/* where something is in the way, that is said; else it is ours, synced or not */
+	r->s.cli->result.changed = (!rc || err->kind == ERR_FAILED) &&
+				   !fstatat(dir, path_basename(path), &st, AT_SYMLINK_NOFOLLOW);
+	if (rc)
+		return -1;
 	render_say(r->s.cli->out, PAINT_NONE, "Wrote %s, with the key of '%s' in it.", path,
 		   common);
 	return EXIT_DONE;

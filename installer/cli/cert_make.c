@@ -82,7 +82,6 @@ int cert_ca(struct cli *cli, struct err *err)
 	spec.constraints = constraints;
 	if (cert_open(&r, cli, PKI_WRITE, err) || pki_ca_make(&r.pki, &spec, err))
 		return -1;
-	cli->result.changed = true;
 	path = pki_path(&r.pki, r.pki.ledger.seq, "cert.pem");
 	clock_iso(r.pki.ledger.cas[r.pki.ledger.cas_n - 1].to, to);
 	struct json *j = json_obj();
@@ -245,7 +244,6 @@ int cert_issue(struct cli *cli, struct err *err)
 	    cert_open(&r, cli, PKI_READ, err) || read_like(&r, &like, &sans, &request, err) ||
 	    cert_open_ca(&r, err) || issue_all(&r, &names, &like, err))
 		return -1;
-	cli->result.changed = true;
 	cert_show_new(&r);
 	return EXIT_DONE;
 }
@@ -315,7 +313,6 @@ static int renew_all(struct cert_run *r, const struct old_list *old, struct err 
 	    pki_renew(&r->pki, r->ca, old->v, old->n, cert_algorithm(r->s.cli), sans, r->s.rep,
 		      err))
 		return -1;
-	r->s.cli->result.changed = true;
 	cert_show_new(r);
 	return EXIT_DONE;
 }

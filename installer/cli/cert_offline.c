@@ -90,7 +90,6 @@ int cert_import(struct cli *cli, struct err *err)
 	if (cert_read_file(cli->opts.args.v[1], &text, err) || cert_open(&r, cli, PKI_WRITE, err) ||
 	    pki_import(&r.pki, &text, &what, err))
 		return -1;
-	cli->result.changed = true;
 	if (!came[what])
 		cert_show_new(&r);
 	else

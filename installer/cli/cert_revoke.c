@@ -2,6 +2,7 @@
 /* cert revoke, crl */
 #include "cli/cert.h"
 #include "cli/exit.h"
+#include "pki/lists.h"
 #include "pki/names.h"
 #include "sys/clock.h"
 
@@ -51,31 +52,44 @@ static void tell_one(const struct cert_run *r, const struct ledger_cert *c)
 			common, to);
 }
 
-static int refuse_done(const struct cert_run *r, const struct gone *g, struct err *err)
+/* Not one of them can be used. */
+static bool is_done(const struct cert_run *r, const struct gone *g)
 {
 	for (size_t i = 0; i < g->n; i++)
 		if (!g->v[i]->revoked && g->v[i]->to > r->pki.now)
-			return 0;
-	return err_set(err, ERR_REFUSED, "'%s' is %s already", g->v[0]->name,
-		       cert_state(r, g->v[0]));
+			return false;
+	return true;
+}
+
+/* A run before this one got no further than into the ledger: the same again ends it. */
+static bool is_half_done(const struct cert_run *r, const struct gone *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->v[i]->revoked)
+			return lists_behind(&r->pki);
+	return false;
 }
 
 static int revoke_all(struct cert_run *r, const struct gone *g, int64_t ttl, struct err *err)
 {
 	const char *reason = option_text(&r->s.cli->opts, "reason");
+	bool again = is_done(r, g);
 	int rc;
 
-	if (refuse_done(r, g, err))
-		return -1;
+	if (again && !is_half_done(r, g))
+		return err_set(err, ERR_REFUSED, "'%s' is %s already", g->v[0]->name,
+			       cert_state(r, g->v[0]));
 	rc = pki_revoke(&r->pki, r->ca, g->v, g->n, reason ? reason : "unspecified", ttl, err);
 	if (rc == PKI_STANDS)
 		r->s.cli->result.host = "the certificate is revoked; the revocation list does not say so yet";
 	if (rc < 0)
 		return -1;
-	r->s.cli->result.changed = true;
 	cert_heading(r);
 	for (size_t i = 0; i < g->n; i++)
 		tell_one(r, g->v[i]);
+	if (again)
+		render_say(r->s.cli->out, PAINT_NONE,
+			   "That was so in the ledger already; by now the revocation list says it too.");
 	return EXIT_DONE;
 }
 
@@ -102,7 +116,7 @@ static bool crl_due(const struct cert_run *r)
 	const struct ledger *l = &r->pki.ledger;
 
 	return !l->crl_number || l->crl < l->trust ||
-	       r->pki.now - l->crl_from >= (l->crl_to - l->crl_from) / 2;
+	       r->pki.now - l->crl_from >= (l->crl_to - l->crl_from) / 2 || lists_behind(&r->pki);
 }
 
 /* The timer's: it is made elsewhere, so somebody has to bring it. */
@@ -111,6 +125,10 @@ static int alarm_elsewhere(const struct cert_run *r, struct err *err)
 	const struct ledger *l = &r->pki.ledger;
 	char to[32];
 
+	if (lists_behind(&r->pki)) {
+		err_set(err, ERR_DRIFT, "the revocation list is not the newest one that the ledger knows of");
+		return err_remedy(err, "sysboxup cert import FILE, the same again or a newer one");
+	}
 	if (!l->crl_number || r->pki.now - l->crl_from < (l->crl_to - l->crl_from) / 3 * 2) {
 		render_say(r->s.cli->out, PAINT_GOOD, "Nothing is due.");
 		return EXIT_DONE;
@@ -138,7 +156,6 @@ int cert_crl(struct cli *cli, struct err *err)
 	}
 	if (cert_open_ca(&r, err) || pki_crl(&r.pki, r.ca, ttl, err))
 		return -1;
-	cli->result.changed = true;
 	char *path CLEANUP(freep) = root_outside(&r.s.root, PKI_DIR "/crl.pem");
 	struct json *j = json_obj();
 

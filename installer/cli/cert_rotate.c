@@ -127,7 +127,6 @@ static void tell_begun(struct cert_run *r, const char *what)
 	struct json *j = json_obj();
 	char to[32];
 
-	r->s.cli->result.changed = true;
 	r->s.cli->result.host = "two authorities are trusted; the old one is not dropped";
 	clock_iso(newest->to, to);
 	json_set_str(j, "path", path);
@@ -148,7 +147,6 @@ static int begin(struct cert_run *r, const struct pki_ca_spec *spec, struct err 
 
 static void tell_ended(struct cert_run *r)
 {
-	r->s.cli->result.changed = true;
 	render_say(r->s.cli->out, PAINT_GOOD, "The old authority is dropped.");
 	cert_show_issued(r);
 }
@@ -157,9 +155,14 @@ static int end(struct cert_run *r, struct err *err)
 {
 	char *sans CLEANUP(freep) = NULL;
 	bool detected;
+	int rc;
 
-	if (refuse_early(r, err) || cert_sans(r, &sans, &detected, err) ||
-	    pki_drop(&r->pki, r->ca, cert_algorithm(r->s.cli), sans, r->s.rep, err))
+	if (refuse_early(r, err) || cert_sans(r, &sans, &detected, err))
+		return -1;
+	rc = pki_drop(&r->pki, r->ca, cert_algorithm(r->s.cli), sans, r->s.rep, err);
+	if (!pki_ca_old(&r->pki))	/* whatever failed behind it */
+		r->s.cli->result.host = NULL;
+	if (rc)
 		return -1;
 	tell_ended(r);
 	return 0;

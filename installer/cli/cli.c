@@ -102,7 +102,8 @@ static const char *host_state(const struct cli *cli, int code)
 {
 	bool changes = cli->cmd && (cli->cmd->flags & CMD_CHANGES);
 
-	return cli->result.host ? cli->result.host : exit_host_state(code, changes);
+	return cli->result.host ? cli->result.host :
+				  exit_host_state(code, changes, cli->result.changed);
 }
 
 /* Says how it ended; code is what the command returned, negative: err. */

@@ -50,8 +50,11 @@ const char *exit_name(int code)
 	return codes[code].name;
 }
 
-const char *exit_host_state(int code, bool changes)
+const char *exit_host_state(int code, bool changes, bool changed)
 {
+	/* these two say more than that */
+	if (changed && code != EXIT_UNDO && code != EXIT_INTERRUPTED)
+		return "what was done before the error stays";
 	return code == EXIT_FAILED && !changes ? "nothing was touched" : codes[code].state;
 }
 

@@ -19,8 +19,9 @@ enum exit_code {
 
 int exit_code(enum err_kind kind);
 const char *exit_name(int code);			/* "refused": stable, used in JSON */
-/* What state the host is in now, in words; changes: the command was one that may change it. */
-const char *exit_host_state(int code, bool changes);
+/* What state the host is in now, in words; changes: the command was one that may change it;
+ * changed: it did, and that stays. */
+const char *exit_host_state(int code, bool changes, bool changed);
 /* What to do: what the error says, else what its errno or its exit code suggests, or NULL. */
 const char *exit_remedy(const struct err *err, int code);
 

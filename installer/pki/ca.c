@@ -76,7 +76,7 @@ int pki_ca_make(struct pki *p, const struct pki_ca_spec *spec, struct err *err)
 	struct pki_files files CLEANUP(files_release) = PKI_FILES_INIT;
 	struct buf secret CLEANUP(secret_release) = BUF_INIT;
 
-	return ca_refuse_second(p, err) || guard_make(p->root, spec, &files, &secret, err) ?
+	return ca_refuse_second(p, err) || guard_make(p, spec, &files, &secret, err) ?
 		       -1 :
 		       ca_publish(p, spec, NULL, &secret, &files, err);
 }

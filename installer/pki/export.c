@@ -157,10 +157,24 @@ static int publish(int dirfd, const char *from, const char *name, struct err *er
 	return fs_sync_dir(dirfd, err);
 }
 
+static char *temp_name(const char *name)
+{
+	return xasprintf(".%s.sysboxup-new", name);
+}
+
+/* What a run that was killed left half made has the key in it, and may have been of another
+ * form. */
+static int forget_half(int dirfd, const char *name, struct err *err)
+{
+	char *temp CLEANUP(freep) = temp_name(name);
+
+	return fs_remove_tree(dirfd, temp, err);
+}
+
 static int write_dir(const struct export *e, int dirfd, const char *name, struct err *err)
 {
 	struct pki_files f CLEANUP(files_release) = PKI_FILES_INIT;
-	char *temp CLEANUP(freep) = xasprintf(".%s.sysboxup-new", name);
+	char *temp CLEANUP(freep) = temp_name(name);
 
 	add_text(&f, 0444, "ca.pem", &e->ca);
 	add_text(&f, 0444, "cert.pem", &e->cert);
@@ -218,7 +232,7 @@ int export_write(const struct export *e, const char *format, int dirfd, const ch
 		err_set(err, ERR_USAGE, "'%s' says where the daemon is", format);
 		return err_remedy(err, "add --docker-host tcp://NAME:2376");
 	}
-	if (refuse_existing(dirfd, name, err))
+	if (refuse_existing(dirfd, name, err) || forget_half(dirfd, name, err))
 		return -1;
 	return f->fill ? write_file(e, f, dirfd, name, err) : write_dir(e, dirfd, name, err);
 }

@@ -50,19 +50,46 @@ static int read_key_file(const struct root *root, const char *path, struct buf *
 	return ret->len ? 0 : err_set(err, ERR_REFUSED, "the key file '%s' is empty", path);
 }
 
-static int make_key_file(const struct root *root, const char *path, struct err *err)
+static int make_key_file(struct pki *p, const char *path, struct err *err)
 {
 	struct buf secret CLEANUP(secret_release) = BUF_INIT;
 	int dir CLEANUP(closep) = -1;
 	char *name CLEANUP(freep) = NULL;
 
-	if (root_exists(root, path))
+	if (root_exists(p->root, path))
 		return 0;
-	if (root_parent(root, path, true, &dir, &name, NULL, err))
+	if (root_parent(p->root, path, true, &dir, &name, NULL, err))
 		return err_prefix(err, "cannot make the key file '%s'", path);
 	secret_random(&secret);
 	buf_addc(&secret, '\n');
-	return fs_put(dir, name, 0400, secret.data, secret.len, err);
+	int rc = fs_put(dir, name, 0400, secret.data, secret.len, err);
+
+	p->changed |= root_exists(p->root, path);
+	return rc;
+}
+
+/* What only reads, such as squashfs, has nothing to sync. */
+static int sync_one(int fd, const char *path, struct err *err)
+{
+	return io_fsync(fd) && errno != EINVAL && errno != EROFS ?
+		       err_errno(err, errno, "cannot sync '%s'", path) :
+		       0;
+}
+
+/* Also what was there before: whoever made it, a run that was killed among them, may not have, and
+ * behind a power cut the authority would be there without what opens it. */
+static int sync_key_file(const struct root *root, const char *path, struct err *err)
+{
+	int dir CLEANUP(closep) = -1;
+	char *name CLEANUP(freep) = NULL;
+
+	if (root_parent(root, path, true, &dir, &name, NULL, err))
+		return -1;
+	int fd CLEANUP(closep) = io_open_read(dir, name, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open the key file '%s'", path);
+	return sync_one(fd, path, err) || sync_one(dir, path, err) ? -1 : 0;
 }
 
 static int read_link(int dir, char **ret, struct err *err)
@@ -119,7 +146,7 @@ static int open_cred(int dir, struct buf *ret, struct err *err)
 
 /* --- either --- */
 
-int guard_make(const struct root *root, const struct pki_ca_spec *spec, struct pki_files *files,
+int guard_make(struct pki *p, const struct pki_ca_spec *spec, struct pki_files *files,
 	       struct buf *ret, struct err *err)
 {
 	switch (spec->guard) {
@@ -129,8 +156,9 @@ int guard_make(const struct root *root, const struct pki_ca_spec *spec, struct p
 		return take_passphrase(spec->passphrase, ret, err);
 	case GUARD_KEY_FILE:
 		files_add_link(files, LINK, spec->key_file);
-		return make_key_file(root, spec->key_file, err) ||
-				       read_key_file(root, spec->key_file, ret, err) ? -1 : 0;
+		return make_key_file(p, spec->key_file, err) ||
+				       read_key_file(p->root, spec->key_file, ret, err) ||
+				       sync_key_file(p->root, spec->key_file, err) ? -1 : 0;
 	case GUARD_CREDS:
 		secret_random(ret);
 		return make_cred(ret, files_add(files, 0400, CRED), err);

@@ -6,7 +6,7 @@
 #include "pki/ca.h"
 
 /* The secret of a new authority, and what of it belongs into its directory. */
-int guard_make(const struct root *root, const struct pki_ca_spec *spec, struct pki_files *files,
+int guard_make(struct pki *p, const struct pki_ca_spec *spec, struct pki_files *files,
 	       struct buf *ret, struct err *err);
 enum pki_guard guard_of(int dir);
 /* For another authority that the same secret opens. */

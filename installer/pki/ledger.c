@@ -408,12 +408,24 @@ static int write_record(const struct ledger *l, int dirfd, const struct buf *rec
 		return err_errno(err, errno, "cannot open the ledger");
 	if (l->torn && io_ftruncate(fd, (off_t)l->end))
 		return err_errno(err, errno, "cannot write into the ledger");
-	if (io_pwrite_all(fd, record->data, record->len, (off_t)l->end) || io_fsync(fd)) {
+	bool whole = !io_pwrite_all(fd, record->data, record->len, (off_t)l->end);
+
+	if (!whole || io_fsync(fd)) {
 		err_errno(err, errno, "cannot write into the ledger");
-		(void)io_ftruncate(fd, (off_t)l->end);	/* if it stays, it is torn, or tells of what never left */
-		return -1;
+		(void)io_ftruncate(fd, (off_t)l->end);	/* of one that is not whole, for tidiness */
+		return whole ? LEDGER_UNSURE : -1;
 	}
-	return l->end ? 0 : fs_sync_dir(dirfd, err);
+	return l->end || !fs_sync_dir(dirfd, err) ? 0 : LEDGER_UNSURE;
+}
+
+int ledger_sync(int dirfd, struct err *err)
+{
+	int fd CLEANUP(closep) = io_openat(dirfd, LEDGER, O_WRONLY | O_NOFOLLOW, 0);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, errno, "cannot open the ledger");
+	return io_fsync(fd) ? err_errno(err, errno, "cannot sync the ledger") :
+			      fs_sync_dir(dirfd, err);
 }
 
 int ledger_append(struct ledger *l, int dirfd, const struct buf *body, int64_t now,
@@ -422,16 +434,18 @@ int ledger_append(struct ledger *l, int dirfd, const struct buf *body, int64_t n
 	struct buf record CLEANUP(buf_release) = BUF_INIT;
 	char hex[DIGEST_HEX + 1], *text;
 	uint64_t seq = l->seq + 1;
+	int rc;
 
 	digest_of(seq, now, body->data, body->len, hex);
 	buf_addf(&record, "+ %llu %lld %zu %s\n", (unsigned long long)seq, (long long)now,
 		 body->len, hex);
 	buf_add(&record, body->data, body->len);
-	if (write_record(l, dirfd, &record, err))
-		return -1;
+	rc = write_record(l, dirfd, &record, err);
+	if (rc)
+		return rc;
 	l->end += record.len;
 	l->torn = 0;
 	text = xstrndup(body->data, body->len);
 	strv_take(&l->texts, text);
-	return take_lines(l, text, body->len, seq, now, err);
+	return take_lines(l, text, body->len, seq, now, err) ? LEDGER_UNSURE : 0;
 }

@@ -96,10 +96,17 @@ struct ledger {
 int ledger_read(struct ledger *ret, int dirfd, struct err *err);
 void ledger_release(struct ledger *l);
 
-/* One more record of these lines, durable when it returns, and taken over into l. The caller holds
- * the lock. */
+/* It could not be synced: whether the disk has the record shows when the ledger is read again, and
+ * is so for good behind ledger_sync. */
+enum { LEDGER_UNSURE = -2 };
+
+/* One more record of these lines, durable when it returns, and taken over into l. -1: it is not
+ * there; LEDGER_UNSURE. The caller holds the lock. */
 int ledger_append(struct ledger *l, int dirfd, const struct buf *lines, int64_t now,
 		  struct err *err);
+
+/* What can be read in it is on the disk from now on, and what can not is not; absent is fine. */
+int ledger_sync(int dirfd, struct err *err);
 
 struct ledger_cert *ledger_find(const struct ledger *l, const char *serial);
 /* The newest of that name, or NULL. */

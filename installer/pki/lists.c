@@ -154,7 +154,7 @@ static int publish(struct pki *p, const struct lists *came, const struct lists *
 	for (size_t i = 0; i < came->n; i++)
 		if (came->v[i])
 			add_lines(p, &p->ledger.cas[i], came->v[i], &lines);
-	if (lines.len && ledger_append(&p->ledger, p->fd, &lines, p->now, err))
+	if (lines.len && pki_append(p, &lines, err))
 		return -1;
 	return write_lists(p, came, have, err);
 }
@@ -185,4 +185,28 @@ int lists_import(struct pki *p, const struct buf *pem, struct err *err)
 		return -1;
 	}
 	return publish(p, &came, &have, err);
+}
+
+/* One that is over has none any more. */
+static bool has_list(const struct ledger_ca *ca, int64_t now)
+{
+	return !ca->dropped && ca->crl_number && ca->to > now;
+}
+
+bool lists_behind(const struct pki *p)
+{
+	size_t n = p->ledger.cas_n;
+	struct lists have CLEANUP(lists_release) = { xcalloc(n + 1, sizeof(*have.v)), n };
+	struct buf text CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (!p->ledger.crl_number)
+		return false;
+	(void)pki_crl_text(p, &text, &ignored);
+	collect(p, &text, NULL, &have, &ignored);
+	for (size_t i = 0; i < n; i++)
+		if (has_list(&p->ledger.cas[i], p->now) &&
+		    (!have.v[i] || number_of(have.v[i]) < p->ledger.cas[i].crl_number))
+			return true;
+	return false;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Revocation lists of an authority whose key is elsewhere. */
+/* Revocation lists: those of an authority whose key is elsewhere, and whether the file is as the
+ * ledger has it. */
 #ifndef PKI_LISTS_H
 #define PKI_LISTS_H
 
@@ -12,5 +13,12 @@
  * 1: there is no list in it.
  */
 int lists_import(struct pki *p, const struct buf *pem, struct err *err);
+
+/*
+ * crl.pem has no list of an authority in force, or an older one than the ledger, or cannot be read:
+ * a run ended between the two. Whoever reads it then lets in what is revoked. Reads all of the
+ * file, so whoever writes it anyway does not ask. The lock is not needed.
+ */
+bool lists_behind(const struct pki *p);
 
 #endif

@@ -14,6 +14,8 @@
 
 #define REQUESTS "requests"
 #define NEW ".new"
+#define KEY "key.pem"
+#define ASKED "asked"			/* what the request says beside the key: see asked_text */
 #define CERT "cert.pem"			/* of the new authority: it waits with its key */
 #define DIR_FLAGS (O_DIRECTORY | O_NOFOLLOW)
 
@@ -59,7 +61,7 @@ static int read_key(int requests, const char *name, struct buf *ret, struct err 
 	if (dir < 0)
 		return err_errno(err, errno, "cannot open '%s/" REQUESTS "/%s'", PKI_DIR, name);
 	buf_reserve(ret, PEM_MAX);
-	return fs_read_at(dir, "key.pem", PEM_MAX - 1, ret, err) < 0 ? -1 : 0;
+	return fs_read_at(dir, KEY, PEM_MAX - 1, ret, err) < 0 ? -1 : 0;
 }
 
 /* Of the key in that text; "" where it is none. */
@@ -105,12 +107,14 @@ static int forget_taken(const struct pki *p, int requests, const char *name, str
 	return is_taken(p, requests, name) ? forget(p, name, err) : 0;
 }
 
-static int publish(int dir, const char *name, struct err *err)
+static int publish(struct pki *p, int dir, const char *name, struct err *err)
 {
 	struct err ignored = ERR_INIT;
 
-	if (!io_renameat2(dir, NEW, dir, name, RENAME_NOREPLACE))
+	if (!io_renameat2(dir, NEW, dir, name, RENAME_NOREPLACE)) {
+		p->changed = true;
 		return fs_sync_dir(dir, err);
+	}
 	if (errno == EEXIST) {
 		err_set(err, ERR_REFUSED, "a request for '%s' waits for its certificate already", name);
 		err_remedy(err, "import that, or rm -r '%s/" REQUESTS "/%s'", PKI_DIR, name);
@@ -121,23 +125,76 @@ static int publish(int dir, const char *name, struct err *err)
 	return -1;
 }
 
-int pki_request(struct pki *p, const struct pki_wish *w, struct buf *ret, struct err *err)
+/* Kind and name are those of the directory. */
+static char *asked_text(const struct pki_wish *w)
+{
+	return xasprintf("%s %s\n", w->algorithm, w->profile == PKI_SERVER ? w->sans : "-");
+}
+
+static int sign_request(EVP_PKEY *key, const struct pki_wish *w, struct buf *ret, struct err *err)
 {
 	char *common CLEANUP(freep) = pki_common_of(w->profile, w->name),
 		     *uri CLEANUP(freep) = pki_client_uri(common);
-	char *name CLEANUP(freep) = waiting_name(w->profile, w->name);
-	struct pki_files files CLEANUP(files_release) = PKI_FILES_INIT;
-	struct buf csr CLEANUP(buf_release) = BUF_INIT;
-	EVP_PKEY *key CLEANUP(pkey_freep) = key_new(w->algorithm, err);
 
-	if (!key ||
-	    x509_request(key, common, w->profile == PKI_CLIENT ? uri : w->sans, &csr, err) ||
-	    key_write(key, NULL, false, files_add(&files, 0400, "key.pem"), err))
+	return x509_request(key, common, w->profile == PKI_CLIENT ? uri : w->sans, ret, err);
+}
+
+static bool is_asked(int dir, const struct pki_wish *w)
+{
+	char *wanted CLEANUP(freep) = asked_text(w);
+	struct buf asked CLEANUP(buf_release) = BUF_INIT;
+	struct err ignored = ERR_INIT;
+	struct stat st;
+
+	return fstatat(dir, CERT, &st, AT_SYMLINK_NOFOLLOW) &&
+	       !fs_read_at(dir, ASKED, PEM_MAX, &asked, &ignored) && str_eq(asked.data, wanted);
+}
+
+/* The key that waits for the same, without a certificate yet: a run before this one may have got no
+ * further, and its request is nowhere. *ret NULL: none does. Synced, for that run may not have. */
+static int find_key(int requests, const char *name, const struct pki_wish *w, EVP_PKEY **ret,
+		    struct err *err)
+{
+	int dir CLEANUP(closep) = io_open_read(requests, name, DIR_FLAGS);
+	struct buf pem CLEANUP(secret_release) = BUF_INIT;
+
+	*ret = NULL;
+	if (dir < 0 || !is_asked(dir, w))
+		return 0;
+	if (read_key(requests, name, &pem, err) || fs_sync_dir(requests, err))
 		return -1;
-	int dir CLEANUP(closep) = open_requests(p, err);
+	*ret = key_read(&pem, NULL, err);
+	return *ret ? 0 : -1;
+}
 
-	if (dir < 0 || forget_taken(p, dir, name, err) || files_write(&files, dir, NEW, err) ||
-	    publish(dir, name, err))
+static int keep_key(struct pki *p, int requests, const char *name, const struct pki_wish *w,
+		    EVP_PKEY *key, struct err *err)
+{
+	struct pki_files files CLEANUP(files_release) = PKI_FILES_INIT;
+	char *asked CLEANUP(freep) = asked_text(w);
+
+	buf_adds(files_add(&files, 0400, ASKED), asked);
+	return key_write(key, NULL, false, files_add(&files, 0400, KEY), err) ||
+			       files_write(&files, requests, NEW, err) ||
+			       publish(p, requests, name, err) ? -1 : 0;
+}
+
+int pki_request(struct pki *p, const struct pki_wish *w, struct buf *ret, struct err *err)
+{
+	char *name CLEANUP(freep) = waiting_name(w->profile, w->name);
+	int requests CLEANUP(closep) = open_requests(p, err);
+	struct buf csr CLEANUP(buf_release) = BUF_INIT;
+	EVP_PKEY *key CLEANUP(pkey_freep) = NULL;
+
+	if (requests < 0 || forget_taken(p, requests, name, err) ||
+	    find_key(requests, name, w, &key, err))
+		return -1;
+	bool waits = key;
+
+	if (!key)
+		key = key_new(w->algorithm, err);
+	if (!key || sign_request(key, w, &csr, err) ||
+	    (!waits && keep_key(p, requests, name, w, key, err)))
 		return -1;
 	buf_add(ret, csr.data, csr.len);
 	return 0;
@@ -317,6 +374,15 @@ static int find_issuer(const struct pki *p, X509 *cert, const struct ledger_ca *
 	return 0;
 }
 
+/* A server's certificate of the new authority. */
+static bool is_waiting(const struct pki *p, const char *name)
+{
+	char *path CLEANUP(freep) = xasprintf(REQUESTS "/server-%s/" CERT, name);
+	struct stat st;
+
+	return !fstatat(p->fd, path, &st, AT_SYMLINK_NOFOLLOW);
+}
+
 static int keep_waiting(const struct pki *p, X509 *cert, const struct waiting *w, struct err *err)
 {
 	struct buf pem CLEANUP(buf_release) = BUF_INIT;
@@ -336,13 +402,16 @@ static int take_cert(struct pki *p, X509 *cert, const struct ledger_ca *by, cons
 		     enum pki_came *ret, struct err *err)
 {
 	const struct ledger_ca *old = pki_ca_old(p);
+	int rc;
 
 	if (old && by == old && w->profile == PKI_CLIENT)
 		return refuse(err, "the authority that signed it is being replaced: the new one has to");
 	if (!old || by == old || w->profile == PKI_CLIENT)
 		return publish_cert(p, cert, by->seq, w, err);
 	*ret = CAME_WAITING_CERT;
-	return keep_waiting(p, cert, w, err);
+	rc = keep_waiting(p, cert, w, err);
+	p->changed |= is_waiting(p, w->name);
+	return rc;
 }
 
 static int import_cert(struct pki *p, X509 *cert, enum pki_came *ret, struct err *err)
@@ -369,14 +438,6 @@ static int import_cert(struct pki *p, X509 *cert, enum pki_came *ret, struct err
 }
 
 /* --- those of servers, which waited until the old authority goes --- */
-
-static bool is_waiting(const struct pki *p, const char *name)
-{
-	char *path CLEANUP(freep) = xasprintf(REQUESTS "/server-%s/" CERT, name);
-	struct stat st;
-
-	return !fstatat(p->fd, path, &st, AT_SYMLINK_NOFOLLOW);
-}
 
 void pki_servers_without(const struct pki *p, struct strv *ret)
 {

@@ -9,7 +9,11 @@
 
 #include "pki/issue.h"
 
-/* A key, and the request for it (PKCS#10, PEM) in ret. ERR_REFUSED where one of that name waits. */
+/*
+ * A key, and the request for it (PKCS#10, PEM) in ret. Where a key waits that was asked for with
+ * the same words and has no certificate yet, the request for that one: the same again ends what
+ * died or could not write the request. ERR_REFUSED where one of that name waits for something else.
+ */
 int pki_request(struct pki *p, const struct pki_wish *w, struct buf *ret, struct err *err);
 /* " --san NAME --san NAME" of "DNS:NAME" ..., as a person types it. Allocated. */
 char *pki_san_options(const struct strv *sans);

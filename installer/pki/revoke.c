@@ -60,10 +60,7 @@ int pki_crl(struct pki *p, const struct pki_ca *ca, int64_t crl_ttl, struct err 
 	struct buf lines CLEANUP(buf_release) = BUF_INIT;
 
 	add_number(p, ca, crl_ttl, &lines);
-	return ledger_append(&p->ledger, p->fd, &lines, p->now, err) ||
-			       write_list(p, ca, crl_ttl, err) ?
-		       -1 :
-		       0;
+	return pki_append(p, &lines, err) || write_list(p, ca, crl_ttl, err) ? -1 : 0;
 }
 
 int pki_revoke(struct pki *p, const struct pki_ca *ca, struct ledger_cert *const *certs, size_t n,
@@ -75,7 +72,7 @@ int pki_revoke(struct pki *p, const struct pki_ca *ca, struct ledger_cert *const
 		if (!certs[i]->revoked)
 			buf_addf(&lines, "revoke %s %s\n", certs[i]->serial, reason);
 	add_number(p, ca, crl_ttl, &lines);
-	if (ledger_append(&p->ledger, p->fd, &lines, p->now, err))
+	if (pki_append(p, &lines, err))
 		return -1;
 	if (!write_list(p, ca, crl_ttl, err))
 		return 0;

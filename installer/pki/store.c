@@ -88,6 +88,16 @@ static int finish(struct pki *p, const char *from, uint64_t seq, struct err *err
 	return fs_sync_dir(p->gen_fd, err);
 }
 
+/* Killed before it could sync the ledger, or failed to: what is read there now could be something
+ * else behind a power cut, and then one of the two would be without the other. */
+static int settle(struct pki *p, const char *name, uint64_t seq, struct err *err)
+{
+	if (ledger_sync(p->fd, err))
+		return -1;
+	return seq == p->ledger.seq ? finish(p, name, seq, err) :
+				      fs_remove_tree(p->gen_fd, name, err);
+}
+
 static int clean_up(struct pki *p, struct err *err)
 {
 	uint64_t seq;
@@ -104,8 +114,7 @@ static int clean_up(struct pki *p, struct err *err)
 						 name);
 			continue;
 		}
-		if (seq == p->ledger.seq ? finish(p, name, seq, err) :
-					   fs_remove_tree(p->gen_fd, name, err))
+		if (settle(p, name, seq, err))
 			return -1;
 	}
 	return 0;
@@ -163,19 +172,29 @@ int pki_open(struct pki *ret, const struct root *root, enum pki_mode mode,
 	return 0;
 }
 
+int pki_append(struct pki *p, const struct buf *lines, struct err *err)
+{
+	int rc = ledger_append(&p->ledger, p->fd, lines, p->now, err);
+
+	p->changed |= rc != -1;
+	return rc;
+}
+
 int pki_publish(struct pki *p, const struct pki_files *f, const struct buf *lines, struct err *err)
 {
 	struct err ignored = ERR_INIT;
 	char from[NAME_SIZE];
 	uint64_t seq = p->ledger.seq + 1;
+	int rc;
 
 	dir_name(from, NEW, seq);
 	if (files_write(f, p->gen_fd, from, err) || fs_sync_dir(p->gen_fd, err))
 		return -1;
-	if (ledger_append(&p->ledger, p->fd, lines, p->now, err)) {
+	rc = pki_append(p, lines, err);
+	if (rc == -1)	/* else it stays until clean_up sees which it is */
 		(void)fs_remove_tree(p->gen_fd, from, &ignored);
+	if (rc)
 		return -1;
-	}
 	if (finish(p, from, seq, err))
 		return -1;
 	return p->ledger.trust == seq ? pki_trust_settle(p, err) : 0;

@@ -12,10 +12,10 @@
  *	trust.pem		their certificates (pki/trust.h)
  *
  * A certificate comes into being so: all files below .new-N, synced; record N appended, synced; the
- * directory gets its name N, synced. Whoever takes the lock next finishes what a crash left: where
- * the ledger has record N, .new-N is renamed, else it is removed. So no key is ever found without
- * its record, and no record without its key, unless that was taken away. (A failed append may have
- * reached the disk all the same: then there is a record of a certificate that nobody has.)
+ * directory gets its name N, synced. Whoever takes the lock next finishes what a crash left, or an
+ * append that failed to sync and may have reached the disk all the same: the ledger is synced as it
+ * is; where it has record N, .new-N is renamed, else it is removed. So no key is ever found without
+ * its record, and no record without its key, unless that was taken away.
  *
  * Nothing of this is in a transaction: no rollback un-revokes, reuses a serial, or lowers a number.
  */
@@ -35,12 +35,13 @@ struct pki {
 	int lock_fd;			/* or -1 */
 	struct ledger ledger;
 	int64_t now;			/* the clock, when it was opened */
+	bool changed;			/* something was done that stays, also if an error came behind it */
 };
 
 /* Every validity begins so many seconds back: clocks of others may be behind by that. */
 enum { PKI_BACKDATE = 300 };
 
-#define PKI_INIT { NULL, -1, -1, -1, LEDGER_INIT, 0 }
+#define PKI_INIT { NULL, -1, -1, -1, LEDGER_INIT, 0, false }
 
 enum pki_mode {
 	PKI_READ,		/* makes nothing, waits for nobody */
@@ -56,6 +57,8 @@ int pki_open(struct pki *ret, const struct root *root, enum pki_mode mode,
 int pki_begin(struct pki *p, enum pki_mode mode, unsigned int lock_seconds, struct err *err);
 void pki_release(struct pki *p);
 
+/* One record of these lines, as ledger_append. */
+int pki_append(struct pki *p, const struct buf *lines, struct err *err);
 /* The files and the record of these lines, as above. */
 int pki_publish(struct pki *p, const struct pki_files *f, const struct buf *lines, struct err *err);
 
