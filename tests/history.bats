@@ -204,7 +204,7 @@ as_marked() {
 	cp -a "$S/pki" "$BATS_TEST_TMPDIR/pki"
 	run -0 up forget
 	[[ $output == *"/var/lib/sysboxup/pki: stays as it is: certificates, and their authority"* && $output != *"itself stays"* ]] || { echo "$output"; false; }
-	[ "$(ls -A "$S" | xargs)" = "pki timed.json" ]
+	[ "$(ls -A "$S")" = $'pki\ntimed.json' ]
 	diff -r --no-dereference "$BATS_TEST_TMPDIR/pki" "$S/pki"
 	run -0 up cert show
 	settings '{ "log-level": "warn" }'

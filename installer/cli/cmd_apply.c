@@ -81,7 +81,8 @@ static int transact(struct session *s, struct plan *plan, const struct times *ti
 	return txn_run(&rq, ret_id, err);
 }
 
-/* The host is as wanted: a profile that cannot be kept is no failure. (A transaction keeps its own.) */
+/* The host is as wanted: a profile that cannot be kept is no failure. (A transaction keeps its
+ * own.) */
 static void keep_profile(struct session *s)
 {
 	struct err why = ERR_INIT;

@@ -181,7 +181,8 @@ static int render(struct cli *cli, const struct wanted *w, struct buf *ret, stru
 
 /* ---- where it goes ---- */
 
-/* A file that comes to its name whole and checked, or not at all: Compose reads an override by itself. */
+/* A file that comes to its name whole and checked, or not at all: Compose reads an override by
+ * itself. */
 struct fresh {
 	const char *path;
 	int dir;

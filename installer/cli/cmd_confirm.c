@@ -17,7 +17,9 @@ static int load_profile(struct session *s, struct err *err)
 	struct buf text CLEANUP(buf_release) = BUF_INIT;
 	int r = applied_read(&s->state, &text, err);
 
-	return r ? r : profile_parse(&s->profile, text.data, text.len, "the transaction's profile", err);
+	return r ? r :
+		   profile_parse(&s->profile, text.data, text.len, "the transaction's profile",
+				 err);
 }
 
 /* What `apply` does behind a commit. It stands, whatever becomes of this. */

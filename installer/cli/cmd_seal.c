@@ -14,7 +14,8 @@ static int fix_all(struct session *s, const struct seal_item *i, const struct st
 		   struct err *err)
 {
 	for (size_t n = 0; n < paths->n; n++) {
-		s->cli->result.host = "what is said to be removed is removed, and perhaps what the error names; there is no way back from that";
+		s->cli->result.host =
+			"what is said to be removed is removed, and perhaps what the error names; there is no way back from that";
 		s->cli->result.changed = true;
 		if (seal_fix(i, &s->host, paths->v[n], err) < 0)
 			return err_prefix(err, "cannot seal '%s'", paths->v[n]);

@@ -89,7 +89,8 @@ void session_settle(struct session *s);
  * warning. */
 void session_prune(struct session *s);
 
-/* All of the state goes but what is to be kept (state_purge). Said where its directory cannot go. */
+/* All of the state goes but what is to be kept (state_purge). Said where its directory cannot
+ * go. */
 int session_purge(struct session *s, const char *const *keep, struct err *err);
 
 /* Opens, locks, and undoes or cleans up what a dead run left; --boot says in which half. */

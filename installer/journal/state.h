@@ -81,10 +81,10 @@ int state_note_child(struct state *s, pid_t pid, uint64_t starttime, struct err 
  * the lock held. */
 int state_wait_child(struct state *s, unsigned int seconds, struct err *err);
 
-/* Everything below STATE_DIR goes but the names of `keep` (ends with NULL), and the directory itself,
- * unless one of them is in it, something is mounted there, or it is a link; call it with the lock
- * held and nothing unfinished. The history goes in one instant: whoever looks after a crash sees all
- * of it or none. Doing it again goes on where it stopped. */
+/* Everything below STATE_DIR goes but the names of `keep` (ends with NULL), and the directory
+ * itself, unless one of them is in it, something is mounted there, or it is a link; call it with
+ * the lock held and nothing unfinished. The history goes in one instant: whoever looks after a
+ * crash sees all of it or none. Doing it again goes on where it stopped. */
 int state_purge(struct state *s, const char *const *keep, struct err *err);
 
 #endif

@@ -25,7 +25,12 @@ setup() {
 	. "$REPO/tests/lib/hit.bash"
 	hit_setup 5
 	RECORDS=1 ACKNOWLEDGED=1 F=$BATS_FILE_TMPDIR FROM=$BATS_FILE_TMPDIR/root
-	hit_begin() { rm -rf "$T/e" "$T"/c.csr "$T"/.c.csr*; BEFORE=$(records); }
+}
+
+# What a run before may have left beside the tree.
+hit_begin() {
+	rm -rf "$T/e" "$T"/c.csr "$T"/.c.csr*
+	BEFORE=$(records)
 }
 
 records() { if [ -e "$R/$PKI_BELOW/ledger" ]; then grep -c '^+ ' "$R/$PKI_BELOW/ledger"; else echo 0; fi; }

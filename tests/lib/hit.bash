@@ -4,7 +4,7 @@
 #
 #   hit NAME CHECK WORD...     sysboxup WORD... on copies of the tree $FROM at $R, hit at its calls by each of $FAULTS. CHECK
 #                              looks at what is left, as the next runs find it; $STATUS is the exit status. NAME counts the points
-#   again                      a fresh copy; who needs more of it does that in `hit_begin`
+#   again                      a fresh copy; who needs more of it defines `hit_begin`
 #
 # SYSBOXUP is the release binary; T is for what is in between. STEP: every so many-th call only; SYSBOXUP_EVERY=1 tries them all.
 # Needs points.bash.
@@ -17,7 +17,7 @@ hit_setup() {
 	T=$BATS_TEST_TMPDIR R=$BATS_TEST_TMPDIR/root
 }
 
-hit_begin() { :; }
+declare -F hit_begin >/dev/null || hit_begin() { :; }
 
 again() {
 	rm -rf "$R"
@@ -30,7 +30,7 @@ hit__ended_as() {
 }
 
 hit() {
-	local name=$1 check=$2 total n fault points=0 from=0
+	local name=$1 check=$2 total n fault points=0 first=0
 	shift 2
 	again
 	rm -f "$T/log"
@@ -38,8 +38,8 @@ hit() {
 	total=$(wc -l <"$T/log")
 	for fault in $FAULTS; do
 		# each kind begins at another call, so that together they hit each of them
-		from=$((from % STEP + 1))
-		for ((n = from; n <= total; n += STEP)); do
+		first=$((first % STEP + 1))
+		for ((n = first; n <= total; n += STEP)); do
 			again
 			STATUS=0
 			SYSBOXUP_FAULT=${fault/:N/:$n} "$SYSBOXUP-faults" --root "$R" -q "$@" >"$T/out" 2>&1 || STATUS=$?

@@ -198,8 +198,8 @@ static void render_socket(const struct timed_list *l, struct buf *ret)
 	}
 }
 
-/* There from before a drop-in changes until systemd has taken it up: who is killed in between leaves
- * it to the next, which could not tell from the drop-ins. */
+/* There from before a drop-in changes until systemd has taken it up: who is killed in between
+ * leaves it to the next, which could not tell from the drop-ins. */
 static int filters_due(const struct root *r, bool due, struct err *err)
 {
 	int dir CLEANUP(closep) = root_openat(r, RUN_DIR, O_RDONLY | O_DIRECTORY, 0);

@@ -25,9 +25,9 @@ enum guard_done {
 int guard_follow(const struct root *r, const char *path, bool always, enum guard_done *ret,
 		 struct buf *ret_words, struct report *rep, struct err *err);
 /*
- * One address in for so long, or (seconds 0) out. Killed or failing anywhere in it, an address is in
- * for no longer than it is kept for, and the same again ends it: what makes it longer is kept first
- * and then loaded, what makes it shorter the other way round. 1: it was not kept; out it is.
+ * One address in for so long, or (seconds 0) out. Killed or failing anywhere in it, an address is
+ * in for no longer than it is kept for, and the same again ends it: what makes it longer is kept
+ * first and then loaded, what makes it shorter the other way round. 1: it was not kept; out it is.
  */
 int guard_timed(const struct root *r, const struct network *address, uint64_t seconds,
 		const char *comment, struct report *rep, struct err *err);
