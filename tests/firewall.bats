@@ -433,9 +433,9 @@ hit_timed() {
 		} 2>/dev/null
 		sysboxup -q firewall allow 10.9.0.2	# whose directory under /run is made once
 		again
+		rm -f /root/calls
 		SYSBOXUP_FAULT=log:/root/calls /root/faults -q firewall "$@"
 		total=$(wc -l </root/calls)
-		rm /root/calls
 		for ((n = 1; n <= total; n++)); do
 			again
 			SYSBOXUP_FAULT=${fault/N/$n} SYSBOXUP_FAULT_ALONE=1 /root/faults -q firewall "$@" >/root/said 2>&1
