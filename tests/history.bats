@@ -197,19 +197,28 @@ as_marked() {
 	as_marked applied
 }
 
-@test "forget keeps the certificates, which what is in place uses, and who is let in for a while; uninstall --purge takes them" {
+@test "forget keeps the certificates, which what is in place uses, and who is let in for a while; so does uninstall --purge from then on" {
+	settings '{ "live-restore": true }'
+	up -q cert ca --key-file /ca.secret
+	up -q uninstall --purge
+	[ ! -e "$S" ]
 	settings '{ "live-restore": true }'
 	up -q cert ca --key-file /ca.secret
 	echo '[]' >"$S/timed.json"
 	cp -a "$S/pki" "$BATS_TEST_TMPDIR/pki"
 	run -0 up forget
 	[[ $output == *"/var/lib/sysboxup/pki: stays as it is: certificates, and their authority"* && $output != *"itself stays"* ]] || { echo "$output"; false; }
-	[ "$(ls -A "$S")" = $'pki\ntimed.json' ]
+	[ "$(ls -A "$S")" = $'forgotten\npki\ntimed.json' ]
 	diff -r --no-dereference "$BATS_TEST_TMPDIR/pki" "$S/pki"
 	run -0 up cert show
+	run -0 up forget
+	[ "${lines[-1]}" = "Done: the history is gone. What was in place before was forgotten already." ]
 	settings '{ "log-level": "warn" }'
-	up -q uninstall --purge
-	[ ! -e "$S" ]
+	run -0 up uninstall --purge
+	output=$(tr -s ' \n' ' ' <<<"$output")
+	[[ $output == *"'/var/lib/sysboxup' stays: what sysboxup has forgotten may use its certificates"*"rm -r /var/lib/sysboxup"* ]] || { echo "$output"; false; }
+	[ "$(ls -A "$S")" = $'forgotten\npki\ntimed.json' ]
+	diff -r --no-dereference "$BATS_TEST_TMPDIR/pki" "$S/pki"
 }
 
 @test "forget says what it did in JSON, and on a host that sysboxup never changed that there is nothing" {

@@ -137,7 +137,7 @@ seen() {
 		until [ "$(systemctl is-active sysboxup-watch.service)" = failed ]; do sleep 0.1; done
 		DPKG_FRONTEND_LOCKED=1 dpkg -i /root/new.deb'
 	run -7 in_guest sysboxup status
-	[[ $output == *"Docker changed from ${before%%-*} to 29.5.0, and nobody has looked whether everything still works"*"sysboxup verify --quick --changed"* ]] || { echo "$output"; false; }
+	[[ $output == *"Docker changed from ${before%%-*} to 29.5.0, and sysboxup-watch has not looked since whether everything still works"*"sysboxup verify --quick --changed"* ]] || { echo "$output"; false; }
 	run -7 in_guest sysboxup verify --quick --changed
 	run -7 in_guest sysboxup status
 	[[ $output == *"docker-time-namespaces: Docker 29.5.0 asks"*"Docker changed from "*" to 29.5.0 (seen "* ]]

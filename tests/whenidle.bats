@@ -176,6 +176,14 @@ ended() {
 	[ "$(in_guest cat /run/called)" = $'post apply done\npost apply done' ]
 	in_guest sysboxup -q confirm --same-session
 	[ "$(driver)" = local ]
+	in_guest sh -c 'sysboxup -q rollback; rm /run/called /run/ready'
+	# with its parent: confirm calls it
+	hook post-restart/10 'echo "post $SYSBOXUP_COMMAND $SYSBOXUP_RESULT" >>/run/called
+		[ -e /run/ready ] || { touch /run/ready; kill -9 "$(cut -d " " -f 4 "/proc/$PPID/stat")" $PPID; }'
+	run -137 up -q apply --confirm-within 20m
+	[ "$(in_guest cat /run/called)" = "post apply done" ]
+	in_guest sysboxup -q confirm --same-session
+	[ "$(in_guest cat /run/called)" = $'post apply done\npost apply done' ]
 }
 
 @test "uninstall --purge: post-restart is called before the history goes, and when it cannot go, the host is all the same said to be as before sysboxup" {

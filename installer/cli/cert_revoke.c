@@ -79,7 +79,9 @@ static int revoke_all(struct cert_run *r, const struct gone *g, int64_t ttl, str
 	if (again && !is_half_done(r, g))
 		return err_set(err, ERR_REFUSED, "'%s' is %s already", g->v[0]->name,
 			       cert_state(r, g->v[0]));
-	rc = pki_revoke(&r->pki, r->ca, g->v, g->n, reason ? reason : "unspecified", ttl, err);
+	rc = again ? pki_crl(&r->pki, r->ca, ttl, err) :
+		     pki_revoke(&r->pki, r->ca, g->v, g->n, reason ? reason : "unspecified", ttl,
+				err);
 	if (rc == PKI_STANDS)
 		r->s.cli->result.host = "the certificate is revoked; the revocation list does not say so yet";
 	if (rc < 0)

@@ -161,7 +161,8 @@ static int check_looked(const struct session *s, const struct json *note, struct
 	if (!s->host.running || !then || !now || is_same_version(then, now) ||
 	    json_get_i64(note, "bad", 0) > 0)
 		return 0;
-	err_set(err, ERR_DRIFT, "Docker changed from %s to %s, and nobody has looked whether everything still works",
+	err_set(err, ERR_DRIFT,
+		"Docker changed from %s to %s, and sysboxup-watch has not looked since whether everything still works",
 		then, now);
 	return err_remedy(err, "sysboxup verify --quick --changed");
 }

@@ -9,9 +9,10 @@
 #include "cli/session.h"
 #include "sys/fs.h"
 #include "sys/proc.h"
+#include "sys/replace.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <unistd.h>
 
 enum { FILE_MAX = 4 * 1024 * 1024 };
 
@@ -182,11 +183,11 @@ static int render(struct cli *cli, const struct wanted *w, struct buf *ret, stru
 /* ---- where it goes ---- */
 
 /* A file that comes to its name whole and checked, or not at all: Compose reads an override by
- * itself. */
+ * itself. What a run that was killed left of it goes with the next. */
 struct fresh {
-	const char *path;
-	int dir;
-	char *temp;			/* its path until then */
+	const char *path, *name;	/* name: in dir */
+	int dir, fd;
+	char *temp, *temp_path;		/* what it is called until then, in dir */
 };
 
 static int there_already(const struct fresh *f, struct err *err)
@@ -198,8 +199,10 @@ static int there_already(const struct fresh *f, struct err *err)
 static void fresh_release(struct fresh *f)
 {
 	if (f->temp)
-		(void)io_unlinkat(AT_FDCWD, f->temp, 0);
+		(void)io_unlinkat(f->dir, f->temp, 0);
 	free(f->temp);
+	free(f->temp_path);
+	closep(&f->fd);
 	closep(&f->dir);
 }
 
@@ -209,29 +212,41 @@ static int fresh_open(struct fresh *f, const char *path, struct err *err)
 	struct stat st;
 
 	f->path = path;
-	if (!lstat(path, &st))
-		return there_already(f, err);
+	f->name = path_basename(path);
 	f->dir = io_open_read(AT_FDCWD, dir, O_DIRECTORY);
 	if (f->dir < 0)
 		return err_errno(err, errno, "cannot open '%s'", dir);
-	f->temp = xasprintf("%s/.%s.sysboxup-new", dir, path_basename(path));
+	if (!fstatat(f->dir, f->name, &st, AT_SYMLINK_NOFOLLOW))
+		return there_already(f, err);
+	f->temp = xasprintf(".%s.sysboxup-new", f->name);
+	f->temp_path = path_join(dir, f->temp);
 	return 0;
 }
 
 static int fresh_write(struct fresh *f, const struct buf *text, struct err *err)
 {
-	(void)io_unlinkat(AT_FDCWD, f->temp, 0);
-	int fd CLEANUP(closep) = io_openat(AT_FDCWD, f->temp,
-					   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
-
-	if (fd >= 0 && !io_write_all(fd, text->data, text->len) && !io_fsync(fd))
+	(void)io_unlinkat(f->dir, f->temp, 0);
+	f->fd = io_openat(f->dir, f->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+	if (f->fd >= 0 && !io_write_all(f->fd, text->data, text->len) && !io_fsync(f->fd))
 		return 0;
 	return err_errno(err, errno, "cannot write '%s'", f->path);
 }
 
-static int fresh_take_name(struct fresh *f, struct err *err)
+/* Two of us may be about the same name. */
+static bool is_ours(const struct fresh *f)
 {
-	if (!io_renameat2(AT_FDCWD, f->temp, AT_FDCWD, f->path, RENAME_NOREPLACE))
+	struct stat named, opened;
+
+	return !fstatat(f->dir, f->temp, &named, AT_SYMLINK_NOFOLLOW) && !fstat(f->fd, &opened) &&
+	       named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
+static int fresh_take_name(struct fresh *f, bool *ret_taken, struct err *err)
+{
+	if (!is_ours(f))
+		return err_set(err, ERR_FAILED, "'%s' is being written by another run", f->path);
+	*ret_taken = !rename_new(f->dir, f->temp, f->name);
+	if (*ret_taken)
 		return fs_sync_dir(f->dir, err);
 	return errno == EEXIST ? there_already(f, err) :
 				 err_errno(err, errno, "cannot write '%s'", f->path);
@@ -271,7 +286,7 @@ static int check_override(struct cli *cli, const char *file, const struct fresh 
 	strv_add(&argv, "-f");
 	strv_add(&argv, file);
 	strv_add(&argv, "-f");
-	strv_add(&argv, out->temp);
+	strv_add(&argv, out->temp_path);
 	strv_add(&argv, "config");
 	strv_add(&argv, "--quiet");
 	p.argv = (const char *const *)argv.v;
@@ -280,12 +295,12 @@ static int check_override(struct cli *cli, const char *file, const struct fresh 
 
 static int write_out(struct cli *cli, const char *out, const struct buf *text, struct err *err)
 {
-	struct fresh f CLEANUP(fresh_release) = { .dir = -1 };
+	struct fresh f CLEANUP(fresh_release) = { .dir = -1, .fd = -1 };
 
 	if (fresh_open(&f, out, err) || fresh_write(&f, text, err) ||
 	    (cli->opts.args.n && check_override(cli, cli->opts.args.v[0], &f, err) < 0))
 		return -1;
-	return fresh_take_name(&f, err);
+	return fresh_take_name(&f, &cli->result.changed, err);
 }
 
 static int deliver(struct cli *cli, const struct buf *text, struct err *err)

@@ -4,6 +4,7 @@
 #include "cli/confirm.h"
 #include "cli/exit.h"
 #include "cli/who.h"
+#include "docker/hooks.h"
 #include "engine/applied.h"
 
 static const struct option_spec confirm_options[] = {
@@ -33,6 +34,7 @@ static void settle(struct session *s, const struct action_ctx *ctx)
 	if (txn_recover(ctx, &came, &why) < 0)
 		report_warn(s->rep, "sysboxup recover", "done, but not cleaned up yet: %s",
 			    why.msg);
+	hooks_settle(&s->state, s->rep);
 	if (load_profile(s, &profile) < 0)
 		report_warn(s->rep, NULL, "%s", profile.msg);
 	changed_begin(s);

@@ -110,10 +110,8 @@ static int allow(struct cli *cli, const struct root *r, struct err *err)
 	if (comment && !timed_comment_ok(comment))
 		return err_set(err, ERR_USAGE,
 			       "'--comment' must be at most 128 printable characters without quotes and backslash");
-	if (need_table(r, err))
-		return -1;
-	cli->result = (struct summary){ .changed = true };
-	if (guard_timed(r, &n, seconds, comment, cli->rep, err) ||
+	if (need_table(r, err) ||
+	    guard_timed(r, &n, seconds, comment, &cli->result.changed, cli->rep, err) ||
 	    guard_timed_sockets(r, cli->rep, err))
 		return -1;
 	warn_manager(cli, r, &n);
@@ -130,8 +128,7 @@ static int deny(struct cli *cli, const struct root *r, struct err *err)
 
 	if (read_address(address, &n, err) || need_table(r, err))
 		return -1;
-	cli->result = (struct summary){ .changed = true };
-	absent = guard_timed(r, &n, 0, NULL, cli->rep, err);
+	absent = guard_timed(r, &n, 0, NULL, &cli->result.changed, cli->rep, err);
 	if (absent < 0 || guard_timed_sockets(r, cli->rep, err))
 		return -1;
 	cli->result.changed = !absent;

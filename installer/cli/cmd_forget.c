@@ -3,10 +3,7 @@
 #include "cli/exit.h"
 #include "cli/show.h"
 #include "engine/index.h"
-
-/* What is in place goes on using it: Docker its certificates, the firewall who is let in. */
-#define CERTIFICATES "pki"
-static const char *const in_use[] = { CERTIFICATES, "timed.json", NULL };
+#include "sys/fs.h"
 
 static int show_what_stays(struct session *s, struct err *err)
 {
@@ -15,16 +12,28 @@ static int show_what_stays(struct session *s, struct err *err)
 	for json_each(entry, s->index)
 		report_check(s->rep, show_key(json_key(entry)), STATE_NONE, NULL, NULL,
 			     "stays as it is");
-	if (root_exists(&s->root, STATE_DIR "/" CERTIFICATES))
-		report_check(s->rep, STATE_DIR "/" CERTIFICATES, STATE_NONE, NULL, NULL,
+	if (root_exists(&s->root, STATE_DIR "/" SESSION_CERTIFICATES))
+		report_check(s->rep, STATE_DIR "/" SESSION_CERTIFICATES, STATE_NONE, NULL, NULL,
 			     "stays as it is: certificates, and their authority");
+	return 0;
+}
+
+/* Where something is kept for what stays in place. */
+static int note(struct session *s, struct err *err)
+{
+	for (const char *const *name = session_in_use; *name; name++) {
+		char *path CLEANUP(freep) = path_join(STATE_DIR, *name);
+
+		if (root_exists(&s->root, path))
+			return fs_put(s->state.fd, SESSION_FORGOTTEN, 0600, "", 0, err);
+	}
 	return 0;
 }
 
 /* The host is the same whether or not it comes to its end; and so is running it again. */
 static int drop(struct session *s, struct err *err)
 {
-	if (session_purge(s, in_use, err) < 0) {
+	if (note(s, err) || session_purge(s, session_in_use, err) < 0) {
 		err_prefix(err, "cannot forget all of it");
 		return err_remedy(err, "remove the cause, then run it again: sysboxup forget");
 	}
@@ -32,12 +41,14 @@ static int drop(struct session *s, struct err *err)
 	return 0;
 }
 
-static void say_done(const struct session *s)
+static void say_done(const struct session *s, bool again)
 {
 	size_t n = json_len(s->index);
 
 	if (!n)
-		render_say(s->cli->out, PAINT_GOOD, "Done: the history is gone. Nothing of sysboxup was in place.");
+		render_say(s->cli->out, PAINT_GOOD, "Done: the history is gone. %s",
+			   again ? "What was in place before was forgotten already." :
+				   "Nothing of sysboxup was in place.");
 	else
 		render_say(s->cli->out, PAINT_GOOD,
 			   "Done: %zu thing%s left in place, and forgotten. sysboxup cannot take %s back any more.",
@@ -51,10 +62,13 @@ static int run(struct cli *cli, struct err *err)
 
 	if (rc)
 		return rc < 0 ? -1 : EXIT_DONE;
-	if (session_open(&s, cli, SESSION_LOCK, err) < 0 || show_what_stays(&s, err) < 0 ||
-	    drop(&s, err) < 0)
+	if (session_open(&s, cli, SESSION_LOCK, err) < 0 || show_what_stays(&s, err) < 0)
 		return -1;
-	say_done(&s);
+	bool again = session_has_forgotten(&s);
+
+	if (drop(&s, err) < 0)
+		return -1;
+	say_done(&s, again);
 	return EXIT_DONE;
 }
 

@@ -47,15 +47,20 @@ static int give_back(struct session *s, struct err *err)
 static int purge(struct session *s, struct err *err)
 {
 	static const char *const none[] = { NULL };
+	bool used = session_has_forgotten(s);
 
 	hooks_post_restart(&s->state, HOOK_DONE, s->rep);
-	if (session_purge(s, none, err) < 0) {
+	if (session_purge(s, used ? session_in_use : none, err) < 0) {
 		s->cli->result.host = "as it was before sysboxup";
 		err_prefix(err, "everything is given back, but the history is still there");
 		return err_remedy(err, "remove the cause, then run it again: sysboxup uninstall --purge");
 	}
 	s->cli->result.transaction = 0;
 	render_say(s->cli->out, PAINT_GOOD, "The history is gone too.");
+	if (used)
+		report_warn(s->rep, "if nothing does: rm -r " STATE_DIR,
+			    "'" STATE_DIR
+			    "' stays: what sysboxup has forgotten may use its certificates");
 	return 0;
 }
 

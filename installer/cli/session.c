@@ -327,6 +327,14 @@ static int left_by_image(struct session *s, bool *ret, struct err *err)
 	return 0;
 }
 
+const char *const session_in_use[] = { SESSION_FORGOTTEN, SESSION_CERTIFICATES, "timed.json",
+				       NULL };
+
+bool session_has_forgotten(const struct session *s)
+{
+	return root_exists(&s->root, STATE_DIR "/" SESSION_FORGOTTEN);
+}
+
 static bool any_kept(const struct session *s, const char *const *keep)
 {
 	struct stat st;

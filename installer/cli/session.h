@@ -92,6 +92,15 @@ void session_prune(struct session *s);
 /* All of the state goes but what is to be kept (state_purge). Said where its directory cannot
  * go. */
 int session_purge(struct session *s, const char *const *keep, struct err *err);
+/*
+ * What things in place go on using when sysboxup forgets them, ends with NULL: Docker its
+ * certificates, the firewall who is let in. The first is a note that it did: from then on nobody
+ * knows whether something uses the others.
+ */
+extern const char *const session_in_use[];
+#define SESSION_FORGOTTEN "forgotten"
+#define SESSION_CERTIFICATES "pki"
+bool session_has_forgotten(const struct session *s);
 
 /* Opens, locks, and undoes or cleans up what a dead run left; --boot says in which half. */
 int session_recover(struct cli *cli, enum txn_recovered *ret, struct err *err);

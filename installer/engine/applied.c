@@ -2,12 +2,15 @@
 #include "engine/applied.h"
 
 #include "engine/chain.h"
+#include "journal/ballast.h"
 #include "profile/profile.h"
 #include "sys/fs.h"
 
 #include <limits.h>
 
 #define APPLIED "profile.json"
+/* A rollback puts back another text than its own, and a name takes a block too. */
+#define SPACE (16 * 1024)
 
 int applied_put(const struct state *s, const struct buf *text, struct err *err)
 {
@@ -17,6 +20,14 @@ int applied_put(const struct state *s, const struct buf *text, struct err *err)
 	if (!fs_read_at(s->fd, APPLIED, PROFILE_MAX, &old, &ignored) && buf_equal(&old, text))
 		return 0;
 	return fs_put(s->fd, APPLIED, 0600, text->data, text->len, err);
+}
+
+int applied_reserve(struct txnlog *log, const struct json *begin, struct err *err)
+{
+	static const char *const dirs[] = { STATE_DIR, NULL };
+	const char *text = json_get_str(json_get(begin, "profile"), "text");
+
+	return ballast_need(log, dirs, (text ? strlen(text) : 0) + SPACE, err);
 }
 
 int applied_follow(const struct state *s, struct err *err)

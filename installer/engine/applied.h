@@ -10,10 +10,12 @@
 #ifndef ENGINE_APPLIED_H
 #define ENGINE_APPLIED_H
 
-#include "journal/state.h"
+#include "journal/txnlog.h"
 
 /* Durable; nothing is written where it is so already. */
 int applied_put(const struct state *s, const struct buf *text, struct err *err);
+/* Room for it on the disk (journal/ballast.h). begin: the transaction's. In prepare. */
+int applied_reserve(struct txnlog *log, const struct json *begin, struct err *err);
 /* What the records say: behind a commit. */
 int applied_follow(const struct state *s, struct err *err);
 /* 1: there is none. */

@@ -141,7 +141,7 @@ static int write_prepared(const struct txn_request *rq, struct txnlog *log, stru
 		json_add(actions, action_encode(plan->v[i]));
 	json_set_str(body, "boot_id", stamp_boot_id());
 	json_set(body, "actions", actions);
-	if (ballast_set_aside(log, err) ||
+	if (applied_reserve(log, rq->begin, err) || ballast_set_aside(log, err) ||
 	    txnlog_spare(log, spares_needed(plan->n, rq->confirm), err) || txnlog_sync(log, err))
 		return -1;
 	return txnlog_append(log, RECORD_PREPARED, body, err);

@@ -206,7 +206,7 @@ static int obtain(struct package *pkg, int dirfd, const struct profile *p, const
 		  bool *ret_new, struct report *rep, struct err *err)
 {
 	if (from_cache(pkg->entry, dirfd, &pkg->fd, rep) == 0)
-		return fs_sync_dir(dirfd, err);	/* who put it there may have been killed before */
+		return fs_settle(dirfd, CACHE_DIR, err);	/* who put it there may have been killed */
 	*ret_new = true;
 	if (file)
 		return from_file(pkg->entry, file, dirfd, &pkg->fd, err);

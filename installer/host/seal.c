@@ -136,5 +136,5 @@ int seal_settle(const struct seal_item *i, const struct host *h, struct err *err
 	char *path CLEANUP(freep) = dir_of(i, h);
 	int dir CLEANUP(closep) = root_openat(h->root, path, O_RDONLY | O_DIRECTORY, 0);
 
-	return dir < 0 ? 0 : fs_sync_dir(dir, err);
+	return dir < 0 ? 0 : fs_settle(dir, path, err);
 }

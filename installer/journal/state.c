@@ -259,6 +259,8 @@ static int take_lock(struct state *s, int *ret_fd, struct err *err)
 	int fd CLEANUP(closep) = io_openat(s->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 	int got;
 
+	if (fd < 0 && errno == ENOENT)	/* the directory is gone: so is_current sees */
+		return 0;
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open '%s/lock'", STATE_DIR);
 	got = try_lock(s, fd);
@@ -274,14 +276,23 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Who held it may have taken it away, and the directory with it (state_purge). */
+/* Does the name still lead to what is open? -1: nothing is, and nothing may be there. */
+static bool is_named(int dirfd, const char *name, int fd)
+{
+	struct stat named, opened;
+	bool there = !fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW);
+
+	return fd < 0 ? !there : there && !fstat(fd, &opened) && same_file(&named, &opened);
+}
+
+/* Who held it may have taken it away, with the history and the directory (state_purge). */
 static bool is_current(const struct state *s, int lock_fd)
 {
-	struct stat lock, named, dir, now;
+	struct stat opened, named;
 
-	return !fstat(lock_fd, &lock) && !fstatat(s->fd, "lock", &named, AT_SYMLINK_NOFOLLOW) &&
-	       same_file(&lock, &named) && !fstat(s->fd, &dir) &&
-	       !root_stat(s->root, STATE_DIR, &now) && same_file(&dir, &now);
+	return lock_fd >= 0 && is_named(s->fd, "lock", lock_fd) &&
+	       is_named(s->fd, "txn", s->txn_fd) && !fstat(s->fd, &opened) &&
+	       !root_stat(s->root, STATE_DIR, &named) && same_file(&opened, &named);
 }
 
 static int reopen(struct state *s, struct err *err)

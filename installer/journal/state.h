@@ -24,6 +24,7 @@
  *				(cli/changed.h)
  *	timed.json		who is let in for a while (backends/firewall/timed.h); never rolled
  *				back. The lock of this and of the table is the directory itself
+ *	forgotten		`forget` left pki/ or timed.json for what may use them
  *	hooks.PID-STARTED	this process has called hooks of pre-restart (docker/hooks.h)
  *
  * base/, profile.json, index.json and changed.json are of the transactions: where txn/ is not

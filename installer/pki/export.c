@@ -7,6 +7,7 @@
 #include "pki/secret.h"
 #include "pki/trust.h"
 #include "sys/fs.h"
+#include "sys/replace.h"
 #include "sys/io.h"
 
 #include <errno.h>
@@ -147,7 +148,7 @@ static int refuse_existing(int dirfd, const char *name, struct err *err)
 /* Nothing that came there meanwhile is replaced, where the file system can tell. */
 static int publish(int dirfd, const char *from, const char *name, struct err *err)
 {
-	if (io_renameat2(dirfd, from, dirfd, name, RENAME_NOREPLACE)) {
+	if (rename_new(dirfd, from, name)) {
 		struct err ignored = ERR_INIT;
 
 		err_errno(err, errno, "cannot make '%s'", name);
@@ -166,9 +167,10 @@ static char *temp_name(const char *name)
  * form. */
 static int forget_half(int dirfd, const char *name, struct err *err)
 {
-	char *temp CLEANUP(freep) = temp_name(name);
+	char *dir CLEANUP(freep) = temp_name(name),
+		  *file CLEANUP(freep) = xasprintf(".%s.tmp", name);
 
-	return fs_remove_tree(dirfd, temp, err);
+	return fs_remove_tree(dirfd, dir, err) || fs_unlink(dirfd, file, err) ? -1 : 0;
 }
 
 static int write_dir(const struct export *e, int dirfd, const char *name, struct err *err)

@@ -68,14 +68,6 @@ static int make_key_file(struct pki *p, const char *path, struct err *err)
 	return rc;
 }
 
-/* What only reads, such as squashfs, has nothing to sync. */
-static int sync_one(int fd, const char *path, struct err *err)
-{
-	return io_fsync(fd) && errno != EINVAL && errno != EROFS ?
-		       err_errno(err, errno, "cannot sync '%s'", path) :
-		       0;
-}
-
 /* Also what was there before: whoever made it, a run that was killed among them, may not have, and
  * behind a power cut the authority would be there without what opens it. */
 static int sync_key_file(const struct root *root, const char *path, struct err *err)
@@ -89,7 +81,7 @@ static int sync_key_file(const struct root *root, const char *path, struct err *
 
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open the key file '%s'", path);
-	return sync_one(fd, path, err) || sync_one(dir, path, err) ? -1 : 0;
+	return fs_settle(fd, path, err) || fs_settle(dir, path, err) ? -1 : 0;
 }
 
 static int read_link(int dir, char **ret, struct err *err)

@@ -16,6 +16,13 @@ int fs_sync_dir(int dirfd, struct err *err)
 	return io_fsync(dirfd) ? err_errno(err, errno, "cannot sync the directory") : 0;
 }
 
+int fs_settle(int fd, const char *path, struct err *err)
+{
+	return io_fsync(fd) && errno != EINVAL && errno != EROFS ?
+		       err_errno(err, errno, "cannot sync '%s'", path) :
+		       0;
+}
+
 int fs_mkdir(int dirfd, const char *name, mode_t mode, struct err *err)
 {
 	struct stat st;

@@ -20,6 +20,9 @@ int fs_put(int dirfd, const char *name, mode_t mode, const void *data, size_t le
 /* whole file from offset 0, digest on the way; not synced */
 int fs_copy_fd(int from, int to, uint64_t max, char hex[65], struct err *err);
 int fs_sync_dir(int dirfd, struct err *err);
+/* What somebody else put there, and may not have synced. What can only be read has nothing to.
+ * path: for the error. */
+int fs_settle(int fd, const char *path, struct err *err);
 int fs_unlink(int dirfd, const char *name, struct err *err);			/* absent is fine; not synced */
 /* rm -r without following links or crossing devices; not synced */
 int fs_remove_tree(int dirfd, const char *name, struct err *err);

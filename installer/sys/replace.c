@@ -114,24 +114,23 @@ static bool no_hard_links(void)
 	return unsupported() || errno == EPERM || errno == EMLINK;
 }
 
-/* from becomes to, which must not be there (EEXIST). */
-static int move_new(const struct place *pl, const char *from, const char *to)
+int rename_new(int dirfd, const char *from, const char *to)
 {
 	struct stat st;
 
-	if (!io_renameat2(pl->dirfd, from, pl->dirfd, to, RENAME_NOREPLACE))
+	if (!io_renameat2(dirfd, from, dirfd, to, RENAME_NOREPLACE))
 		return 0;
 	if (!unsupported())
 		return -1;
-	if (!io_linkat(pl->dirfd, from, pl->dirfd, to))
-		return io_unlinkat(pl->dirfd, from, 0);
+	if (!io_linkat(dirfd, from, dirfd, to))
+		return io_unlinkat(dirfd, from, 0);
 	if (!no_hard_links())
 		return -1;
-	if (!fstatat(pl->dirfd, to, &st, AT_SYMLINK_NOFOLLOW)) {
+	if (!fstatat(dirfd, to, &st, AT_SYMLINK_NOFOLLOW)) {
 		errno = EEXIST;
 		return -1;
 	}
-	return io_renameat2(pl->dirfd, from, pl->dirfd, to, 0);
+	return io_renameat2(dirfd, from, dirfd, to, 0);
 }
 
 static int swap(const struct place *pl, const char *a)
@@ -225,7 +224,8 @@ static int swap_back(const struct replace *rp, const struct place *pl, const cha
 
 	if (swap(pl, name))
 		return err_errno(err, errno, "cannot put back '%s', its content is in '%s'", pl->real, name);
-	if (came_out(rp, pl, name, !expect_ours, &ignored) == 1 || move_new(pl, name, pl->kept))
+	if (came_out(rp, pl, name, !expect_ours, &ignored) == 1 ||
+	    rename_new(pl->dirfd, name, pl->kept))
 		return conflict(pl, err);
 	conflict(pl, err);
 	err_remedy(err, "one of the versions is kept beside it as '%s'", pl->kept);
@@ -278,7 +278,7 @@ static int swap_in(const struct replace *rp, const struct place *pl, struct err 
 
 static int place_new(const struct place *pl, struct err *err)
 {
-	if (!move_new(pl, pl->temp, pl->name))
+	if (!rename_new(pl->dirfd, pl->temp, pl->name))
 		return 0;
 	return errno == EEXIST ? conflict(pl, err) : failed(pl, err);
 }
@@ -287,12 +287,12 @@ static int place_new(const struct place *pl, struct err *err)
 static int take_away(const struct replace *rp, const struct place *pl, bool expect_before,
 		     struct err *err)
 {
-	if (move_new(pl, pl->name, pl->temp))
+	if (rename_new(pl->dirfd, pl->name, pl->temp))
 		return errno == ENOENT ? conflict(pl, err) : failed(pl, err);
 	int same = came_out(rp, pl, pl->temp, expect_before, err);
 	if (same == 1)
 		return 0;
-	if (move_new(pl, pl->temp, pl->name))
+	if (rename_new(pl->dirfd, pl->temp, pl->name))
 		return err_errno(err, errno, "cannot put back '%s', its content is in '%s'", pl->real, pl->temp);
 	return same ? same : conflict(pl, err);
 }
@@ -364,7 +364,7 @@ static int put_back(const struct replace *rp, const struct place *pl, const char
 		    bool target_absent, struct err *err)
 {
 	if (target_absent) {
-		if (!move_new(pl, source, pl->name))
+		if (!rename_new(pl->dirfd, source, pl->name))
 			return 0;
 		return errno == EEXIST ? conflict(pl, err) : failed(pl, err);
 	}

@@ -76,4 +76,8 @@ int replace_undo(struct replace *rp, struct err *err);
 int replace_finish(struct replace *rp, struct err *err);
 void replace_release(struct replace *rp);	/* the nodes; not the descriptor */
 
+/* from becomes to, which must not be there (errno EEXIST); also where the file system has no
+ * RENAME_NOREPLACE. */
+int rename_new(int dirfd, const char *from, const char *to);
+
 #endif

@@ -197,6 +197,11 @@ exported() {
 
 @test "export, hit at each call: the directory is there whole or not at all, and the next one works" {
 	hit cert-export exported cert export second --out "$T/e"
+	# of a form that is a file
+	again
+	: >"$T/.e.tmp"
+	cert export second --out "$T/e"
+	[ ! -e "$T/.e.tmp" ]
 }
 
 # unsynced WORD...: cert WORD... on a fresh copy, whose ledger cannot be synced. $T/whole is the ledger with the record, as the disk may

@@ -161,7 +161,7 @@ static int keep_and_load(const struct timed_list *l, uint64_t before_ms, uint64_
 }
 
 int guard_timed(const struct root *r, const struct network *address, uint64_t seconds,
-		const char *comment, struct report *rep, struct err *err)
+		const char *comment, bool *ret_begun, struct report *rep, struct err *err)
 {
 	struct timed_list l CLEANUP(timed_list_release) = TIMED_LIST_INIT;
 	struct buf batch CLEANUP(buf_release) = BUF_INIT;
@@ -170,6 +170,7 @@ int guard_timed(const struct root *r, const struct network *address, uint64_t se
 
 	if (lock(r, &fd, err) || timed_read(&l, r, err))
 		return -1;
+	*ret_begun = true;
 	had = timed_left_of(&l, address);
 	timed_drop(&l, address);
 	if (seconds) {
@@ -243,11 +244,12 @@ static int follow_timed(const struct root *r, const struct guard_socket *s,
 int guard_timed_sockets(const struct root *r, struct report *rep, struct err *err)
 {
 	struct timed_list l CLEANUP(timed_list_release) = TIMED_LIST_INIT;
-	bool due = root_exists(r, RUN_DIR "/" FILTERS_DUE);
 	int fd CLEANUP(closep) = -1;
+	bool due;
 
 	if (lock(r, &fd, err) || timed_read(&l, r, err))
 		return -1;
+	due = root_exists(r, RUN_DIR "/" FILTERS_DUE);
 	for (size_t i = 0; i < GUARD_SOCKETS; i++)
 		if (follow_timed(r, &guard_socket[i], &l, &due, err))
 			return -1;

@@ -28,9 +28,10 @@ int guard_follow(const struct root *r, const char *path, bool always, enum guard
  * One address in for so long, or (seconds 0) out. Killed or failing anywhere in it, an address is
  * in for no longer than it is kept for, and the same again ends it: what makes it longer is kept
  * first and then loaded, what makes it shorter the other way round. 1: it was not kept; out it is.
+ * *ret_begun: from there on something may be changed, whatever comes of it.
  */
 int guard_timed(const struct root *r, const struct network *address, uint64_t seconds,
-		const char *comment, struct report *rep, struct err *err);
+		const char *comment, bool *ret_begun, struct report *rep, struct err *err);
 /*
  * Connections to its ports whose peer neither the file nor a time lets in are cut: they would hang.
  * Where it lets in an interface, who came through that cannot be told, and none is.
