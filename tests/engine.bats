@@ -173,7 +173,7 @@ in_force() {
 			"$UP" --root "$R" -q verify || { echo "$whose: $* killed at $n of $total, and recovered"; false; }
 		done
 	done
-	[ "$committed" -gt 10 ]
+	[ "$committed" -gt 5 ]
 }
 
 @test "killed at any call of apply or rollback, the profile in force is that of what is in place" {
